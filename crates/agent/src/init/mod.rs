@@ -1,0 +1,4 @@
+//! Being written.
+
+/// Runs it.
+pub fn run() {}

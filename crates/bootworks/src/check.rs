@@ -1,0 +1,11 @@
+//! Being written.
+use model::failure::{Failure, Result};
+
+/// Arguments.
+#[derive(clap::Args)]
+pub struct Arguments {}
+
+/// Runs it.
+pub fn run(_: &Arguments) -> Result<crate::Ending> {
+    Err(Failure::new("being written"))
+}

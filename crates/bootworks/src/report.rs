@@ -1,0 +1,14 @@
+//! The two mouths of the program: results for people and scripts on standard output, progress and logs on
+//! standard error. Nothing else prints.
+
+use std::io::Write as _;
+
+/// A line of the result. A reader that went away (`| head`) is no reason to fail.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line of progress, a warning or a failure.
+pub fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,8 @@
+//! The hands: what touches the machine. Syscalls, mounts, block devices, netlink, kernel modules, child
+//! processes, consoles, power.
+//!
+//! `unsafe` stands in this crate only, each block with its reason. External programs are named in
+//! [`tools`] and nowhere else.
+
+pub mod process;
+pub mod tools;

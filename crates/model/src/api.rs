@@ -1,0 +1,135 @@
+//! What the server and a box say to each other over HTTP: paths and bodies, in one place for both sides.
+//!
+//! Both programs come out of one build, so there is no version to negotiate; the build id travels in each
+//! [`Report`] and a mismatch is an event.
+//!
+//! ```text
+//! GET  /ipxe                          first script for iPXE: reads its settings, chains to /boot
+//! GET  /boot?mac=&nic=&…              script for this box: starts the kernel, or says why not
+//! GET  /live/DIGEST/kernel|initrd|root.squashfs
+//! GET  /image/SHA256                  the appliance's image
+//! POST /api/report                    Report → Orders                (the beacon)
+//! GET  /api/boxes/MAC/job             Job                            (what the controller has to do)
+//! POST /api/boxes/MAC/answers         {"id": "answer", …} → Verdict  (answers from outside the console)
+//! POST /api/boxes/MAC/confirm         {} confirms the plan from outside the console
+//! PUT  /api/boxes/MAC/record          the record, as JSON
+//! GET  /api/boxes                     [BoxState…]
+//! GET  /api/boxes/MAC                 BoxState
+//! GET  /api/boxes/MAC/timeline        [Entry…]
+//! GET  /api/boxes/MAC/record          the record
+//! ```
+
+use crate::line::Confirm;
+use crate::question::Question;
+use crate::storage::DiskLayout;
+use crate::timeline::Event;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use wire::mac::Mac;
+
+/// The beacon: what a box tells, in order. Sent again until it is answered; `(boot, first)` tells repeats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The box, by the MAC of its boot NIC.
+    #[serde(rename = "box")]
+    pub of: Mac,
+    /// The kernel's boot id (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+    /// Number of the first event in this report, counting from 0 since this boot.
+    pub first: u64,
+    /// Build id of the agent.
+    pub build: String,
+    /// What happened.
+    pub events: Vec<Event>,
+}
+
+/// What the server answers to a report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Orders {
+    /// Answers given from outside the console since the job was fetched.
+    pub answers: BTreeMap<String, String>,
+    /// Whether the plan was confirmed from outside the console.
+    pub confirmed: bool,
+}
+
+/// What the controller has to do on this box.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Name of the line.
+    pub line: String,
+    /// What to ask.
+    pub questions: Vec<Question>,
+    /// Answers known beforehand (rehearsal, API).
+    pub answers: BTreeMap<String, String>,
+    /// What to install.
+    pub appliance: JobAppliance,
+    /// Digests for the record: live OS, lock.
+    pub live: String,
+    /// SHA-256 of `line.lock`, hex.
+    pub lock: String,
+}
+
+/// The appliance as the controller needs it: nothing left to look up on the server but the image's bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobAppliance {
+    /// The image: a tar archive, compressed with zstd or not at all.
+    pub image: JobImage,
+    /// Who confirms the plan.
+    pub confirm: Confirm,
+    /// The disks to lay out.
+    pub disks: Vec<DiskLayout>,
+    /// Host name, a template over answers and facts.
+    pub hostname: String,
+    /// Users to create.
+    pub users: Vec<User>,
+    /// Files to write, contents being templates.
+    pub files: Vec<TemplateFile>,
+    /// Words for the appliance's kernel command line.
+    pub kernel_arguments: String,
+}
+
+/// An image on the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobImage {
+    /// SHA-256 of the file as served, hex; its path is `/image/SHA256`.
+    pub sha256: String,
+    /// Size of the file as served.
+    pub bytes: u64,
+    /// Sum of the sizes of the files in it.
+    pub unpacked_bytes: u64,
+}
+
+/// A user of the appliance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Login name.
+    pub name: String,
+    /// Template that gives a crypt(5) hash: `{{ answer.password }}`; without one the password is locked.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// Groups besides its own.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// A file written into the appliance after the image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemplateFile {
+    /// Absolute path in the appliance.
+    pub path: String,
+    /// Contents, a template over answers and facts.
+    pub contents: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Whether answers from outside were taken; for each one that was not, why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Verdict {
+    /// Ids of the answers taken.
+    pub taken: Vec<String>,
+    /// Why an answer was not taken, by question id.
+    pub refused: BTreeMap<String, String>,
+}

@@ -1,0 +1,195 @@
+//! What a box is made of: PCI and USB ids, modaliases, SMBIOS strings, disks and NICs.
+//!
+//! A profile is what a kind of server has; an inventory is what one box has.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+use wire::mac::Mac;
+
+/// A PCI vendor and device id, shown as `8086:10d3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PciId {
+    /// Vendor, as in configuration space 0x00.
+    pub vendor: u16,
+    /// Device, as in configuration space 0x02.
+    pub device: u16,
+}
+
+impl fmt::Display for PciId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:04x}", self.vendor, self.device)
+    }
+}
+
+/// The text is not a PCI id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAPciId;
+
+impl fmt::Display for NotAPciId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a PCI id (vendor:device in hex, like 8086:10d3)")
+    }
+}
+
+impl std::error::Error for NotAPciId {}
+
+impl FromStr for PciId {
+    type Err = NotAPciId;
+
+    fn from_str(text: &str) -> Result<PciId, NotAPciId> {
+        let (vendor, device) = text.split_once(':').ok_or(NotAPciId)?;
+        let word = |digits: &str| {
+            let right = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            if right { u16::from_str_radix(digits, 16).map_err(|_| NotAPciId) } else { Err(NotAPciId) }
+        };
+        Ok(PciId { vendor: word(vendor)?, device: word(device)? })
+    }
+}
+
+impl PciId {
+    /// From iPXE's bus id (DHCP option 175 sub-option 0xb1, setting `busid`): type 01 for PCI, vendor, device,
+    /// each big-endian (iPXE `include/ipxe/dhcp.h`, `struct dhcp_netdev_desc`).
+    pub fn from_bus_id(octets: &[u8]) -> Option<PciId> {
+        match octets {
+            [0x01, v1, v0, d1, d0] => {
+                Some(PciId { vendor: u16::from_be_bytes([*v1, *v0]), device: u16::from_be_bytes([*d1, *d0]) })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Serialize for PciId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PciId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PciId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The strings by which a server names itself (SMBIOS type 1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Smbios {
+    /// System manufacturer.
+    pub manufacturer: String,
+    /// System product name.
+    pub product: String,
+    /// System serial number.
+    pub serial: String,
+    /// System UUID, as the firmware writes it.
+    pub uuid: String,
+}
+
+/// What a device is for, by its PCI class or bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceClass {
+    /// Wired network (PCI class 0x02xx).
+    Ethernet,
+    /// Mass storage (PCI class 0x01xx, virtio-blk, virtio-scsi).
+    Storage,
+    /// USB host controllers and what hangs on them.
+    Usb,
+    /// The rest.
+    Other,
+}
+
+/// One device on a bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The kernel's modalias: `pci:v00008086d000010D3sv…`.
+    pub modalias: String,
+    /// Where it sits: `0000:00:03.0`.
+    #[serde(default)]
+    pub address: String,
+    /// The driver bound to it, where one is.
+    #[serde(default)]
+    pub driver: Option<String>,
+}
+
+/// A network interface of a box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// The kernel's name for it.
+    pub name: String,
+    /// Its address.
+    pub mac: Mac,
+    /// The driver bound to it.
+    pub driver: String,
+    /// Whether it has carrier.
+    pub carrier: bool,
+}
+
+/// A disk of a box, as an operator knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The kernel's name for it, without `/dev/`: `nvme0n1`.
+    pub name: String,
+    /// Size in bytes.
+    pub size_bytes: u64,
+    /// Logical sector size in bytes: 512 or 4096.
+    pub sector_bytes: u32,
+    /// Model, trimmed.
+    pub model: String,
+    /// Serial number, trimmed; empty where the disk has none.
+    pub serial: String,
+    /// World-wide name, where it has one.
+    #[serde(default)]
+    pub wwn: String,
+    /// Whether it turns.
+    pub rotational: bool,
+    /// Whether it can be pulled out by hand (USB stick, CD).
+    pub removable: bool,
+    /// `nvme`, `sata`, `sas`, `usb`, `virtio`, `scsi`, `mmc`.
+    pub transport: String,
+    /// Stable path by slot: `pci-0000:00:04.0-nvme-1`.
+    #[serde(default)]
+    pub path: String,
+    /// What is on it already, in words: partition tables, file systems, RAID members.
+    #[serde(default)]
+    pub signatures: Vec<String>,
+}
+
+/// What one box has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Inventory {
+    /// How it names itself.
+    pub smbios: Smbios,
+    /// `bios` or `uefi`.
+    pub firmware: String,
+    /// Processor's model name.
+    pub processor: String,
+    /// Number of logical processors.
+    pub processors: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// NICs.
+    pub interfaces: Vec<Interface>,
+    /// Disks.
+    pub disks: Vec<Disk>,
+    /// Every device with a modalias.
+    pub devices: Vec<Device>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole proof at boot time rests on these five octets being read in the right order.
+    #[test]
+    fn the_bus_id_of_ipxe_names_the_nic() {
+        let id = PciId::from_bus_id(&[0x01, 0x80, 0x86, 0x10, 0xd3]).unwrap();
+        assert_eq!(id.to_string(), "8086:10d3");
+        assert_eq!("8086:10d3".parse(), Ok(id));
+        assert_eq!(PciId::from_bus_id(&[0x02, 0x80, 0x86, 0x10, 0xd3]), None, "ISAPnP is not PCI");
+        assert_eq!("8086:10d".parse::<PciId>(), Err(NotAPciId));
+    }
+}

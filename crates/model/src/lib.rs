@@ -1,0 +1,26 @@
+//! The mind: what is decided about lines, boxes and boots. It decides, and never touches.
+//!
+//! No file, no socket, no clock, no random number: all of that comes in as arguments (see
+//! `clippy.toml` beside this crate, which refuses the calls).
+
+pub mod failure;
+
+pub mod line;
+pub mod lock;
+pub mod outputs;
+pub mod recipe;
+
+pub mod hardware;
+pub mod modules;
+pub mod proof;
+
+pub mod api;
+pub mod boot;
+pub mod ladder;
+pub mod timeline;
+
+pub mod diagnosis;
+pub mod plan;
+pub mod question;
+pub mod record;
+pub mod storage;

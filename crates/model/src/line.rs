@@ -1,0 +1,132 @@
+//! The line: the folder that defines a factory line, as `line.toml` says it.
+
+use crate::api::User;
+use crate::boot::RootRoad;
+use crate::question::Question;
+use crate::recipe::Recipe;
+use crate::storage::DiskLayout;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+/// A line, checked: everything in it fits together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Its name: letters, digits and dashes.
+    pub name: String,
+    /// The build network.
+    pub network: Network,
+    /// The system that boxes boot.
+    pub live: Live,
+    /// What is asked, in order.
+    pub questions: Vec<Question>,
+    /// What is installed.
+    pub appliance: Appliance,
+    /// How virtual boxes are answered and judged.
+    pub rehearsal: Rehearsal,
+}
+
+/// The build network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// The server's interface on it; a rehearsal brings its own.
+    pub interface: Option<String>,
+    /// The server's address.
+    pub address: Ipv4Addr,
+    /// Prefix length of the network, 8 to 30.
+    pub prefix: u8,
+    /// Who leases addresses.
+    pub dhcp: Dhcp,
+    /// First and last address leased, both included; empty of meaning with [`Dhcp::Proxy`].
+    pub range: (Ipv4Addr, Ipv4Addr),
+}
+
+/// Who leases addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dhcp {
+    /// We do.
+    Full,
+    /// Somebody else does; we only name the boot file.
+    Proxy,
+}
+
+/// The system that boxes boot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// What it is built from, without the kernel.
+    pub recipe: Recipe,
+    /// The kernel's package: `linux-image-amd64`.
+    pub kernel: String,
+    /// How its root gets to the box.
+    pub root: RootRoad,
+    /// More words for the kernel command line.
+    pub kernel_arguments: String,
+}
+
+/// What is installed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appliance {
+    /// Its content.
+    pub image: ImageSource,
+    /// Who confirms the plan.
+    pub confirm: Confirm,
+    /// The disks to lay out.
+    pub disks: Vec<DiskLayout>,
+    /// Host name, a template; absent means `{{ answer.hostname }}`.
+    pub hostname: String,
+    /// Users to create.
+    pub users: Vec<User>,
+    /// Files written after the image; their contents are templates.
+    pub files: Vec<ApplianceFile>,
+    /// Words for the appliance's kernel command line.
+    pub kernel_arguments: String,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImageSource {
+    /// Built from this recipe (its file's path in the line, and what it says).
+    Recipe {
+        /// Path in the line's folder.
+        path: String,
+        /// What it says.
+        recipe: Recipe,
+    },
+    /// Somebody's archive.
+    File {
+        /// Path in the line's folder.
+        path: String,
+        /// Its SHA-256, hex.
+        sha256: String,
+    },
+}
+
+/// A template of the line and where it goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplianceFile {
+    /// Absolute path in the appliance.
+    pub path: String,
+    /// Path of the template in the line's folder.
+    pub template: String,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Who confirms the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confirm {
+    /// A person, on the console or over the API.
+    Ask,
+    /// Nobody: the plan is shown and carried out.
+    Auto,
+}
+
+/// How virtual boxes of the line are answered and judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rehearsal {
+    /// Answers by question id.
+    pub answers: BTreeMap<String, String>,
+    /// What the finished appliance prints on its console; a template.
+    pub ready: Option<String>,
+}

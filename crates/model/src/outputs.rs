@@ -1,0 +1,59 @@
+//! What a build leaves behind: `LINE/.build/outputs.json` names every file that serving a line needs.
+
+use serde::{Deserialize, Serialize};
+
+/// Folder of the outputs in the line.
+pub const FOLDER: &str = ".build";
+/// Name of the list in that folder.
+pub const LIST: &str = "outputs.json";
+
+/// Everything a build made; paths are relative to the folder of the outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outputs {
+    /// Name of the line.
+    pub line: String,
+    /// Build id of the program that made it.
+    pub build: String,
+    /// SHA-256 of `line.lock`, hex.
+    pub lock: String,
+    /// The live OS.
+    pub live: LiveOutputs,
+    /// The appliance's image: a tar archive compressed with zstd.
+    pub image: OutputFile,
+    /// Sum of the sizes of the files in the image.
+    pub image_unpacked_bytes: u64,
+    /// iPXE for BIOS (`undionly.kpxe`).
+    pub loader_bios: OutputFile,
+    /// iPXE for UEFI x64 (`ipxe.efi`).
+    pub loader_efi: OutputFile,
+}
+
+/// The live OS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LiveOutputs {
+    /// Names this build of the live OS: SHA-256 over kernel, initrd and root, hex, first 16 digits.
+    pub digest: String,
+    /// Kernel release: `6.1.0-49-amd64`.
+    pub release: String,
+    /// The kernel.
+    pub kernel: OutputFile,
+    /// The initrd.
+    pub initrd: OutputFile,
+    /// The root as squashfs.
+    pub squashfs: OutputFile,
+    /// The root as a tree of files.
+    pub tree: String,
+    /// What the proof needs to know of it: `proof::LiveOs` as JSON.
+    pub drivers: OutputFile,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Path relative to the folder of the outputs.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256, hex.
+    pub sha256: String,
+}

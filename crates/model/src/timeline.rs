@@ -1,0 +1,292 @@
+//! What was seen of a box, in order. A box *is* its timeline: everything shown of it is a fold over this.
+//!
+//! [`Event`] is closed: whatever the server sees and whatever the box tells is one of these. The store that
+//! keeps them is append-only and lives in the programs.
+
+use crate::hardware::{Inventory, PciId, Smbios};
+use crate::ladder::Rung;
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use wire::mac::Mac;
+
+/// Milliseconds since 1970-01-01 00:00 UTC, by the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+/// One line of a timeline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Place in the store, ascending over all boxes.
+    pub sequence: u64,
+    /// When the server learned of it.
+    pub at: Timestamp,
+    /// The box, by the MAC of its boot NIC.
+    #[serde(rename = "box")]
+    pub of: Mac,
+    /// What was seen.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Who asks over DHCP; told apart by vendor class (60), user class (77) and iPXE's option 175.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Client {
+    /// The firmware's own PXE stack.
+    Rom,
+    /// UEFI HTTP Boot (`HTTPClient`).
+    HttpBoot,
+    /// iPXE, from a ROM or fetched.
+    Ipxe,
+    /// Our own initrd.
+    Agent,
+    /// klibc's `ipconfig`, in an initramfs-tools initrd.
+    Ipconfig,
+    /// Anything else.
+    Other,
+}
+
+/// By which protocol a file went to the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Road {
+    /// Trivial file transfer (RFC 1350).
+    Tftp,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// Everything that can be seen of a box.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A DHCPDISCOVER (or a REQUEST without one before it) arrived.
+    AddressAsked {
+        /// Who asks.
+        client: Client,
+        /// Client system architecture, option 93 (RFC 4578 §2.1), where sent.
+        architecture: Option<u16>,
+        /// Option 60, where sent.
+        vendor_class: Option<String>,
+    },
+    /// We offered an address.
+    AddressOffered {
+        /// The address.
+        address: Ipv4Addr,
+        /// The boot file named in the offer, if any.
+        bootfile: Option<String>,
+    },
+    /// The client took the address (DHCPACK sent).
+    AddressTaken {
+        /// Who asked.
+        client: Client,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// No address was given; why, by name.
+    AddressRefused {
+        /// Who asked.
+        client: Client,
+        /// The reason, a phrase.
+        reason: String,
+    },
+    /// A transfer to the box began.
+    TransferStarted {
+        /// By which protocol.
+        road: Road,
+        /// The name asked for.
+        file: String,
+        /// Size of the file in bytes.
+        bytes: u64,
+    },
+    /// The file went over the wire whole.
+    TransferDone {
+        /// By which protocol.
+        road: Road,
+        /// The name asked for.
+        file: String,
+        /// What the file is for the ladder.
+        role: FileRole,
+        /// Bytes sent.
+        bytes: u64,
+        /// How long it took.
+        millis: u64,
+    },
+    /// The transfer ended early or never began.
+    TransferFailed {
+        /// By which protocol.
+        road: Road,
+        /// The name asked for.
+        file: String,
+        /// Bytes sent before it ended.
+        bytes: u64,
+        /// Why, a phrase.
+        reason: String,
+    },
+    /// iPXE told what it runs on.
+    NicReported {
+        /// PCI id of the NIC that boots, where it sits on PCI.
+        nic: Option<PciId>,
+        /// SMBIOS strings as iPXE knows them.
+        smbios: Smbios,
+        /// `pcbios` or `efi`.
+        platform: String,
+    },
+    /// The box was sent into a boot.
+    BootOffered {
+        /// Kernel release of the live OS.
+        release: String,
+        /// Digest that names this build of the live OS.
+        live: String,
+    },
+    /// The box was not sent into a boot known to fail.
+    BootRefused {
+        /// Why and what to do.
+        trouble: Trouble,
+    },
+    /// A client mounted an exported tree.
+    RootMounted {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// The path it asked for.
+        path: String,
+    },
+    /// The box reached a rung by its own word.
+    Reached {
+        /// Which rung.
+        rung: Rung,
+        /// One line more: interface, address, what was mounted.
+        detail: String,
+    },
+    /// The box says what is wrong and keeps trying.
+    TroubleFound {
+        /// Why and what to do.
+        trouble: Trouble,
+        /// The last kernel lines.
+        kernel_log: Vec<String>,
+    },
+    /// The trouble is over by itself or by a person's help.
+    TroubleOver {
+        /// The id of the cause that is gone.
+        cause: String,
+    },
+    /// A line that the box logged.
+    Said {
+        /// The line, without control characters.
+        line: String,
+    },
+    /// The box's inventory.
+    HardwareFound {
+        /// All of it.
+        inventory: Box<Inventory>,
+    },
+    /// A question is open on the box.
+    Asked {
+        /// The question's id.
+        question: String,
+    },
+    /// A question was answered; secrets are not in here.
+    Answered {
+        /// The question's id.
+        question: String,
+        /// `console`, `api`, `file`, `default`.
+        by: String,
+        /// The answer, absent where it is a secret.
+        answer: Option<String>,
+    },
+    /// The plan stands on the screen.
+    PlanShown {
+        /// Its text, as confirmed.
+        text: String,
+    },
+    /// A step of the plan began.
+    StepStarted {
+        /// Number of the step, from 1.
+        step: usize,
+        /// How many there are.
+        of: usize,
+        /// Its line in the plan.
+        title: String,
+    },
+    /// How far a step is.
+    StepProgress {
+        /// Number of the step, from 1.
+        step: usize,
+        /// Bytes done.
+        done_bytes: u64,
+        /// Bytes in all.
+        total_bytes: u64,
+    },
+    /// A step of the plan ended well.
+    StepDone {
+        /// Number of the step, from 1.
+        step: usize,
+        /// How long it took.
+        millis: u64,
+    },
+    /// A step of the plan failed: what was and was not touched is in the trouble's evidence.
+    StepFailed {
+        /// Number of the step, from 1.
+        step: usize,
+        /// Why and what to do.
+        trouble: Trouble,
+    },
+}
+
+/// What a file is for the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileRole {
+    /// The network boot program.
+    Loader,
+    /// An iPXE script.
+    Script,
+    /// The live OS's kernel.
+    Kernel,
+    /// The live OS's initrd.
+    Initrd,
+    /// The live OS's root as squashfs.
+    Root,
+    /// The appliance's image.
+    Image,
+    /// Anything else.
+    Other,
+}
+
+/// A cause as it is told to a person: on the box's screen, in the timeline, on the dashboard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Id in the catalogue of causes: `nic-driver-missing`.
+    pub cause: String,
+    /// The rung that is not reached.
+    pub rung: Rung,
+    /// The cause in one sentence.
+    pub sentence: String,
+    /// What it rests on, a line each.
+    pub evidence: Vec<String>,
+    /// What to do, the likeliest first.
+    pub fix: Vec<String>,
+}
+
+impl Event {
+    /// The rung that this event proves, if any.
+    pub fn rung(&self) -> Option<Rung> {
+        match self {
+            Event::AddressAsked { client: Client::Rom | Client::HttpBoot | Client::Ipxe, .. } => {
+                Some(Rung::AskedForAddress)
+            }
+            Event::AddressTaken { client: Client::Rom | Client::HttpBoot | Client::Ipxe, .. } => {
+                Some(Rung::TookAddress)
+            }
+            Event::TransferDone { role: FileRole::Loader, .. } => Some(Rung::FetchedLoader),
+            Event::NicReported { .. } => Some(Rung::ReportedNic),
+            Event::TransferDone { role: FileRole::Kernel, .. } => Some(Rung::FetchedKernel),
+            Event::TransferDone { role: FileRole::Initrd, .. } => Some(Rung::FetchedInitrd),
+            Event::RootMounted { .. } => Some(Rung::MountedRoot),
+            Event::Reached { rung, .. } => Some(*rung),
+            Event::HardwareFound { .. } => Some(Rung::HardwareKnown),
+            _ => None,
+        }
+    }
+}

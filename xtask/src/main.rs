@@ -1,0 +1,2 @@
+//! `cargo xtask`: set-up, tests and benchmarks of the repository.
+fn main() {}
