@@ -3,7 +3,7 @@
 use crate::tools::Tool;
 use model::failure::{Explain as _, Failure, Result};
 use std::ffi::{OsStr, OsString};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
