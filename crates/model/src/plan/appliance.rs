@@ -5,8 +5,9 @@
 use super::{PlannedDisk, PlannedFile, PlannedUser, Refusal, layout};
 use crate::api::{Job, User};
 use crate::hardware::Inventory;
+use crate::question;
 use crate::storage::Filesystem;
-use crate::template;
+use crate::template::{self, Fact, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -34,12 +35,19 @@ pub(super) fn settle(
     for question in job.questions.iter().filter(|question| !answers.contains_key(&question.id)) {
         reasons.push(format!("question `{}` has no answer", question.id));
     }
-    let value = template::names_of_box(inventory, answers);
-    let mut fill = |what: &str, template: &str| {
-        template::fill(template, &value).unwrap_or_else(|gap| {
-            reasons.push(format!("{what}: {gap}"));
-            String::new()
-        })
+    let mut fill = |what: &str, text: &str| {
+        let reason = match template::parse(text) {
+            Ok(template) => match template.render(|name| value(name, inventory, answers)) {
+                Ok(text) => return text,
+                Err(name) => format!("{what}: nothing is known as `{name}`"),
+            },
+            Err(mistakes) => {
+                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                format!("{what}: {}", mistakes.join("; "))
+            }
+        };
+        reasons.push(reason);
+        String::new()
     };
     let hostname = fill("host name", &job.appliance.hostname);
     let mut files: BTreeMap<String, PlannedFile> = BTreeMap::new();
@@ -55,8 +63,10 @@ pub(super) fn settle(
         let hash = user.password.as_ref().map(|t| fill(&format!("password of user `{}`", user.name), t));
         users.push(PlannedUser { name: user.name.clone(), hash, groups: user.groups.clone() });
     }
-    if reasons.is_empty() && !is_hostname(&hostname) {
-        reasons.push(format!("`{hostname}` is not a host name (letters, digits and dashes between dots)"));
+    if reasons.is_empty()
+        && let Err(why) = question::hostname(&hostname)
+    {
+        reasons.push(format!("`{hostname}` is not a host name: {why}"));
     }
     reasons.extend(flaws_of_users(&job.appliance.users, &users));
     reasons.extend(filled.iter().filter_map(flaw_of_file));
@@ -88,6 +98,20 @@ pub(super) fn settle(
         files.insert(file.path.clone(), file);
     }
     Ok(Settled { hostname, files: files.into_values().collect(), users })
+}
+
+/// What a name in a template stands for on this box; nothing where its firmware does not tell.
+pub fn value(name: &Name, inventory: &Inventory, answers: &BTreeMap<String, String>) -> Option<String> {
+    let smbios = &inventory.smbios;
+    let told = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    match name {
+        Name::Answer(id) => answers.get(id).cloned(),
+        Name::Box(Fact::Serial) => told(&smbios.serial),
+        Name::Box(Fact::Mac) => inventory.boot_nic.map(|mac| mac.to_string()),
+        Name::Box(Fact::Uuid) => told(&smbios.uuid),
+        Name::Box(Fact::Product) => told(&smbios.product),
+        Name::Box(Fact::Manufacturer) => told(&smbios.manufacturer),
+    }
 }
 
 /// What cannot be right about a file.
@@ -136,18 +160,6 @@ fn is_login(name: &str) -> bool {
     characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_')
         && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c))
         && name.len() <= 32
-}
-
-/// RFC 1123 §2.1: labels of letters, digits and dashes, no dash at either end.
-fn is_hostname(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    // The kernel keeps 64 bytes of a host name (__NEW_UTS_LEN).
-    name.len() <= 64 && name.split('.').all(label)
 }
 
 fn fstab(disks: &[PlannedDisk]) -> String {

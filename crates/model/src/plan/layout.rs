@@ -178,7 +178,7 @@ fn lay_out_one(
     let least_bytes = fixed_bytes.saturating_add(if wants_rest { LEAST_REST_BYTES } else { 0 });
     if room_bytes < least_bytes {
         let needs_bytes = least_bytes.saturating_add(2 * ALIGNMENT_BYTES);
-        return Err(Refusal::DiskTooSmall { disk: disk.clone(), needs_bytes });
+        return Err(Refusal::DiskTooSmall { disk: Box::new(disk.clone()), needs_bytes });
     }
     let guid = Uuid::from_random(random());
     let mut partitions: Vec<PlannedPartition> = Vec::new();

@@ -9,6 +9,7 @@ mod refusal;
 mod selection;
 mod text;
 
+pub use appliance::value;
 pub use refusal::Refusal;
 
 use crate::api::{Job, JobImage};

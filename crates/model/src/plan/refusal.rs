@@ -27,12 +27,12 @@ pub enum Refusal {
     /// The disk is mounted or part of something that is in use.
     InUse {
         /// The disk.
-        disk: Disk,
+        disk: Box<Disk>,
     },
     /// The disk cannot hold the layout.
     DiskTooSmall {
         /// The disk.
-        disk: Disk,
+        disk: Box<Disk>,
         /// What the layout needs, in bytes.
         needs_bytes: u64,
     },

@@ -25,7 +25,7 @@ pub(super) fn choose<'a>(
     if free.is_empty()
         && let Some(disk) = candidates.first()
     {
-        return Err(Refusal::InUse { disk: (*disk).clone() });
+        return Err(Refusal::InUse { disk: Box::new((*disk).clone()) });
     }
     // A disk in use still counts as meant: leaving it out would silently turn "smallest" into the next one.
     candidates.sort_by(|a, b| by_path(a).cmp(&by_path(b)));
@@ -41,7 +41,7 @@ pub(super) fn choose<'a>(
     };
     match chosen {
         None => Err(Refusal::NoDisk { wanted: words(matching), rejected }),
-        Some(disk) if !disk.holders.is_empty() => Err(Refusal::InUse { disk: (*disk).clone() }),
+        Some(disk) if !disk.holders.is_empty() => Err(Refusal::InUse { disk: Box::new((*disk).clone()) }),
         Some(disk) => Ok(disk),
     }
 }
