@@ -2,6 +2,9 @@
 pub mod boxes;
 mod dhcp;
 mod nfs;
+#[cfg(test)]
+mod peers;
+mod socket;
 mod tftp;
 use model::failure::{Failure, Result};
 
