@@ -11,6 +11,7 @@ pub mod outputs;
 pub mod recipe;
 
 pub mod hardware;
+pub mod initrd;
 pub mod modules;
 pub mod proof;
 
