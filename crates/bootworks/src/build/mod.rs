@@ -1,4 +1,7 @@
 //! Being written.
+pub mod drivers;
+pub mod initrd;
+
 use model::failure::{Failure, Result};
 
 /// Arguments.
