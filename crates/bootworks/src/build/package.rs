@@ -69,6 +69,26 @@ impl Opened {
     pub fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
         Ok(tar::Archive::new(stream(self.deb(bytes)?.data)?))
     }
+
+    /// The content of one file, the first of these names that it has; links are not followed.
+    pub fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
+        let broken = || format!("the files of {} cannot be read", self.package.name);
+        let bytes = self.bytes()?;
+        let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
+        for entry in self.files(&bytes)?.entries().or_fail(broken)? {
+            let mut entry = entry.or_fail(broken)?;
+            let path = entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./").to_owned();
+            let at = names.iter().position(|name| *name == path);
+            if let Some(slot) = at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file()) {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).or_fail(broken)?;
+                *slot = Some(content);
+            }
+        }
+        found.into_iter().flatten().next().ok_or_else(|| {
+            Failure::new(format!("the package {} {} has no {}", self.package.name, self.package.version, names.join(" or ")))
+        })
+    }
 }
 
 /// One of a package's control files.

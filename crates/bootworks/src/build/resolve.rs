@@ -21,19 +21,18 @@ pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> 
     let live = live_recipe(line);
     let asked = |recipe: &Recipe, what: &str| digest(asked(recipe, what));
     let keep = |section: Option<&Section>, recipe: &str| section.filter(|known| known.recipe == recipe).cloned();
-    let section = |recipe: String, packages: Vec<Package>| Section { recipe, packages };
     let mut lock = Lock::default();
 
     let want = asked(&live, "system");
     lock.live = match keep(kept.map(|lock| &lock.live), &want) {
         Some(known) => known,
-        None => section(want, archives.system(&live, "the live OS")?),
+        None => archives.system(&live, "the live OS").map(|made| made.of(want))?,
     };
     if let ImageSource::Recipe { recipe, path } = &line.appliance.image {
         let want = asked(recipe, "system");
         lock.appliance = Some(match keep(kept.and_then(|lock| lock.appliance.as_ref()), &want) {
             Some(known) => known,
-            None => section(want, archives.system(recipe, &format!("the appliance ({path})"))?),
+            None => archives.system(recipe, &format!("the appliance ({path})")).map(|made| made.of(want))?,
         });
     }
     // The recipe's own packages do not matter to these three: they come from its archives as they are.
@@ -45,16 +44,33 @@ pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> 
         let want = asked(&bare, &names.join(" "));
         *slot = match keep(known, &want) {
             Some(known) => known,
-            None => section(want, archives.single(&bare, names, what)?),
+            None => archives.single(&bare, names, what).map(|made| made.of(want))?,
         };
     }
     let want = asked(&bare, "kernels");
     lock.index = match keep(kept.map(|lock| &lock.index), &want) {
         Some(known) => known,
-        None => section(want, archives.kernels(&bare)?),
+        None => archives.kernels(&bare).map(|made| made.of(want))?,
     };
-    lock.archives = archives.used(kept, lock == Lock { archives: Vec::new(), ..kept.cloned().unwrap_or_default() });
+    lock.archives = archives.used(kept);
     Ok(lock)
+}
+
+/// Whether the lock has what the line asks for now.
+pub fn fits(line: &Line, lock: &Lock) -> bool {
+    let live = live_recipe(line);
+    let bare = Recipe { packages: Vec::new(), ..live.clone() };
+    let has = |section: &Section, recipe: &Recipe, what: &str| section.recipe == digest(asked(recipe, what));
+    let appliance = match (&line.appliance.image, &lock.appliance) {
+        (ImageSource::Recipe { recipe, .. }, Some(section)) => has(section, recipe, "system"),
+        (ImageSource::Recipe { .. }, None) | (ImageSource::File { .. }, Some(_)) => false,
+        (ImageSource::File { .. }, None) => true,
+    };
+    appliance
+        && has(&lock.live, &live, "system")
+        && has(&lock.loaders, &bare, &LOADERS.join(" "))
+        && has(&lock.initrd, &bare, &INITRD.join(" "))
+        && has(&lock.index, &bare, "kernels")
 }
 
 /// The live OS's recipe with its kernel.
@@ -73,6 +89,23 @@ fn asked(recipe: &Recipe, what: &str) -> String {
     }
     let sorted = |words: &[String]| words.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ");
     text + &format!("components {}\npackages {}\n", sorted(&recipe.components), sorted(&recipe.packages))
+}
+
+/// Packages, and the time of the archives they are from.
+struct Resolved {
+    packages: Vec<Package>,
+    epoch: u64,
+}
+
+impl Resolved {
+    fn new(index: &Index, packages: Vec<Package>) -> Resolved {
+        let epoch = index.archives.iter().filter_map(Archive::epoch).max().unwrap_or_default();
+        Resolved { packages, epoch }
+    }
+
+    fn of(self, recipe: String) -> Section {
+        Section { recipe, epoch: self.epoch, packages: self.packages }
+    }
 }
 
 /// Archives that were opened for this lock; most recipes share theirs.
@@ -97,35 +130,33 @@ impl Archives<'_> {
     }
 
     /// A whole system: the base and what the recipe wants.
-    fn system(&mut self, recipe: &Recipe, what: &str) -> Result<Vec<Package>> {
+    fn system(&mut self, recipe: &Recipe, what: &str) -> Result<Resolved> {
         let (apt, index) = self.of(recipe)?;
         let mut wanted = index.base();
         wanted.extend(recipe.packages.iter().cloned());
-        apt.resolve(&wanted, index, what)
+        Ok(Resolved::new(index, apt.resolve(&wanted, index, what)?))
     }
 
     /// Single packages, as they are.
-    fn single(&mut self, recipe: &Recipe, names: &[&str], what: &str) -> Result<Vec<Package>> {
+    fn single(&mut self, recipe: &Recipe, names: &[&str], what: &str) -> Result<Resolved> {
         let (apt, index) = self.of(recipe)?;
-        apt.candidates(&names.iter().map(|name| (*name).to_owned()).collect(), index, what)
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Resolved::new(index, apt.candidates(&names, index, what)?))
     }
 
     /// Every kernel of the suite that a line could choose, with the packages that have its modules.
-    fn kernels(&mut self, recipe: &Recipe) -> Result<Vec<Package>> {
+    fn kernels(&mut self, recipe: &Recipe) -> Result<Resolved> {
         let (apt, index) = self.of(recipe)?;
         let known = index.newest(|name| name.starts_with("linux-image-") || name.starts_with("linux-modules-"));
-        apt.candidates(&kernel_names(&known), index, "the kernels of the suite")
+        Ok(Resolved::new(index, apt.candidates(&kernel_names(&known), index, "the kernels of the suite")?))
     }
 
-    /// What the lock says of the archives: those that were asked now, and the old ones where nothing was.
-    fn used(self, kept: Option<&Lock>, unchanged: bool) -> Vec<Archive> {
-        let mut all: BTreeMap<(String, String), Archive> = BTreeMap::new();
+    /// What the lock says of the archives: those that were asked now, and the others as they were known.
+    fn used(self, kept: Option<&Lock>) -> Vec<Archive> {
         let old = kept.map(|lock| lock.archives.clone()).unwrap_or_default();
         let new = self.open.into_values().flat_map(|(_, index)| index.archives);
-        for archive in old.into_iter().chain(new.filter(|_| !unchanged)) {
-            all.insert((archive.uri.clone(), archive.suite.clone()), archive);
-        }
-        all.into_values().collect()
+        let all = old.into_iter().chain(new).map(|archive| ((archive.uri.clone(), archive.suite.clone()), archive));
+        all.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 }
 
