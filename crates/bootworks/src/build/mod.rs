@@ -15,7 +15,7 @@ pub mod drivers;
 mod fetch;
 mod image;
 pub mod initrd;
-mod made;
+pub mod made;
 mod package;
 mod phases;
 mod resolve;
@@ -154,4 +154,8 @@ pub fn amount(bytes: u64) -> String {
         unit += 1;
     }
     format!("{size:.1} {}", steps[unit])
+}
+
+fn read_line(folder: &Path) -> Result<Line> {
+    Err(Failure::new(format!("{} cannot be read yet", folder.display())))
 }
