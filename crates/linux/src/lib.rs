@@ -4,13 +4,16 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
+pub mod block;
 pub mod block_loop;
 pub mod console;
+pub mod inventory;
 pub mod kmsg;
 pub mod link;
 pub mod module;
 pub mod mount;
 pub mod power;
 pub mod process;
+pub mod signature;
 pub mod tools;
 pub mod uevent;
