@@ -5,6 +5,10 @@
 //! [`tools`] and nowhere else.
 
 pub mod block;
+pub mod bridge;
+pub mod chroot;
+pub mod leash;
+pub mod namespace;
 pub mod block_loop;
 pub mod console;
 pub mod inventory;
