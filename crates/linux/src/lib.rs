@@ -5,19 +5,20 @@
 //! [`tools`] and nowhere else.
 
 pub mod block;
+pub mod block_loop;
 pub mod bridge;
 pub mod chroot;
-pub mod leash;
-pub mod namespace;
-pub mod block_loop;
 pub mod console;
 pub mod inventory;
 pub mod kmsg;
+pub mod leash;
 pub mod link;
 pub mod module;
 pub mod mount;
+pub mod namespace;
 pub mod power;
 pub mod process;
 pub mod signature;
 pub mod tools;
+pub mod tree;
 pub mod uevent;

@@ -32,7 +32,9 @@ fn check(text: &str, wanted: Expect) {
 /// The virtual box of the story: one e1000e, one NVMe disk, UEFI.
 #[test]
 fn a_virtual_box() {
-    check(include_str!("../../testdata/inventory/q35-nvme"), expect![[r#"
+    check(
+        include_str!("../../testdata/inventory/q35-nvme"),
+        expect![[r#"
         {
           "smbios": {
             "manufacturer": "QEMU",
@@ -81,7 +83,8 @@ fn a_virtual_box() {
               "driver": "e1000e"
             }
           ]
-        }"#]]);
+        }"#]],
+    );
 }
 
 /// A server with everything that is not a disk to install to, or is held by somebody.
@@ -115,7 +118,8 @@ fn a_server_with_many_kinds_of_disks() {
             pci-0000:00:14.0-scsi-0:0:0:0 rotational=false removable=true
         vda virtio disk, 8 GiB, serial vd-1 virtio wwn=
             pci-0000:00:05.0 rotational=false removable=false
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// A box without a readable `/sys` still has an inventory.
