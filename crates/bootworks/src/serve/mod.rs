@@ -2,6 +2,7 @@
 pub mod boxes;
 mod dhcp;
 mod nfs;
+mod store;
 mod tftp;
 use model::failure::{Failure, Result};
 
