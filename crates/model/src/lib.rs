@@ -12,6 +12,7 @@ pub mod outputs;
 pub mod recipe;
 
 pub mod hardware;
+pub mod initrd;
 pub mod modules;
 pub mod proof;
 
