@@ -1,7 +1,9 @@
 //! Being written.
 pub mod boxes;
 mod dhcp;
+mod file;
 mod nfs;
+mod script;
 mod store;
 mod tftp;
 use model::failure::{Failure, Result};

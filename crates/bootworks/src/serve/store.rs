@@ -17,12 +17,13 @@ use model::failure::{Failure, Result};
 use model::ladder::Rung;
 use model::timeline::state::BoxState;
 use model::timeline::{Entry, Event, Timestamp};
-use shelf::{Batch, Lease, ReportMark, Shelf, Unreadable};
+use shelf::{Batch, ReportMark, Shelf, Unreadable};
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{broadcast, mpsc, oneshot};
+use wire::dhcp::server::leases::Lease;
 use wire::mac::Mac;
 
 /// Most pieces of work in one transaction: enough to make the disk's flush cheap, few enough to answer soon.
@@ -49,7 +50,7 @@ struct Shared {
 #[derive(Default)]
 struct Memory {
     boxes: BTreeMap<Mac, BoxState>,
-    leases: BTreeMap<Ipv4Addr, Lease>,
+    leases: BTreeMap<Mac, Lease>,
     answers: HashMap<Mac, BTreeMap<String, String>>,
     confirmed: HashMap<Mac, String>,
     /// Number of the next event of each boot.
@@ -176,7 +177,7 @@ impl Store {
     /// Which box has this address: by its lease, else by what was seen of it (another server's lease).
     pub(crate) fn box_at(&self, address: Ipv4Addr) -> Option<Mac> {
         let memory = self.memory();
-        let leased = memory.leases.get(&address).map(|lease| lease.of);
+        let leased = memory.leases.values().find(|lease| lease.address == address).map(|lease| lease.mac);
         leased.or_else(|| {
             let seen = memory.boxes.values().filter(|state| state.address == Some(address));
             seen.max_by_key(|state| state.last_seen).map(|state| state.of)
@@ -242,7 +243,11 @@ impl Memory {
             self.boots.insert(of, boot.clone());
             self.next.insert((of, boot), next);
         }
-        self.leases.extend(batch.leases.into_iter().map(|lease| (lease.address, lease)));
+        for lease in batch.leases {
+            // No address twice: its old holder lost it.
+            self.leases.retain(|_, known| known.address != lease.address);
+            self.leases.insert(lease.mac, lease);
+        }
         for (of, question, answer) in batch.answers {
             self.answers.entry(of).or_default().insert(question, answer);
         }

@@ -6,8 +6,8 @@
 use model::failure::Result;
 use model::timeline::{Entry, Timestamp};
 use std::future::Future;
-use std::net::Ipv4Addr;
 use std::pin::Pin;
+use wire::dhcp::server::leases::Lease;
 use wire::mac::Mac;
 
 /// An answer of a shelf, as a value: a trait with `async fn` could not stand behind a pointer.
@@ -64,17 +64,6 @@ pub(crate) struct ReportMark {
     pub(crate) next: u64,
     /// When the last report of it came.
     pub(crate) at: Timestamp,
-}
-
-/// An address leased to a box.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lease {
-    /// The address.
-    pub(crate) address: Ipv4Addr,
-    /// Who has it.
-    pub(crate) of: Mac,
-    /// Until when.
-    pub(crate) until: Timestamp,
 }
 
 /// Everything a store knows besides entries and records.

@@ -1,6 +1,6 @@
 //! The shelf in one SQLite file: write-ahead log, so that `boxes` reads while the server writes.
 
-use super::shelf::{Batch, Later, Lease, Remembered, ReportMark, Shelf, Unreadable};
+use super::shelf::{Batch, Later, Remembered, ReportMark, Shelf, Unreadable};
 use model::failure::{Explain as _, Failure, Result};
 use model::timeline::{Entry, Event, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_stream::StreamExt as _;
+use wire::dhcp::server::leases::{Lease, State};
 use wire::mac::Mac;
 
 /// Name of the file in the state folder.
@@ -92,10 +93,11 @@ impl SqliteShelf {
                 .await?;
         }
         for lease in &batch.leases {
-            sqlx::query("INSERT OR REPLACE INTO lease (address, box, until) VALUES (?, ?, ?)")
+            sqlx::query("INSERT OR REPLACE INTO lease (box, address, until, taken) VALUES (?, ?, ?, ?)")
+                .bind(lease.mac.to_string())
                 .bind(lease.address.to_string())
-                .bind(lease.of.to_string())
-                .bind(signed(lease.until.0))
+                .bind(i64::try_from(lease.until.as_millis()).unwrap_or(i64::MAX))
+                .bind(lease.state == State::Taken)
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -149,11 +151,13 @@ impl SqliteShelf {
                 at: Timestamp(unsigned(&row, 3)?),
             });
         }
-        for row in sqlx::query("SELECT address, box, until FROM lease").fetch_all(&mut *reader).await? {
+        for row in sqlx::query("SELECT box, address, until, taken FROM lease").fetch_all(&mut *reader).await?
+        {
             remembered.leases.push(Lease {
-                address: parsed(&row, 0)?,
-                of: parsed(&row, 1)?,
-                until: Timestamp(unsigned(&row, 2)?),
+                mac: parsed(&row, 0)?,
+                address: parsed(&row, 1)?,
+                until: Duration::from_millis(unsigned(&row, 2)?),
+                state: if row.try_get(3)? { State::Taken } else { State::Offered },
             });
         }
         for row in sqlx::query("SELECT box, question, answer FROM answer").fetch_all(&mut *reader).await? {

@@ -5,6 +5,7 @@ use super::*;
 use model::timeline::Trouble;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use wire::dhcp::server::leases::State;
 
 const BOX: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
 
@@ -93,9 +94,12 @@ fn a_confirmation_counts_for_one_boot() {
 #[test]
 fn leases_answers_and_records_outlive_the_server() {
     let folder = tempfile::tempdir().unwrap();
-    let lease = Lease { address: Ipv4Addr::new(10, 77, 0, 50), of: BOX, until: Timestamp(77) };
+    let address = Ipv4Addr::new(10, 77, 0, 50);
+    let lease = Lease { mac: BOX, address, until: Duration::from_millis(77), state: State::Taken };
+    let before = Lease { mac: Mac([2, 0, 0, 0, 0, 9]), state: State::Offered, ..lease };
     run(async {
         let store = open(folder.path()).await;
+        store.keep_lease(before).await.unwrap();
         store.keep_lease(lease).await.unwrap();
         store.keep_answers(BOX, [("site".into(), "lab".into())].into()).await.unwrap();
         store.seal(BOX, "{\"a\":1}".into()).await.unwrap();

@@ -17,9 +17,10 @@ CREATE TABLE report (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lease (
-    address TEXT    PRIMARY KEY,
-    box     TEXT    NOT NULL,
-    until   INTEGER NOT NULL
+    box     TEXT    PRIMARY KEY,
+    address TEXT    NOT NULL UNIQUE,
+    until   INTEGER NOT NULL,           -- milliseconds since 1970, UTC
+    taken   INTEGER NOT NULL            -- 1 once the client took it, 0 while it is an offer
 ) STRICT, WITHOUT ROWID;
 
 -- Answers given from outside the console; passwords as crypt(5) hashes only.
