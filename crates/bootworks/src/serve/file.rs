@@ -91,7 +91,11 @@ pub(crate) async fn send(
         Wanted::Whole => (0, served.bytes),
         Wanted::Part(first, last) => {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", served.bytes));
+            set(
+                response.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{}", served.bytes),
+            );
             (first, last + 1)
         }
         Wanted::Nothing => {
@@ -163,9 +167,11 @@ fn parse_range(range: &str, bytes: u64) -> Option<Wanted> {
 
 /// Whether a header names this tag, by strong comparison (RFC 9110 §8.8.3.2): a weak tag never does.
 fn names(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|named| named == tag || named == "*")
-    })
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').map(str::trim).any(|named| named == tag || named == "*"))
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {

@@ -1,8 +1,10 @@
 //! Being written.
+mod answer;
 pub mod boxes;
 mod dhcp;
 mod file;
 mod nfs;
+mod publication;
 mod script;
 mod store;
 mod tftp;
