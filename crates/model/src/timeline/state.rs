@@ -283,7 +283,7 @@ impl BoxState {
                 self.answered.insert(question.clone(), seen);
             }
             Event::PlanShown { text } => self.plan = Some(text.clone()),
-            Event::StepStarted { step, of, title } => {
+            Event::StepStarted { step, of, title, .. } => {
                 self.step = Some(StepState::begin(*step, *of, title, entry.at));
             }
             Event::StepProgress { step, done_bytes, total_bytes } => {

@@ -168,7 +168,7 @@ fn a_person_is_waited_for() {
 
 const STEPS: &str = r#"
     40 {"event":"reached","rung":"plan-confirmed","detail":""}
-    40 {"event":"step-started","step":3,"of":9,"title":"writing the image"}
+    40 {"event":"step-started","step":3,"of":9,"name":"image","title":"writing the image"}
     41 {"event":"step-progress","step":3,"done_bytes":30000000,"total_bytes":300000000}
     50 {"event":"step-progress","step":3,"done_bytes":200000000,"total_bytes":300000000}
     52 {"event":"step-progress","step":3,"done_bytes":220000000,"total_bytes":300000000}
