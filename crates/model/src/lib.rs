@@ -4,6 +4,8 @@
 //! `clippy.toml` beside this crate, which refuses the calls).
 
 pub mod failure;
+pub mod mistake;
+pub mod sheet;
 
 pub mod line;
 pub mod lock;
@@ -20,8 +22,10 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;
 pub mod record;
 pub mod storage;
+pub mod template;
