@@ -5,6 +5,7 @@
 
 pub mod failure;
 pub mod mistake;
+pub mod sheet;
 
 pub mod line;
 pub mod lock;

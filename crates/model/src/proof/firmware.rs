@@ -2,7 +2,6 @@
 //! be there" would fail on every server there is. One file of the list is enough unless a rule says otherwise.
 
 use super::{Finding, LiveOs, Place, Status};
-use crate::modules::pattern;
 
 /// Drivers that work without their firmware, and what is lost.
 const OPTIONAL: &[(&str, &str)] = &[
@@ -61,9 +60,8 @@ pub(super) fn judge(live: &LiveOs, finding: &mut Finding) {
             Place::Builtin | Place::Initrd => &live.initrd_firmware,
             Place::Root | Place::Absent => &live.root_firmware,
         };
-        let (present, missing): (Vec<&String>, Vec<&String>) = asked.iter().partition(|file| {
-            there.iter().any(|own| own == *file || pattern::matches(file.as_bytes(), own.as_bytes()))
-        });
+        let (present, missing): (Vec<&String>, Vec<&String>) =
+            asked.iter().partition(|file| there.contains(file.as_str()));
         let optional = OPTIONAL.iter().find(|(name, _)| *name == driver);
         if missing.is_empty() || (optional.is_none() && !present.is_empty()) {
             continue;

@@ -37,9 +37,9 @@ pub struct LiveOs {
     pub packages: BTreeMap<String, Vec<String>>,
     /// Firmware files that a module of this kernel may ask for; may hold wildcards.
     pub firmware: BTreeMap<String, Vec<String>>,
-    /// Which of these files are in the initrd.
+    /// Which of these are in the initrd, as they are asked for: one with wildcards is if any file fits.
     pub initrd_firmware: BTreeSet<String>,
-    /// Which of these files are in the root.
+    /// Which of these are in the root.
     pub root_firmware: BTreeSet<String>,
 }
 
@@ -228,10 +228,10 @@ fn fitting<'l>(live: &'l LiveOs, modalias: &str) -> BTreeMap<&'l str, Fit> {
             }
         }
     }
-    if let Some(class) = DeviceClass::of(modalias) {
-        if drivers.keys().any(|driver| live.class(driver) == Some(class)) {
-            drivers.retain(|driver, _| live.class(driver) == Some(class));
-        }
+    if let Some(class) = DeviceClass::of(modalias)
+        && drivers.keys().any(|driver| live.class(driver) == Some(class))
+    {
+        drivers.retain(|driver, _| live.class(driver) == Some(class));
     }
     drivers
 }
@@ -247,11 +247,11 @@ fn class_of(live: &LiveOs, modalias: &str, drivers: &BTreeMap<&str, Fit>) -> Dev
 /// SCSI. Of several that fit there, the one that is there.
 fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
     let mut chain = vec![driver.to_owned()];
-    if driver == "virtio_pci" {
-        if let Some(kind) = virtio_kind(modalias) {
-            let next = live.aliases.drivers_for(&format!("virtio:d{kind:08X}v00001AF4"));
-            chain.extend(next.into_iter().max_by_key(|driver| live.place(driver)).map(str::to_owned));
-        }
+    if driver == "virtio_pci"
+        && let Some(kind) = virtio_kind(modalias)
+    {
+        let next = live.aliases.drivers_for(&format!("virtio:d{kind:08X}v00001AF4"));
+        chain.extend(next.into_iter().max_by_key(|driver| live.place(driver)).map(str::to_owned));
     }
     if driver == "mlx4_core" && DeviceClass::of(modalias) == Some(DeviceClass::Ethernet) {
         chain.push("mlx4_en".to_owned());
