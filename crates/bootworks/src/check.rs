@@ -179,7 +179,8 @@ fn verdict_words(live: &LiveOs, finding: &Finding) -> String {
 /// Devices that decide nothing, in one line.
 fn rest_line(rest: &[&Finding]) -> Option<String> {
     let known = rest.iter().filter(|finding| finding.status == Status::Covered).count();
-    (!rest.is_empty()).then(|| format!("  {} other devices, {known} of them with their driver", rest.len()))
+    let noun = if rest.len() == 1 { "device" } else { "devices" };
+    (!rest.is_empty()).then(|| format!("  {} other {noun}, {known} with a driver", rest.len()))
 }
 
 /// Words in lines of at most [`WIDTH`] columns, indented.
@@ -265,7 +266,25 @@ mod tests {
     fn people_read_a_table_with_the_missing_last() {
         let folder = line();
         let (live, checked) = checked(folder.path());
-        expect![[""]].assert_eq(&text(&live, &checked).join("\n"));
+        expect![[r#"
+            live OS: kernel 6.1.0-49-cloud-amd64 from linux-image-cloud-amd64
+
+            r740
+              ok      storage 8086:8d02 Intel C610 [AHCI mode]
+                      ahci, sd_mod: in the initrd
+                      note: ahci fits if the parts of the id that are not known fit
+              ok      storage 144d:a808 Samsung
+                      nvme: built into the kernel
+                      note: nvme fits if the parts of the id that are not known fit
+              MISSING network 14e4:165f Broadcom NetXtreme BCM5720 2-port Gigabit Ethernet…
+                      tg3: not in linux-image-cloud-amd64; package linux-image-amd64 has it
+                      fix: kernel = "linux-image-amd64" in line.toml [live]
+              MISSING network fffe:0001 Somebody's newest
+                      no kernel of this suite has a driver for it
+              1 other device, 0 with a driver
+
+            NOT covered: 2 of 4 network and storage devices lack something"#]]
+        .assert_eq(&text(&live, &checked).join("\n"));
     }
 
     /// Scripts rely on these names.
@@ -275,13 +294,23 @@ mod tests {
         let (_, checked) = checked(folder.path());
         let json = json(&checked);
         assert_eq!(json["covered"], false);
-        expect![[""]].assert_eq(&serde_json::to_string_pretty(&json["devices"][1]).unwrap());
-        let arguments = Arguments {
-            line: folder.path().to_owned(),
-            hardware: vec![folder.path().join("r740.txt")],
-            json: true,
-        };
-        assert_eq!(run(&arguments).unwrap(), Ending::No);
+        expect![[r#"
+            {
+              "class": "ethernet",
+              "drivers": [
+                "tg3"
+              ],
+              "firmware_missing": [],
+              "fix": "kernel = \"linux-image-amd64\"",
+              "id": "14e4:165f",
+              "modalias": "pci:v000014E4d0000165Fsv????????sd????????bc02sc00i??",
+              "name": "Broadcom NetXtreme BCM5720 2-port Gigabit Ethernet PCIe with a very long name",
+              "package": "linux-image-amd64",
+              "profile": "r740",
+              "status": "driver-missing",
+              "where": "absent"
+            }"#]]
+        .assert_eq(&serde_json::to_string_pretty(&json["devices"][1]).unwrap());
     }
 
     /// A check that has nothing to look at must not pass.
@@ -289,7 +318,14 @@ mod tests {
     fn nothing_to_check_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let said = |failure: Failure| failure.report().replace(&folder.path().display().to_string(), "LINE");
-        expect![[""]].assert_eq(&said(profiles(folder.path(), &[]).unwrap_err()));
-        expect![[""]].assert_eq(&said(live_os(folder.path()).unwrap_err()));
+        expect![[r#"
+            error: there is no hardware to check against in LINE/hardware
+            hint: `bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server"#]]
+        .assert_eq(&said(profiles(folder.path(), &[]).unwrap_err()));
+        expect![[r#"
+            error: cannot read LINE/.build/outputs.json
+            because: No such file or directory (os error 2)
+            hint: `bootworks build LINE` first: the finished live OS is examined"#]]
+        .assert_eq(&said(live_os(folder.path()).unwrap_err()));
     }
 }
