@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 /// The whole alias table, also of modules that are not here: `PATTERN MODULE` lines.
-pub(crate) const ALIASES: &str = "/bootworks/aliases";
+pub(crate) const ALIASES: &str = model::initrd::ALIASES;
 /// The modules that are here: `MODULE PATH BEFORE… / AFTER…` lines.
-pub(crate) const MODULES: &str = "/bootworks/modules";
+pub(crate) const MODULES: &str = model::initrd::DEPENDENCIES;
 /// Which kernel package has a module: `MODULE PACKAGE…` lines. May be absent.
-pub(crate) const PACKAGES: &str = "/bootworks/packages";
+pub(crate) const PACKAGES: &str = model::initrd::PACKAGES;
 
 /// What became of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
