@@ -4,17 +4,22 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
+pub mod block;
+pub mod block_loop;
 pub mod bridge;
 pub mod chroot;
-pub mod leash;
-pub mod namespace;
-pub mod block_loop;
 pub mod console;
+pub mod inventory;
 pub mod kmsg;
+pub mod leash;
 pub mod link;
 pub mod module;
 pub mod mount;
+pub mod namespace;
 pub mod power;
 pub mod process;
+pub mod sockets;
+pub mod signature;
 pub mod tools;
+pub mod tree;
 pub mod uevent;

@@ -22,6 +22,7 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;

@@ -71,7 +71,8 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
     let suite = section.text("suite").and_then(|text| suite(sheet, &text));
     let packages: Vec<_> = section.list("packages").iter().filter_map(|text| package(sheet, text)).collect();
     let components = words(sheet, section, "components", "`\"main\"`");
-    let mirrors: Option<Vec<_>> = section.sections("mirrors").iter().map(|section| mirror(sheet, section)).collect();
+    let mirrors: Option<Vec<_>> =
+        section.sections("mirrors").iter().map(|section| mirror(sheet, section)).collect();
     let files: Option<Vec<_>> =
         section.sections("files").iter().map(|section| file(sheet, section, folder)).collect();
     let mut scripts = Vec::new();
@@ -100,7 +101,8 @@ fn suite(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
 
 /// Whether text can stand as one word in apt's sources.
 fn is_word(text: &str) -> bool {
-    let known = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'/' | b'+' | b'~');
+    let known =
+        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'/' | b'+' | b'~');
     text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(known)
 }
 
@@ -120,7 +122,9 @@ fn words(sheet: &Sheet<'_>, section: &Section<'_>, name: &str, example: &str) ->
 /// A package's name (Debian policy §5.6.1).
 pub fn package(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
     let name = text.value;
-    let known = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'+' | b'-' | b'.');
+    let known = |octet: u8| {
+        octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'+' | b'-' | b'.')
+    };
     let first = |octet: &u8| octet.is_ascii_lowercase() || octet.is_ascii_digit();
     if name.len() >= 2 && name.as_bytes().first().is_some_and(first) && name.bytes().all(known) {
         return Some(name.to_owned());
@@ -195,8 +199,12 @@ pub fn is_absolute(sheet: &Sheet<'_>, text: &At<&str>) -> bool {
     let shown = text.value.escape_debug();
     let message = match text.value.strip_prefix('/') {
         None => format!("`{shown}` does not begin with `/`"),
-        Some(below) if below.split('/').any(odd) => format!("`{shown}` has an empty part, a `.` or a `..` in it"),
-        Some(below) if below.chars().any(char::is_control) => format!("`{shown}` has a control character in it"),
+        Some(below) if below.split('/').any(odd) => {
+            format!("`{shown}` has an empty part, a `.` or a `..` in it")
+        }
+        Some(below) if below.chars().any(char::is_control) => {
+            format!("`{shown}` has a control character in it")
+        }
         Some(_) => return true,
     };
     sheet.report(text.at.clone(), message, "an absolute path in the installed system: `\"/etc/motd\"`");
@@ -205,9 +213,12 @@ pub fn is_absolute(sheet: &Sheet<'_>, text: &At<&str>) -> bool {
 
 fn check_unit(sheet: &Sheet<'_>, unit: &At<&str>) {
     const SUFFIXES: &[&str] = &[".service", ".socket", ".timer", ".path", ".mount", ".target"];
-    let known = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'@' | b':' | b'\\');
+    let known = |octet: u8| {
+        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'@' | b':' | b'\\')
+    };
     let fits = unit.value.bytes().all(known);
-    if !fits || !SUFFIXES.iter().any(|suffix| unit.value.len() > suffix.len() && unit.value.ends_with(suffix)) {
+    if !fits || !SUFFIXES.iter().any(|suffix| unit.value.len() > suffix.len() && unit.value.ends_with(suffix))
+    {
         let shown = unit.value.escape_debug();
         let hint = match fits && !unit.value.contains('.') {
             true => format!("`\"{shown}.service\"`"),

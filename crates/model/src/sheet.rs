@@ -207,14 +207,18 @@ impl<'a> Sheet<'a> {
 fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
     let at = error.span().unwrap_or(0..0);
     let said = error.message().trim_end_matches(", expected nothing");
-    let line_start = text.get(..at.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let line_start =
+        text.get(..at.start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let bare = line.split_once('=').map(|(_, value)| value.trim()).unwrap_or_default();
     if said == "duplicate key" {
         let key = text.get(at).unwrap_or_default();
         return (format!("`{key}` stands twice"), Some("keep one of them".into()));
     }
-    if said.starts_with("string values must be quoted") || said.starts_with("invalid float") || said.starts_with("invalid integer") {
+    if said.starts_with("string values must be quoted")
+        || said.starts_with("invalid float")
+        || said.starts_with("invalid integer")
+    {
         let quoted = bare.split(" #").next().unwrap_or_default().trim();
         let simple = !quoted.is_empty() && !quoted.contains(['"', '\'', '[', '{', ',']);
         let hint = simple.then(|| format!("`\"{quoted}\"`"));
@@ -298,7 +302,9 @@ impl<'s> Section<'s> {
             DeValue::Table(_) => "a table",
         };
         let hint = match key.kind {
-            Kind::Table(table) if key.example.is_empty() => format!("write `{}` with its keys below it", table.place()),
+            Kind::Table(table) if key.example.is_empty() => {
+                format!("write `{}` with its keys below it", table.place())
+            }
             Kind::Tables(table) if key.example.is_empty() => {
                 format!("write `{}` with its keys below it, once for each", table.place())
             }
@@ -396,7 +402,9 @@ impl<'s> Section<'s> {
         let bits = match value.get_ref() {
             DeValue::String(text) => u32::from_str_radix(text, 8).ok(),
             // `mode = 644` would be octal 1204; TOML writes octal numbers with `0o`.
-            DeValue::Integer(number) if number.radix() == 8 => whole(number).and_then(|bits| bits.try_into().ok()),
+            DeValue::Integer(number) if number.radix() == 8 => {
+                whole(number).and_then(|bits| bits.try_into().ok())
+            }
             DeValue::Integer(_) => None,
             _ => {
                 self.mismatch(key, value);
@@ -405,7 +413,11 @@ impl<'s> Section<'s> {
         };
         let bits = bits.filter(|bits| *bits <= 0o7777);
         if bits.is_none() {
-            self.sheet.report(value.span(), format!("`{name}` is not permission bits in octal"), "`\"0644\"`, or `\"0755\"` for a program");
+            self.sheet.report(
+                value.span(),
+                format!("`{name}` is not permission bits in octal"),
+                "`\"0644\"`, or `\"0755\"` for a program",
+            );
         }
         bits
     }
@@ -565,7 +577,9 @@ pub fn size(text: &str) -> Result<u64, &'static str> {
         "M" | "MiB" => 20,
         "G" | "GiB" => 30,
         "T" | "TiB" => 40,
-        "KB" | "MB" | "GB" | "TB" | "kB" => return Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024"),
+        "KB" | "MB" | "GB" | "TB" | "kB" => {
+            return Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024");
+        }
         _ => return Err("its unit is unknown"),
     };
     let number: u64 = number.parse().map_err(|_| "it is too large")?;

@@ -48,13 +48,21 @@ fn together(sheet: &Sheet<'_>, at: Place, mounted: &[Mounted<'_>]) {
             "add `{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }`",
         ),
         Some(root) if root.filesystem == Filesystem::Vfat => {
-            sheet.report(root.at.clone(), "`vfat` cannot be the root: it has no owners and no links", "`filesystem = \"ext4\"`");
+            sheet.report(
+                root.at.clone(),
+                "`vfat` cannot be the root: it has no owners and no links",
+                "`filesystem = \"ext4\"`",
+            );
         }
         Some(_) => {}
     }
     const ESP: &str = "`{ size = \"512MiB\", filesystem = \"vfat\", mount = \"/boot/efi\" }`";
     match find("/boot/efi") {
-        None => sheet.report_absence(at, "there is no EFI system partition, so no UEFI box could boot", format!("add {ESP}")),
+        None => sheet.report_absence(
+            at,
+            "there is no EFI system partition, so no UEFI box could boot",
+            format!("add {ESP}"),
+        ),
         Some(esp) if esp.filesystem != Filesystem::Vfat => {
             let message = "the EFI system partition must be `vfat`: firmware reads nothing else";
             sheet.report(esp.at.clone(), message, ESP);
@@ -87,7 +95,9 @@ fn disk<'s>(sheet: &Sheet<'_>, section: &Section<'s>, mounted: &mut Vec<Mounted<
         if let Some(before) = &rest {
             let (at, what) = match section.is_word("size", "rest") {
                 true => (section.place_of("size"), "two partitions want the rest of the disk"),
-                false => (before.clone(), "`\"rest\"` stands before another partition, which would get nothing"),
+                false => {
+                    (before.clone(), "`\"rest\"` stands before another partition, which would get nothing")
+                }
             };
             sheet.report(at, what, "`size = \"rest\"` stands once, in the last partition");
             rest = None;
@@ -139,7 +149,11 @@ fn matching(sheet: &Sheet<'_>, section: &Section<'_>) -> (DiskMatch, Option<At<u
     (matching, min_size)
 }
 
-fn partition<'s>(sheet: &Sheet<'_>, section: &Section<'s>, mounted: &mut Vec<Mounted<'s>>) -> Option<Partition> {
+fn partition<'s>(
+    sheet: &Sheet<'_>,
+    section: &Section<'s>,
+    mounted: &mut Vec<Mounted<'s>>,
+) -> Option<Partition> {
     let size = match section.is_word("size", "rest") {
         true => Some(Size::Rest),
         false => section.size("size").map(|size| Size::Bytes(size.value)),
@@ -181,7 +195,8 @@ fn mount_point(sheet: &Sheet<'_>, mount: &At<&str>) -> bool {
     let shown = mount.value.escape_debug();
     let message = if !mount.value.starts_with('/') {
         format!("the mount point `{shown}` does not begin with `/`")
-    } else if mount.value != "/" && mount.value.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
+    } else if mount.value != "/" && mount.value.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
+    {
         format!("the mount point `{shown}` has an empty part, a `.` or a `..` in it")
     } else if mount.value.chars().any(|character| character.is_whitespace() || character.is_control()) {
         format!("the mount point `{shown}` has a space in it")
@@ -201,7 +216,12 @@ fn check_label(sheet: &Sheet<'_>, label: &At<&str>, filesystem: Filesystem) {
     };
     let odd = |octet: u8| !octet.is_ascii_graphic() || matches!(octet, b'"' | b'\'' | b'\\' | b'`' | b'$');
     if label.value.len() > most || label.value.bytes().any(odd) {
-        let message = format!("`{}` cannot be the label of a `{name}` file system", label.value.escape_debug());
-        sheet.report(label.at.clone(), message, format!("at most {most} letters, digits, dashes and the like"));
+        let message =
+            format!("`{}` cannot be the label of a `{name}` file system", label.value.escape_debug());
+        sheet.report(
+            label.at.clone(),
+            message,
+            format!("at most {most} letters, digits, dashes and the like"),
+        );
     }
 }

@@ -5,13 +5,7 @@
 use crate::sheet::Need::{May, Must};
 use crate::sheet::{Key, Kind, Need, Table};
 
-const fn key(
-    name: &'static str,
-    kind: Kind,
-    need: Need,
-    example: &'static str,
-    says: &'static str,
-) -> Key {
+const fn key(name: &'static str, kind: Kind, need: Need, example: &'static str, says: &'static str) -> Key {
     Key { name, kind, need, says, example }
 }
 
@@ -62,7 +56,13 @@ const NETWORK: Table = Table {
             r#""enp3s0""#,
             "The server's interface on the build network.",
         ),
-        key("address", Kind::Text, Must, r#""10.77.0.1/24""#, "The server's address on it, with the prefix length."),
+        key(
+            "address",
+            Kind::Text,
+            Must,
+            r#""10.77.0.1/24""#,
+            "The server's address on it, with the prefix length.",
+        ),
         key(
             "dhcp",
             Kind::Choice(&["full", "proxy"]),
@@ -112,7 +112,13 @@ const RECIPE: &[Key] = &[
         r#"["scripts/tidy"]"#,
         "Programs of the line that are run in the finished root, in order.",
     ),
-    key("enable", Kind::List, May("what the packages enable"), r#"["nginx.service"]"#, "systemd units that are enabled."),
+    key(
+        "enable",
+        Kind::List,
+        May("what the packages enable"),
+        r#"["nginx.service"]"#,
+        "systemd units that are enabled.",
+    ),
 ];
 
 const MIRROR: Table = Table {
@@ -126,13 +132,7 @@ const MIRROR: Table = Table {
             r#""https://archive.example.org/debian""#,
             "Its base address, as after `deb` in apt's sources.",
         ),
-        key(
-            "suites",
-            Kind::List,
-            Must,
-            r#"["bookworm", "bookworm-updates"]"#,
-            "The suites taken from it.",
-        ),
+        key("suites", Kind::List, Must, r#"["bookworm", "bookworm-updates"]"#, "The suites taken from it."),
         key(
             "signed-by",
             Kind::Text,
@@ -147,7 +147,13 @@ const RECIPE_FILES: Table = Table {
     name: "files = [{ … }]",
     says: "A file or folder of the line that is copied into the root.",
     keys: &[&[
-        key("source", Kind::Text, Must, r#""files/motd""#, "Its path in the line's folder; a folder is copied whole."),
+        key(
+            "source",
+            Kind::Text,
+            Must,
+            r#""files/motd""#,
+            "Its path in the line's folder; a folder is copied whole.",
+        ),
         key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
         key(
             "mode",
@@ -194,7 +200,13 @@ const QUESTION: Table = Table {
     name: "[[question]]",
     says: "One question, asked on the box's console, in the browser, or answered by file.",
     keys: &[&[
-        key("id", Kind::Text, Must, r#""hostname""#, "How answers and templates name it: `{{ answer.hostname }}`."),
+        key(
+            "id",
+            Kind::Text,
+            Must,
+            r#""hostname""#,
+            "How answers and templates name it: `{{ answer.hostname }}`.",
+        ),
         key("ask", Kind::Text, Must, r#""Host name of this unit""#, "What is asked."),
         key(
             "type",
@@ -203,7 +215,13 @@ const QUESTION: Table = Table {
             r#""hostname""#,
             "What counts as an answer. A password is typed hidden and twice, and kept as a hash only.",
         ),
-        key("choices", Kind::List, May("no choices"), r#"["lab", "berlin"]"#, "What can be chosen; `type = \"choice\"` only."),
+        key(
+            "choices",
+            Kind::List,
+            May("no choices"),
+            r#"["lab", "berlin"]"#,
+            "What can be chosen; `type = \"choice\"` only.",
+        ),
         key("min-length", Kind::Number, May("1"), "8", "Fewest characters; `type = \"password\"` only."),
         key(
             "default",
@@ -248,7 +266,13 @@ const APPLIANCE: Table = Table {
             "More words for the appliance's kernel command line.",
         ),
         key("disk", Kind::Tables(&DISK), Must, "", "The disks that are laid out."),
-        key("user", Kind::Tables(&USER), May("none besides root, whose password is locked"), "", "Users that are made."),
+        key(
+            "user",
+            Kind::Tables(&USER),
+            May("none besides root, whose password is locked"),
+            "",
+            "Users that are made.",
+        ),
         key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
     ]],
 };
@@ -257,8 +281,20 @@ const IMAGE: Table = Table {
     name: "image = { … }",
     says: "Where the appliance's content comes from: `recipe`, or `file` with its `sha256`.",
     keys: &[&[
-        key("recipe", Kind::Text, May("a `file` is named"), r#""appliance.toml""#, "A recipe's path in the line's folder."),
-        key("file", Kind::Text, May("a `recipe` is named"), r#""edge-2.4.tar.zst""#, "An archive's path in the line's folder."),
+        key(
+            "recipe",
+            Kind::Text,
+            May("a `file` is named"),
+            r#""appliance.toml""#,
+            "A recipe's path in the line's folder.",
+        ),
+        key(
+            "file",
+            Kind::Text,
+            May("a `recipe` is named"),
+            r#""edge-2.4.tar.zst""#,
+            "An archive's path in the line's folder.",
+        ),
         key(
             "sha256",
             Kind::Text,
@@ -273,7 +309,13 @@ const DISK: Table = Table {
     name: "[[appliance.disk]]",
     says: "One disk: which one, and what is put on it.",
     keys: &[&[
-        key("match", Kind::Table(&MATCH), May("any disk, where a box has only one"), r#"{ min-size = "4GiB" }"#, "Which disk."),
+        key(
+            "match",
+            Kind::Table(&MATCH),
+            May("any disk, where a box has only one"),
+            r#"{ min-size = "4GiB" }"#,
+            "Which disk.",
+        ),
         key("table", Kind::Choice(&["gpt"]), May("`gpt`"), r#""gpt""#, "The kind of partition table."),
         key(
             "partitions",
@@ -301,7 +343,13 @@ const MATCH: Table = Table {
         ),
         key("model", Kind::Text, May("any"), r#""SAMSUNG MZ*""#, "Its model, with `*` as wildcard."),
         key("serial", Kind::Text, May("any"), r#""S4EV*""#, "Its serial number, with `*` as wildcard."),
-        key("path", Kind::Text, May("any"), r#""pci-0000:00:04.0-nvme-1""#, "Its slot, with `*` as wildcard."),
+        key(
+            "path",
+            Kind::Text,
+            May("any"),
+            r#""pci-0000:00:04.0-nvme-1""#,
+            "Its slot, with `*` as wildcard.",
+        ),
         key(
             "choose",
             Kind::Choice(&["smallest", "largest", "first"]),
@@ -316,7 +364,13 @@ const PARTITION: Table = Table {
     name: "partitions = [{ … }]",
     says: "One partition and the file system on it.",
     keys: &[&[
-        key("size", Kind::SizeOrRest, Must, r#""512MiB""#, "How large; `\"rest\"` is what is left, for the last partition."),
+        key(
+            "size",
+            Kind::SizeOrRest,
+            Must,
+            r#""512MiB""#,
+            "How large; `\"rest\"` is what is left, for the last partition.",
+        ),
         key(
             "filesystem",
             Kind::Choice(&["vfat", "ext4", "swap"]),
@@ -324,7 +378,13 @@ const PARTITION: Table = Table {
             r#""ext4""#,
             "What is made on it. `vfat` at `/boot/efi` is the EFI system partition.",
         ),
-        key("mount", Kind::Text, May("not mounted, which only swap may be"), r#""/""#, "Where the appliance mounts it."),
+        key(
+            "mount",
+            Kind::Text,
+            May("not mounted, which only swap may be"),
+            r#""/""#,
+            "Where the appliance mounts it.",
+        ),
         key("label", Kind::Text, May("none"), r#""ESP""#, "The file system's label."),
     ]],
 };

@@ -109,7 +109,11 @@ impl<'s> Reader<'s> {
             // Linux IFNAMSIZ is 16 with the closing zero.
             if interface.value.len() > 15 || interface.value.bytes().any(odd) {
                 let message = format!("`{}` cannot be an interface's name", interface.value.escape_debug());
-                self.sheet.report(interface.at.clone(), message, "`ip link` lists the interfaces: `\"enp3s0\"`");
+                self.sheet.report(
+                    interface.at.clone(),
+                    message,
+                    "`ip link` lists the interfaces: `\"enp3s0\"`",
+                );
             }
         }
         let address = section.text("address").and_then(|text| self.network_address(&text));
@@ -159,7 +163,11 @@ impl<'s> Reader<'s> {
                 "between `/8` and `/30`, for example `/24` for 254 addresses",
             );
         };
-        if address.is_loopback() || address.is_multicast() || address.is_unspecified() || address.is_broadcast() {
+        if address.is_loopback()
+            || address.is_multicast()
+            || address.is_unspecified()
+            || address.is_broadcast()
+        {
             return refuse(format!("`{address}` cannot be a server's address"), HINT);
         }
         let (network, broadcast) = bounds(address, prefix);
@@ -176,8 +184,13 @@ impl<'s> Reader<'s> {
     /// `10.77.0.50-10.77.0.250`, held against the server's own address.
     fn range(&self, text: &At<&str>, server: Option<(Ipv4Addr, u8)>) -> Option<(Ipv4Addr, Ipv4Addr)> {
         const HINT: &str = "first and last address with a dash between: `\"10.77.0.50-10.77.0.250\"`";
-        let Some((first, last)) = text.value.split_once('-').map(|(first, last)| (first.trim(), last.trim())) else {
-            self.sheet.report(text.at.clone(), format!("`{}` is not a range", text.value.escape_debug()), HINT);
+        let Some((first, last)) = text.value.split_once('-').map(|(first, last)| (first.trim(), last.trim()))
+        else {
+            self.sheet.report(
+                text.at.clone(),
+                format!("`{}` is not a range", text.value.escape_debug()),
+                HINT,
+            );
             return None;
         };
         let mut ends = Vec::new();
@@ -252,7 +265,11 @@ impl<'s> Reader<'s> {
             if let Some(id) = section.text("id") {
                 if !template::is_id(id.value) {
                     let message = format!("`{}` cannot be a question's id", id.value.escape_debug());
-                    self.sheet.report(id.at.clone(), message, "letters, digits, dashes and underscores: `\"hostname\"`");
+                    self.sheet.report(
+                        id.at.clone(),
+                        message,
+                        "letters, digits, dashes and underscores: `\"hostname\"`",
+                    );
                 } else if let Some(first) = places.get(id.value) {
                     let line = self.sheet.line_of(first);
                     let message = format!("the question of line {line} is called `{}` too", id.value);
@@ -331,13 +348,21 @@ impl<'s> Reader<'s> {
             return None;
         }
         if choices.is_empty() {
-            self.sheet.report(section.place_of("choices"), "there is nothing to choose", "`choices = [\"lab\", \"berlin\"]`");
+            self.sheet.report(
+                section.place_of("choices"),
+                "there is nothing to choose",
+                "`choices = [\"lab\", \"berlin\"]`",
+            );
             return None;
         }
         for choice in &choices {
             if choice.value.trim() != choice.value || choice.value.chars().any(char::is_control) {
                 let message = format!("`{}` cannot be typed", choice.value.escape_debug());
-                self.sheet.report(choice.at.clone(), message, "no control characters, and no space around it");
+                self.sheet.report(
+                    choice.at.clone(),
+                    message,
+                    "no control characters, and no space around it",
+                );
             }
         }
         Some(choices.iter().map(|choice| choice.value.to_owned()).collect())
@@ -358,11 +383,16 @@ impl<'s> Reader<'s> {
                 && position(id).is_some_and(|position| position >= number)
             {
                 let message = format!("`{{{{ {name} }}}}` is not known yet when this is asked");
-                self.sheet.report(self.sheet.within(text, at), message, "a default can name the answers to questions before it");
+                self.sheet.report(
+                    self.sheet.within(text, at),
+                    message,
+                    "a default can name the answers to questions before it",
+                );
             }
         }
         if !has_names && let Err(reason) = question::check(question, text.value) {
-            let message = format!("the default `{}` is no answer to its own question", text.value.escape_debug());
+            let message =
+                format!("the default `{}` is no answer to its own question", text.value.escape_debug());
             self.sheet.report(text.at.clone(), message, reason);
         }
     }
@@ -422,7 +452,15 @@ impl<'s> Reader<'s> {
         let disks = disks::read(self.sheet, section);
         let users = self.users(section);
         let files = self.files(section, beside);
-        Some(Appliance { image: image?, confirm, disks: disks?, hostname, users: users?, files: files?, kernel_arguments })
+        Some(Appliance {
+            image: image?,
+            confirm,
+            disks: disks?,
+            hostname,
+            users: users?,
+            files: files?,
+            kernel_arguments,
+        })
     }
 
     fn hostname(&self, section: &Section<'s>) -> String {
@@ -451,11 +489,13 @@ impl<'s> Reader<'s> {
         let file = section.text("file");
         let sha256 = section.text("sha256");
         if let Some(sha256) = &sha256 {
-            let fits = sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
+            let fits =
+                sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
             if !fits {
                 let length = sha256.value.chars().count();
                 let message = format!("this is not a SHA-256: it has {length} characters");
-                let message = if length == 64 { "this is not a SHA-256: not all of it is hex".into() } else { message };
+                let message =
+                    if length == 64 { "this is not a SHA-256: not all of it is hex".into() } else { message };
                 self.sheet.report(sha256.at.clone(), message, "64 hex digits, as `sha256sum` prints them");
             }
         }
@@ -477,7 +517,11 @@ impl<'s> Reader<'s> {
             (None, Some(file)) => {
                 if !section.has("sha256") {
                     let message = "`file` has no `sha256`";
-                    self.sheet.report(file.at.clone(), message, "add the 64 hex digits that `sha256sum` prints");
+                    self.sheet.report(
+                        file.at.clone(),
+                        message,
+                        "add the 64 hex digits that `sha256sum` prints",
+                    );
                 }
                 let path = recipe::path_in_line(self.sheet, &file)?.to_owned();
                 Some(ImageSource::File { path, sha256: sha256?.value.to_ascii_lowercase() })
@@ -490,7 +534,11 @@ impl<'s> Reader<'s> {
             (None, None) => {
                 if !section.has("recipe") && !section.has("file") {
                     let message = "`image` has neither a `recipe` nor a `file`";
-                    self.sheet.report_absence(section.at.clone(), message, "`image = { recipe = \"appliance.toml\" }`");
+                    self.sheet.report_absence(
+                        section.at.clone(),
+                        message,
+                        "`image = { recipe = \"appliance.toml\" }`",
+                    );
                 }
                 None
             }
@@ -505,11 +553,16 @@ impl<'s> Reader<'s> {
             if let Some(name) = &name {
                 if !is_login(name.value) {
                     let message = format!("`{}` cannot be a login name", name.value.escape_debug());
-                    let hint = "lower-case letters, digits, dashes and underscores, a letter first, at most 32";
+                    let hint =
+                        "lower-case letters, digits, dashes and underscores, a letter first, at most 32";
                     self.sheet.report(name.at.clone(), message, hint);
                 } else if names.contains(&name.value) {
                     let hint = "one `[[appliance.user]]` for each user";
-                    self.sheet.report(name.at.clone(), format!("the user `{}` stands twice", name.value), hint);
+                    self.sheet.report(
+                        name.at.clone(),
+                        format!("the user `{}` stands twice", name.value),
+                        hint,
+                    );
                 }
                 names.push(name.value);
             }
@@ -542,7 +595,9 @@ impl<'s> Reader<'s> {
         }
         for (name, at) in names {
             let kind = match name {
-                Name::Answer(id) => self.asked.iter().find(|(known, _)| known == id).and_then(|(_, kind)| kind.clone()),
+                Name::Answer(id) => {
+                    self.asked.iter().find(|(known, _)| known == id).and_then(|(_, kind)| kind.clone())
+                }
                 Name::Box(_) => Some(Kind::Text),
             };
             if kind.is_some_and(|kind| !matches!(kind, Kind::Password { .. })) {
@@ -576,7 +631,9 @@ impl<'s> Reader<'s> {
                 }
             }
             let mode = section.mode("mode").unwrap_or(0o644);
-            files.push((|| Some(ApplianceFile { path: path?.value.to_owned(), template: source?.to_owned(), mode }))());
+            files.push((|| {
+                Some(ApplianceFile { path: path?.value.to_owned(), template: source?.to_owned(), mode })
+            })());
         }
         files.into_iter().collect()
     }
@@ -594,7 +651,9 @@ impl<'s> Reader<'s> {
                     }
                 }
             }
-            Err(mistakes) => mistakes.into_iter().for_each(|mistake| report(mistake.at, mistake.message, mistake.hint)),
+            Err(mistakes) => {
+                mistakes.into_iter().for_each(|mistake| report(mistake.at, mistake.message, mistake.hint))
+            }
         }
     }
 
@@ -606,7 +665,8 @@ impl<'s> Reader<'s> {
                 let hint = self.which(id.value, self.asked.iter().map(|(id, _)| *id));
                 let message = format!("no question is called `{}`", id.value.escape_debug());
                 self.sheet.report_absence(id.at, message, hint);
-            } else if let Some(question) = questions.and_then(|all| all.iter().find(|question| question.id == id.value))
+            } else if let Some(question) =
+                questions.and_then(|all| all.iter().find(|question| question.id == id.value))
                 && let Err(reason) = question::check(question, typed.value)
             {
                 self.sheet.report(typed.at, format!("this is no answer to `{}`", id.value), reason);
@@ -628,7 +688,8 @@ fn bounds(address: Ipv4Addr, prefix: u8) -> (Ipv4Addr, Ipv4Addr) {
 
 /// Whether useradd(8) takes it on Debian.
 fn is_login(name: &str) -> bool {
-    let follows = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_');
+    let follows =
+        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_');
     name.len() <= 32
         && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
         && name.bytes().all(follows)
