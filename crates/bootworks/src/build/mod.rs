@@ -26,6 +26,9 @@ pub mod store;
 mod system;
 mod unpack;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{Ending, line_folder, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
