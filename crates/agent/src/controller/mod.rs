@@ -1,4 +1,8 @@
 //! Being written.
 
+mod apply;
+mod download;
+mod witness;
+
 /// Runs it.
 pub fn run() {}
