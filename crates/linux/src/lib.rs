@@ -18,6 +18,7 @@ pub mod mount;
 pub mod namespace;
 pub mod power;
 pub mod process;
+pub mod sockets;
 pub mod signature;
 pub mod tools;
 pub mod tree;
