@@ -5,6 +5,7 @@
 //! [`tools`] and nowhere else.
 
 pub mod bridge;
+pub mod interrupt;
 pub mod leash;
 pub mod namespace;
 pub mod process;

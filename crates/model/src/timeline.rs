@@ -206,6 +206,8 @@ pub enum Event {
         step: usize,
         /// How many there are.
         of: usize,
+        /// Its short name, by which faults and the record refer to it: `image`.
+        name: String,
         /// Its line in the plan.
         title: String,
     },
