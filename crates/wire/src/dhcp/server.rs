@@ -1,0 +1,1 @@
+//! What a DHCP server says and hears, without a socket or a clock.
