@@ -28,6 +28,10 @@ pub(crate) struct Course<'a> {
     pub(crate) faults: Vec<Fault>,
     /// The cause that must be diagnosed.
     pub(crate) expected: Option<String>,
+    /// How the box is started.
+    pub(crate) boot: Boot,
+    /// What the console must show for the rehearsal to end well there.
+    pub(crate) until: Option<String>,
     /// How long nothing new may be heard.
     pub(crate) patience: Duration,
     /// Whether the console is the user's.
@@ -49,6 +53,10 @@ pub(crate) struct Outcome {
     pub(crate) rungs: Vec<(Rung, f64)>,
     /// Causes diagnosed, in order, each once.
     pub(crate) troubles: Vec<Trouble>,
+    /// When the kernel printed its first line, in seconds since power-on.
+    pub(crate) kernel_seconds: Option<f64>,
+    /// When the console showed what was waited for.
+    pub(crate) until_seconds: Option<f64>,
     /// In one sentence.
     pub(crate) verdict: String,
 }
@@ -145,7 +153,7 @@ impl Run<'_> {
     /// From power-on to power-off.
     fn install(&mut self) -> Result<()> {
         self.started = Instant::now();
-        let mut machine = self.switch_on(&Boot::Network)?;
+        let mut machine = self.switch_on(&self.course.boot)?;
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
@@ -160,7 +168,7 @@ impl Run<'_> {
                         Then::CutPower => {
                             machine.cut_power();
                             self.say("the box lost its power and is switched on again");
-                            machine = self.switch_on(&Boot::Network)?;
+                            machine = self.switch_on(&self.course.boot)?;
                         }
                         Then::KillServer => {
                             self.say("the server is killed and started again");
@@ -168,7 +176,12 @@ impl Run<'_> {
                         }
                     }
                 }
-                Ok(News::Line(_)) => heard = Instant::now(),
+                Ok(News::Line(line)) => {
+                    heard = Instant::now();
+                    if self.read(&line) == Then::End {
+                        return Ok(());
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new("the rehearsal lost its ears"));
@@ -197,6 +210,19 @@ impl Run<'_> {
             }
             self.server.check()?;
         }
+    }
+
+    /// A line of the console, while the box is installed.
+    fn read(&mut self, line: &str) -> Then {
+        if line.contains("Linux version ") && self.outcome.kernel_seconds.is_none() {
+            self.outcome.kernel_seconds = Some(self.seconds());
+        }
+        if self.course.until.as_ref().is_some_and(|until| line.contains(until.as_str())) {
+            self.outcome.until_seconds = Some(self.seconds());
+            self.outcome.verdict = format!("the console showed `{line}`");
+            return Then::End;
+        }
+        Then::GoOn
     }
 
     /// Power-off is the end of an installation only where the box announced it.

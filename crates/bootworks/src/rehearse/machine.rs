@@ -23,6 +23,19 @@ pub(crate) enum Boot {
     Network,
     /// Its first disk; no NIC offers a boot.
     Disk,
+    /// A kernel and an initrd put into its memory by QEMU; no NIC offers a boot.
+    Direct(Direct),
+}
+
+/// A kernel put into the box's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Direct {
+    /// The kernel's file.
+    pub(crate) kernel: PathBuf,
+    /// The initrd's file.
+    pub(crate) initrd: Option<PathBuf>,
+    /// The kernel command line.
+    pub(crate) words: String,
 }
 
 /// Everything that stays the same over the starts of one box.
@@ -194,6 +207,13 @@ impl Chassis {
                 "-device",
                 &format!("{},id=nic{index},netdev=net{index},mac={}{rom}", nic.model, nic_mac(index)),
             ]);
+        }
+        if let Boot::Direct(direct) = boot {
+            list.extend(["-kernel".into(), direct.kernel.display().to_string()]);
+            list.extend(["-append".into(), direct.words.clone()]);
+            if let Some(initrd) = &direct.initrd {
+                list.extend(["-initrd".into(), initrd.display().to_string()]);
+            }
         }
         if network && !self.boots_itself() {
             self.add_loader_medium(&mut list);

@@ -17,7 +17,7 @@ use crate::line_folder::{self, LineFolder};
 use crate::{Ending, build, report};
 use course::{Course, Outcome};
 use fault::Fault;
-use machine::Chassis;
+use machine::{Boot, Chassis, Direct};
 use model::failure::{Explain as _, Failure, Result};
 use model::outputs::Outputs;
 use serde_json::json;
@@ -44,6 +44,18 @@ pub struct Arguments {
     /// Answer the questions here, on the box's console, instead of from the line's [rehearsal] table
     #[arg(long)]
     console: bool,
+    /// Put this kernel into the box's memory instead of booting from the network
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+    /// The initrd to go with --kernel
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    initrd: Option<PathBuf>,
+    /// The kernel command line to go with --kernel
+    #[arg(long, value_name = "WORDS", requires = "kernel", default_value = "console=ttyS0,115200n8")]
+    append: String,
+    /// Succeed as soon as the console shows this text, and stop there
+    #[arg(long, value_name = "TEXT")]
+    until: Option<String>,
     /// Give up when nothing new was heard of the box for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     patience: u64,
@@ -94,6 +106,15 @@ pub fn run(arguments: &Arguments) -> Result<Ending> {
         line: line.line(),
         faults,
         expected: arguments.expect.clone(),
+        boot: match &arguments.kernel {
+            None => Boot::Network,
+            Some(kernel) => Boot::Direct(Direct {
+                kernel: kernel.clone(),
+                initrd: arguments.initrd.clone(),
+                words: arguments.append.clone(),
+            }),
+        },
+        until: arguments.until.clone(),
         patience: Duration::from_secs(arguments.patience),
         typed: arguments.console,
         quiet: arguments.json,
@@ -110,9 +131,10 @@ fn say(arguments: &Arguments, line: &str) {
 
 /// Prints the verdict and turns it into the exit code.
 fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<Ending> {
-    let well = match &arguments.expect {
-        Some(id) => outcome.troubles.iter().any(|trouble| trouble.cause == *id),
-        None => outcome.finished && outcome.ready,
+    let well = match (&arguments.expect, &arguments.until) {
+        (Some(id), _) => outcome.troubles.iter().any(|trouble| trouble.cause == *id),
+        (None, Some(_)) => outcome.until_seconds.is_some(),
+        (None, None) => outcome.finished && outcome.ready,
     };
     if arguments.json {
         let object = json!({
@@ -122,6 +144,8 @@ fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<E
             "interrupted": outcome.interrupted,
             "rungs": outcome.rungs.iter().map(|(rung, seconds)| json!({ "rung": rung, "seconds": seconds })).collect::<Vec<_>>(),
             "troubles": outcome.troubles,
+            "kernel_seconds": outcome.kernel_seconds,
+            "until_seconds": outcome.until_seconds,
             "verdict": outcome.verdict,
             "folder": folder,
         });
