@@ -47,10 +47,11 @@ pub(crate) fn watch(
             if let Some(show) = shown {
                 show(&chunk[..read]);
             }
-            for line in lines_of.feed(&chunk[..read]) {
-                if lines.send(Line(line)).is_err() {
-                    return;
-                }
+            let mut ended = lines_of.feed(&chunk[..read]);
+            // A prompt ends without a newline, and is waited for like any line.
+            ended.extend(lines_of.unfinished());
+            if ended.into_iter().any(|line| lines.send(Line(line)).is_err()) {
+                return;
             }
         }
     });
@@ -101,6 +102,11 @@ impl Lines {
             }
         }
         lines
+    }
+
+    /// The line so far, where one has begun.
+    pub(crate) fn unfinished(&self) -> Option<String> {
+        (!self.line.is_empty()).then(|| String::from_utf8_lossy(&self.line).into_owned())
     }
 
     fn end(&mut self, lines: &mut Vec<String>) {
