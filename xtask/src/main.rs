@@ -2,6 +2,7 @@
 //!
 //! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
 
+mod bench;
 mod check;
 mod programs;
 mod setup;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         ["build"] => programs::build().map(|programs| shell::say(&programs.bootworks.display().to_string())),
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
-        ["bench", rest @ ..] => test::bench(rest),
+        ["bench", "boot"] => bench::boot(),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

@@ -17,22 +17,6 @@ pub(crate) fn rehearse(arguments: &[&str]) -> Result<()> {
     run(&mut as_root(&program, &words))
 }
 
-/// Measures; which benchmark is the first argument.
-pub(crate) fn bench(arguments: &[&str]) -> Result<()> {
-    match arguments {
-        ["boot", rest @ ..] => {
-            setup::install(Purpose::Test)?;
-            let programs = programs::build()?;
-            run(with_program(
-                cargo(&["run", "--quiet", "--release", "--package", "benches", "--", "boot"]),
-                &programs,
-            )
-            .args(rest))
-        }
-        _ => Err(Stop::new("which benchmark: `cargo xtask bench boot`")),
-    }
-}
-
 fn with_program(mut command: Command, programs: &programs::Programs) -> Command {
     command.env("BOOTWORKS_BIN", &programs.bootworks);
     command

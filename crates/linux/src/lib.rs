@@ -4,16 +4,16 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
-pub mod bridge;
-pub mod interrupt;
-pub mod leash;
-pub mod namespace;
 pub mod block_loop;
+pub mod bridge;
 pub mod console;
+pub mod interrupt;
 pub mod kmsg;
+pub mod leash;
 pub mod link;
 pub mod module;
 pub mod mount;
+pub mod namespace;
 pub mod power;
 pub mod process;
 pub mod tools;
