@@ -102,11 +102,13 @@ impl Course<'_> {
         Ok(run.outcome)
     }
 
+    /// Where the console is shown: beside the results where those are for a program.
     fn watch_console(&self) -> Option<fn(&[u8])> {
-        self.typed.then_some(|bytes: &[u8]| {
-            let mut out = std::io::stdout().lock();
-            let _ = out.write_all(bytes).and_then(|()| out.flush());
-        })
+        match (self.typed, self.quiet) {
+            (false, _) => None,
+            (true, false) => Some(|bytes| report::pass_on(&mut std::io::stdout().lock(), bytes)),
+            (true, true) => Some(|bytes| report::pass_on(&mut std::io::stderr().lock(), bytes)),
+        }
     }
 }
 
