@@ -67,6 +67,11 @@ impl Child {
         self
     }
 
+    /// The command itself, for what else this crate does to children before they start.
+    pub(crate) fn command_mut(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
     /// The command line as a person would type it.
     pub fn command_line(&self) -> String {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());

@@ -4,6 +4,7 @@
 //! `clippy.toml` beside this crate, which refuses the calls).
 
 pub mod failure;
+pub mod mistake;
 
 pub mod line;
 pub mod lock;
@@ -24,3 +25,4 @@ pub mod plan;
 pub mod question;
 pub mod record;
 pub mod storage;
+pub mod template;

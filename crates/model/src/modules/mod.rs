@@ -11,6 +11,11 @@
 pub mod alias;
 pub mod dependency;
 
+pub mod choice;
+pub mod index;
+pub mod modinfo;
+pub mod tree;
+
 pub mod pattern;
 
 use std::borrow::Cow;

@@ -1,1 +1,0 @@
-//! What a DHCP server says and hears, without a socket or a clock.
