@@ -4,12 +4,9 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
-pub mod bridge;
-pub mod chroot;
-pub mod leash;
-pub mod namespace;
 pub mod block_loop;
 pub mod bridge;
+pub mod chroot;
 pub mod console;
 pub mod interrupt;
 pub mod kmsg;
