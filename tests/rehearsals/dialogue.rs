@@ -50,7 +50,9 @@ impl Console {
             }
             match self.heard.recv_timeout(Duration::from_secs(600)) {
                 Ok(bytes) => self.said.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("the console never showed `{text}`; it showed:\n{}", &self.said[self.read..]),
+                Err(_) => {
+                    panic!("the console never showed `{text}`; it showed:\n{}", &self.said[self.read..])
+                }
             }
         }
     }

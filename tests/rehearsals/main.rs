@@ -33,7 +33,8 @@ fn the_story_is_told_before_the_kernel_starts() {
     if needs_system() {
         return;
     }
-    let seen = Rig::of(Variant::CloudKernel).rehearse(&["--box", "nic=e1000e", "--expect", "nic-driver-missing"]);
+    let seen =
+        Rig::of(Variant::CloudKernel).rehearse(&["--box", "nic=e1000e", "--expect", "nic-driver-missing"]);
     seen.ended_with(0);
     assert!(!seen.console().contains("Linux version"), "a kernel was started");
     for said in ["8086:10d3", "e1000e", "linux-image-amd64"] {
@@ -95,7 +96,12 @@ fn a_power_cut_in_the_image_only_costs_time() {
     if needs_system() {
         return;
     }
-    let seen = Rig::of(Variant::Plain).rehearse(&["--box", "nic=e1000e,disk=megasas", "--fault", "power-cut@image:50%"]);
+    let seen = Rig::of(Variant::Plain).rehearse(&[
+        "--box",
+        "nic=e1000e,disk=megasas",
+        "--fault",
+        "power-cut@image:50%",
+    ]);
     seen.ended_with(0);
     assert!(seen.stdout().contains("lost its power"), "the power was never cut");
 }
@@ -136,7 +142,8 @@ fn a_stock_initrd_boots_our_root() {
     let rig = Rig::of(Variant::StockRoot);
     let (kernel, initrd) = (rig.output("kernel"), rig.stock_initrd());
     let words = "console=ttyS0,115200n8 boot=nfs root=/dev/nfs nfsroot=10.77.0.1:/live,ro ip=dhcp ro systemd.volatile=overlay";
-    let seen = rig.rehearse(&["--kernel", &kernel, "--initrd", &initrd, "--append", words, "--until", "login:"]);
+    let seen =
+        rig.rehearse(&["--kernel", &kernel, "--initrd", &initrd, "--append", words, "--until", "login:"]);
     seen.ended_with(0);
 }
 

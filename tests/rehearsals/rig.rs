@@ -32,10 +32,15 @@ impl Variant {
         match self {
             Variant::Plain => ("plain", None),
             Variant::RamRoot => ("ram-root", Some(("root     = \"nfs\"", "root     = \"ram\""))),
-            Variant::CloudKernel => ("cloud-kernel", Some(("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\""))),
+            Variant::CloudKernel => {
+                ("cloud-kernel", Some(("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"")))
+            }
             Variant::StockRoot => (
                 "stock-root",
-                Some(("packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"udev\", \"dbus\", ")),
+                Some((
+                    "packages = [",
+                    "packages = [\"systemd-sysv\", \"initramfs-tools\", \"udev\", \"dbus\", ",
+                )),
             ),
         }
     }

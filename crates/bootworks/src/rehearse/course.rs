@@ -11,7 +11,7 @@ use linux::interrupt::Interrupt;
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
 use model::line::Line as FactoryLine;
-use model::template::Template;
+use model::template::{self, Fact, Name};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -282,21 +282,23 @@ impl Run<'_> {
 
     /// The ready pattern with the answers that the box was given: the timeline's, which know what was typed.
     fn ready_line(&self, pattern: &str) -> Result<String> {
-        let template: Template = pattern.parse().or_fail(|| "cannot read `ready` of [rehearsal]".into())?;
-        let facts = self.chassis_facts();
+        let fail = || Failure::new(format!("cannot fill in `ready` of [rehearsal]: {pattern}"));
+        let template = template::parse(pattern).map_err(|mistakes| {
+            mistakes.into_iter().fold(fail(), |failure, mistake| failure.because(mistake.message))
+        })?;
+        let fact = |fact: &Fact| match fact {
+            Fact::Serial => super::machine::SERIAL.to_owned(),
+            Fact::Mac => self.course.chassis.mac().to_string(),
+            Fact::Uuid => super::machine::UUID.to_owned(),
+            Fact::Product => super::machine::PRODUCT.to_owned(),
+            Fact::Manufacturer => super::machine::MANUFACTURER.to_owned(),
+        };
         template
-            .render(&|name: &str| match name.strip_prefix("answer.") {
-                Some(id) => self.answers.get(id).cloned(),
-                None => facts.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()),
+            .render(|name| match name {
+                Name::Answer(id) => self.answers.get(id).cloned(),
+                Name::Box(known) => Some(fact(known)),
             })
-            .or_fail(|| format!("cannot fill in `ready` of [rehearsal]: {pattern}"))
-    }
-
-    fn chassis_facts(&self) -> [(&'static str, String); 2] {
-        [
-            ("box.serial", super::machine::SERIAL.to_owned()),
-            ("box.mac", self.course.chassis.mac().to_string()),
-        ]
+            .map_err(|name| fail().because(format!("`{name}` has no answer")))
     }
 
     fn switch_on(&self, boot: &Boot) -> Result<Machine> {

@@ -64,6 +64,12 @@ pub(crate) struct Machine {
 
 /// Serial number in the box's SMBIOS.
 pub(crate) const SERIAL: &str = "BW0001";
+/// System UUID in the box's SMBIOS.
+pub(crate) const UUID: &str = "b0070000-0000-4000-8000-000000000001";
+/// Manufacturer in the box's SMBIOS.
+pub(crate) const MANUFACTURER: &str = "bootworks";
+/// Product name in the box's SMBIOS.
+pub(crate) const PRODUCT: &str = "Virtual Box";
 
 impl Chassis {
     /// The address of its first NIC, by which the server knows it.
@@ -184,9 +190,7 @@ impl Chassis {
         add(&["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]);
         add(&[
             "-smbios",
-            &format!(
-                "type=1,manufacturer=bootworks,product=Virtual Box,serial={SERIAL},uuid=b0070000-0000-4000-8000-000000000001"
-            ),
+            &format!("type=1,manufacturer={MANUFACTURER},product={PRODUCT},serial={SERIAL},uuid={UUID}"),
         ]);
         if self.hardware.firmware == Firmware::Uefi {
             let (code, _) = ovmf()?;
