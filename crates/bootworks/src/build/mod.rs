@@ -18,3 +18,9 @@ pub struct LockArguments {}
 pub fn lock(_: &LockArguments) -> Result<crate::Ending> {
     Err(Failure::new("being written"))
 }
+pub fn bring_up_to_date(_: &crate::line_folder::LineFolder) -> Result<model::outputs::Outputs> {
+    loop {}
+}
+pub fn store_folder() -> std::path::PathBuf {
+    loop {}
+}

@@ -8,9 +8,10 @@ use super::machine::{Boot, Chassis, Machine};
 use super::server::{Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
+use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
-use model::line::Line as FactoryLine;
+use model::line::{Confirm, Line as FactoryLine};
 use model::template::{self, Fact, Name};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
@@ -141,7 +142,7 @@ impl Run<'_> {
     /// The box is switched on when the server listens: firmware asks at once, and gives up after a minute.
     fn wait_for_server(&mut self) -> Result<()> {
         let since = Instant::now();
-        let address = (self.course.line.network.address, model::boot::HTTP_PORT);
+        let address = (self.course.line.network.address, HTTP_PORT);
         while std::net::TcpStream::connect(address).is_err() {
             self.server.check()?;
             if since.elapsed() > Duration::from_secs(60) {
@@ -322,6 +323,10 @@ impl Run<'_> {
             Event::BootRefused { trouble }
             | Event::TroubleFound { trouble, .. }
             | Event::StepFailed { trouble, .. } => self.note_trouble(trouble),
+            Event::PlanShown { .. } if !self.course.typed => {
+                self.confirm();
+                Then::GoOn
+            }
             Event::TroubleOver { cause } => {
                 self.say(&format!("over: {cause}"));
                 self.trouble_since = None;
@@ -336,6 +341,18 @@ impl Run<'_> {
                 self.strike((done_bytes.saturating_mul(100) / total_bytes.max(1)).min(100) as u8)
             }
             _ => Then::GoOn,
+        }
+    }
+
+    /// Confirms the plan as somebody at the dashboard would. A line with `confirm = "auto"` needs nobody.
+    fn confirm(&self) {
+        if self.course.line.appliance.confirm == Confirm::Auto {
+            return;
+        }
+        let address = self.course.line.network.address;
+        let url = format!("http://{address}:{HTTP_PORT}/api/boxes/{}/confirm", self.course.chassis.mac());
+        if let Err(error) = ureq::post(&url).send("{}") {
+            self.say(&format!("the plan could not be confirmed over the API: {error}"));
         }
     }
 
