@@ -1,7 +1,15 @@
 //! Being written.
+mod answer;
 pub mod boxes;
 mod dhcp;
+mod file;
 mod nfs;
+#[cfg(test)]
+mod peers;
+mod publication;
+mod script;
+mod socket;
+mod store;
 mod tftp;
 use model::failure::{Failure, Result};
 

@@ -69,6 +69,8 @@ pub struct StepState {
     pub number: usize,
     /// How many there are.
     pub of: usize,
+    /// Its short name: `image`.
+    pub name: String,
     /// Its line in the plan.
     pub title: String,
     /// When it began.
@@ -283,8 +285,20 @@ impl BoxState {
                 self.answered.insert(question.clone(), seen);
             }
             Event::PlanShown { text } => self.plan = Some(text.clone()),
-            Event::StepStarted { step, of, title, .. } => {
-                self.step = Some(StepState::begin(*step, *of, title, entry.at));
+            Event::StepStarted { step, of, name, title } => {
+                self.step = Some(StepState {
+                    number: *step,
+                    of: *of,
+                    name: name.clone(),
+                    title: title.clone(),
+                    since: entry.at,
+                    standing: StepStanding::Running,
+                    done_bytes: 0,
+                    total_bytes: 0,
+                    bytes_per_second: None,
+                    seconds_left: None,
+                    measured: None,
+                });
             }
             Event::StepProgress { step, done_bytes, total_bytes } => {
                 if let Some(running) = self.step.as_mut().filter(|running| running.number == *step) {
@@ -315,21 +329,6 @@ impl BoxState {
 }
 
 impl StepState {
-    fn begin(number: usize, of: usize, title: &str, at: Timestamp) -> StepState {
-        StepState {
-            number,
-            of,
-            title: title.to_owned(),
-            since: at,
-            standing: StepStanding::Running,
-            done_bytes: 0,
-            total_bytes: 0,
-            bytes_per_second: None,
-            seconds_left: None,
-            measured: None,
-        }
-    }
-
     fn progress(&mut self, at: Timestamp, done_bytes: u64, total_bytes: u64) {
         self.done_bytes = done_bytes;
         self.total_bytes = total_bytes;
