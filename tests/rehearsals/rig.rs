@@ -84,9 +84,14 @@ impl Rig {
         Rig { line }
     }
 
-    /// Path of one of the build's outputs.
+    /// Path of one of the live OS's outputs: `kernel`, `initrd`, `tree`.
     pub(crate) fn output(&self, name: &str) -> String {
-        self.line.join(".build").join(name).display().to_string()
+        let outputs = self.line.join(".build");
+        let list: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(outputs.join("outputs.json")).unwrap()).unwrap();
+        let entry = &list["live"][name];
+        let path = entry.as_str().or_else(|| entry["path"].as_str()).unwrap();
+        outputs.join(path).display().to_string()
     }
 
     /// The line's own folder.
@@ -103,7 +108,7 @@ impl Rig {
 
     /// The initrd that initramfs-tools makes in the line's root, with its NFS boot.
     pub(crate) fn stock_initrd(&self) -> String {
-        let initrd = self.output("stock-initrd");
+        let initrd = self.line.join("stock-initrd").display().to_string();
         let script = r#"
 set -e
 copy=$(mktemp -d); trap 'umount "$copy/proc" || true; rm -rf "$copy"' EXIT

@@ -21,8 +21,9 @@ pub(crate) fn boot() -> Result<()> {
     let line = bench_line(&programs)?;
     run(&programs, &["build", &line.display().to_string()])?;
     let outputs = line.join(".build");
-    let initrd = stock_initrd(&outputs)?;
-    let kernel = outputs.join("kernel").display().to_string();
+    let list = read(&outputs.join("outputs.json"))?;
+    let initrd = stock_initrd(&outputs.join(path_of(&list, "tree")?), &line.join("stock-initrd"))?;
+    let kernel = outputs.join(path_of(&list, "kernel")?).display().to_string();
     let initrd = initrd.display().to_string();
     let (mut stock, mut ours) = (Vec::new(), Vec::new());
     for round in 1..=RUNS {
@@ -61,12 +62,11 @@ fn bench_line(programs: &Programs) -> Result<PathBuf> {
 }
 
 /// The initrd that initramfs-tools makes in the live OS's own root, with its network boot switched on.
-fn stock_initrd(outputs: &Path) -> Result<PathBuf> {
-    let initrd = outputs.join("stock-initrd");
+fn stock_initrd(tree: &Path, initrd: &Path) -> Result<PathBuf> {
     let script = r#"
 set -e
 copy=$(mktemp -d); trap 'rm -rf "$copy"' EXIT
-cp -a "$1/tree/." "$copy"
+cp -a "$1/." "$copy"
 sed -i 's/^MODULES=.*/MODULES=netboot/; s/^BOOT=.*/BOOT=nfs/' "$copy/etc/initramfs-tools/initramfs.conf"
 release=$(ls "$copy/lib/modules")
 mount -t proc proc "$copy/proc"; trap 'umount "$copy/proc"; rm -rf "$copy"' EXIT
@@ -74,10 +74,10 @@ chroot "$copy" depmod "$release"
 chroot "$copy" mkinitramfs -o /initrd "$release"
 cp "$copy/initrd" "$2"
 "#;
-    let words = ["-c", script, "sh", &outputs.display().to_string(), &initrd.display().to_string()]
-        .map(str::to_owned);
+    let words =
+        ["-c", script, "sh", &tree.display().to_string(), &initrd.display().to_string()].map(str::to_owned);
     crate::shell::run(as_root("sh", &words.each_ref().map(String::as_str)).stdout(Stdio::null()))?;
-    Ok(initrd)
+    Ok(initrd.to_owned())
 }
 
 /// Seconds from the kernel's first line to the text that the rehearsal waits for.
@@ -102,6 +102,18 @@ fn number(json: &str, name: &str) -> Option<f64> {
     let (_, rest) = json.split_once(&format!("\"{name}\":"))?;
     let end = rest.find([',', '}'])?;
     rest[..end].trim().parse().ok()
+}
+
+/// Where the build put something, by its name in the list of outputs.
+fn path_of(list: &str, name: &str) -> Result<String> {
+    let found = list.split_once(&format!("\"{name}\":")).and_then(|(_, rest)| {
+        let rest = rest.trim_start();
+        let rest = rest
+            .strip_prefix('{')
+            .map_or(rest, |inner| inner.split_once("\"path\":").map_or(inner, |(_, path)| path));
+        rest.trim_start().strip_prefix('"')?.split_once('"')
+    });
+    found.map(|(path, _)| path.to_owned()).ok_or_else(|| Stop::new(format!("the build lists no `{name}`")))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

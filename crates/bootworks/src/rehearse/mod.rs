@@ -74,12 +74,12 @@ pub fn run(arguments: &Arguments) -> Result<Ending> {
             .because("it makes a private network, and the build configures packages in a root of their own")
             .hint("run the same command with `sudo`"));
     }
-    let outputs = build::bring_up_to_date(&line)?;
+    let outputs = build::build(line.folder())?.into_outputs();
     let folder = new_folder(&line.rehearsals())?;
     let chassis = Chassis {
         accelerator: accelerator::probe(
             &line.outputs().join(&outputs.live.kernel.path),
-            &build::store_folder(),
+            build::store::Store::open()?.folder(),
         ),
         loader_cd: line.outputs().join(&outputs.loader_cd.path),
         loader_efi: line.outputs().join(&outputs.loader_efi.path),
