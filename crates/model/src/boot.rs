@@ -35,6 +35,8 @@ pub struct BootParameters {
     pub live: String,
     /// How the root comes.
     pub root: RootRoad,
+    /// SHA-256 of `root.squashfs`, hex: what comes over HTTP is held against what came with the kernel.
+    pub root_sha256: Option<String>,
 }
 
 /// Default TCP port of the HTTP server.
@@ -53,6 +55,9 @@ impl BootParameters {
             "bootworks.server={} bootworks.http={} bootworks.nfs={} bootworks.live={} bootworks.root={root}",
             self.server, self.http_port, self.nfs_port, self.live
         );
+        if let Some(sha256) = &self.root_sha256 {
+            let _ = write!(words, " bootworks.root-sha256={sha256}");
+        }
         if let Some(mac) = self.boot_nic {
             let _ = write!(words, " BOOTIF={}", mac.bootif());
         }
@@ -74,6 +79,7 @@ impl BootParameters {
             boot_nic: word("BOOTIF").and_then(|text| text.parse().ok()),
             live: word("bootworks.live").unwrap_or_default().to_owned(),
             root: if word("bootworks.root") == Some("ram") { RootRoad::Ram } else { RootRoad::Nfs },
+            root_sha256: word("bootworks.root-sha256").map(str::to_ascii_lowercase),
         })
     }
 }
@@ -203,6 +209,7 @@ mod tests {
             boot_nic: Some(Mac([0x52, 0x54, 0, 1, 2, 0xab])),
             live: "3f2a".into(),
             root: RootRoad::Ram,
+            root_sha256: Some("00ff".into()),
         };
         let line = format!("initrd=initrd console=tty0 {} panic=30", parameters.words());
         assert_eq!(BootParameters::read(&line), Some(parameters.clone()));

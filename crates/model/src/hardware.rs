@@ -101,6 +101,32 @@ pub enum DeviceClass {
     Other,
 }
 
+impl DeviceClass {
+    /// What a modalias says of the device's class; `None` where its bus does not say, or it is not known.
+    pub fn of(modalias: &str) -> Option<DeviceClass> {
+        if modalias.starts_with("pci:") {
+            // The class stands behind the last `bc`, the subclass behind `sc`: `…bc02sc00i00`.
+            let class = modalias.get(modalias.rfind("bc")? + 2..)?;
+            let subclass = class.get(2..)?.strip_prefix("sc")?;
+            return Some(match (class.get(..2)?, subclass.get(..2)?) {
+                ("02", "80") => DeviceClass::Other,
+                ("02", _) => DeviceClass::Ethernet,
+                ("01", _) | ("08", "05") => DeviceClass::Storage,
+                ("0C", "03") => DeviceClass::Usb,
+                (class, _) if class.contains('?') => return None,
+                _ => DeviceClass::Other,
+            });
+        }
+        match modalias {
+            _ if modalias.starts_with("virtio:d00000001v") => Some(DeviceClass::Ethernet),
+            _ if modalias.starts_with("virtio:d00000002v") => Some(DeviceClass::Storage),
+            _ if modalias.starts_with("virtio:d00000008v") => Some(DeviceClass::Storage),
+            _ if modalias.starts_with("scsi:t-0x00") => Some(DeviceClass::Storage),
+            _ => None,
+        }
+    }
+}
+
 /// One device on a bus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {

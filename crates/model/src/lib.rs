@@ -5,6 +5,7 @@
 
 pub mod failure;
 pub mod mistake;
+pub mod sheet;
 
 pub mod line;
 pub mod lock;
@@ -12,7 +13,9 @@ pub mod outputs;
 pub mod recipe;
 
 pub mod hardware;
+pub mod initrd;
 pub mod modules;
+pub mod profile;
 pub mod proof;
 
 pub mod api;
@@ -20,6 +23,7 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;

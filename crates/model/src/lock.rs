@@ -49,6 +49,9 @@ pub struct Archive {
 pub struct Section {
     /// SHA-256 of what was asked for: when the recipe says something else now, the section is out of date.
     pub recipe: String,
+    /// When the newest of the archives was made, seconds since 1970: nothing built from the section carries a
+    /// later time, so that the day of the build is not in what is built.
+    pub epoch: u64,
     /// The packages.
     pub packages: Vec<Package>,
 }
@@ -68,6 +71,25 @@ pub struct Package {
     pub sha256: String,
     /// Where it was.
     pub url: String,
+}
+
+impl Archive {
+    /// Its date as seconds since 1970; `None` where it is not of the form that archives use
+    /// (RFC 5322 §3.3, in UTC): `Sat, 21 Nov 2026 00:53:02 UTC`.
+    pub fn epoch(&self) -> Option<u64> {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let mut words = self.date.split_once(',')?.1.split_whitespace();
+        let day: i64 = words.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
+        let month = words.next().and_then(|month| MONTHS.iter().position(|name| *name == month))? as i64 + 1;
+        let year: i64 = words.next()?.parse().ok().filter(|year| (1970..=9999).contains(year))?;
+        let clock: Vec<i64> = words.next()?.split(':').filter_map(|part| part.parse().ok()).collect();
+        let [hour @ 0..24, minute @ 0..60, second @ 0..=60] = clock[..] else { return None };
+        // Days of the civil calendar, counted in years that begin in March (the leap day then comes last).
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 719_469;
+        u64::try_from(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
+    }
 }
 
 impl Section {
@@ -115,7 +137,8 @@ impl Lock {
             let _ = write!(text, "date = {}\nsha256 = {}\n", quoted(&archive.date), quoted(&archive.sha256));
         }
         for (name, section) in self.sections() {
-            let _ = write!(text, "\n[{name}]\nrecipe = {}\npackages = [\n", quoted(&section.recipe));
+            let _ = write!(text, "\n[{name}]\nrecipe = {}\n", quoted(&section.recipe));
+            let _ = write!(text, "epoch = {}\npackages = [\n", section.epoch);
             for package in &section.packages {
                 let _ = writeln!(
                     text,
@@ -213,6 +236,7 @@ struct FileArchive {
 #[serde(deny_unknown_fields)]
 struct FileSection {
     recipe: Spanned<String>,
+    epoch: u64,
     packages: Vec<FilePackage>,
 }
 
@@ -274,7 +298,7 @@ impl Check<'_> {
             });
         }
         packages.sort();
-        Section { recipe, packages }
+        Section { recipe, epoch: section.epoch, packages }
     }
 
     fn digest(&mut self, value: Spanned<String>) -> String {
@@ -343,7 +367,7 @@ mod tests {
     }
 
     fn lock(packages: Vec<Package>) -> Lock {
-        let section = Section { recipe: "0".repeat(64), packages: Vec::new() };
+        let section = Section { recipe: "0".repeat(64), epoch: 1_795_222_382, packages: Vec::new() };
         Lock {
             archives: vec![Archive {
                 uri: "http://archive.example.org/debian".into(),
@@ -443,6 +467,21 @@ mod tests {
             ~ live: same 1: same version, other content"#]]
         .assert_eq(&differences(&old, &new).join("\n"));
         assert!(differences(&old, &old).is_empty());
+    }
+
+    /// Known pairs, as `date -u -d` gives them; what is no such date is none.
+    #[test]
+    fn archive_dates_are_times() {
+        let epoch = |date: &str| Archive { date: date.into(), ..lock(vec![]).archives[0].clone() }.epoch();
+        assert_eq!(epoch("Thu, 01 Jan 1970 00:00:00 UTC"), Some(0));
+        assert_eq!(epoch("Tue, 29 Feb 2000 23:59:59 UTC"), Some(951_868_799));
+        assert_eq!(epoch("Sat, 21 Nov 2026 00:53:02 UTC"), Some(1_795_222_382));
+        assert_eq!(epoch("Wed, 01 Mar 2100 00:00:00 +0000"), Some(4_107_542_400));
+        for wrong in
+            ["", "Sat, 32 Nov 2026 00:00:00 UTC", "Sat, 1 Foo 2026 00:00:00 UTC", "Sat, 1 Nov 2026 0:0 UTC"]
+        {
+            assert_eq!(epoch(wrong), None, "{wrong}");
+        }
     }
 
     proptest::proptest! {

@@ -18,6 +18,8 @@ pub struct Tree {
     pub modules: BTreeMap<String, Module>,
     /// Drivers built into the kernel.
     pub builtin: BTreeSet<String>,
+    /// What little built-in drivers say of their devices: pattern and driver.
+    pub builtin_aliases: Vec<(String, String)>,
 }
 
 /// One module.
@@ -74,9 +76,15 @@ impl Tree {
 
     /// Which module fits which device.
     pub fn aliases(&self) -> AliasTable {
-        AliasTable::of(self.modules.iter().flat_map(|(name, module)| {
+        AliasTable::of(self.alias_pairs())
+    }
+
+    /// Patterns and drivers, built-in ones as far as they tell.
+    pub fn alias_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let modules = self.modules.iter().flat_map(|(name, module)| {
             module.info.aliases.iter().map(move |alias| (alias.as_str(), name.as_str()))
-        }))
+        });
+        modules.chain(self.builtin_aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str())))
     }
 
     /// These modules and all that they need, asked for or not declared.

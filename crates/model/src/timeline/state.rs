@@ -69,6 +69,8 @@ pub struct StepState {
     pub number: usize,
     /// How many there are.
     pub of: usize,
+    /// Its short name: `image`.
+    pub name: String,
     /// Its line in the plan.
     pub title: String,
     /// When it began.
@@ -123,6 +125,46 @@ pub struct Overdue {
     pub by: Duration,
     /// Cause ids to look at first.
     pub suspects: &'static [&'static str],
+}
+
+/// A box as it is shown: its state, and what follows from it at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BoxView {
+    /// All of it.
+    #[serde(flatten)]
+    pub state: BoxState,
+    /// What an operator calls it.
+    pub label: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Where it stands, in one sentence.
+    pub sentence: String,
+    /// The highest rung of this climb.
+    pub highest: Option<Rung>,
+    /// The rung that should have been reached.
+    pub overdue: Option<Rung>,
+    /// Since how many seconds it is overdue.
+    pub overdue_seconds: Option<u64>,
+    /// Cause ids to look at first.
+    pub suspects: Vec<String>,
+}
+
+impl BoxView {
+    /// How a box is shown at `now`.
+    pub fn of(state: BoxState, now: Timestamp) -> BoxView {
+        let overdue = state.overdue(now);
+        let suspects = overdue.map_or(&[][..], |overdue| overdue.suspects);
+        BoxView {
+            label: state.label(),
+            standing: state.standing(),
+            sentence: state.sentence(),
+            highest: state.highest().map(|(rung, _)| rung),
+            overdue: overdue.map(|overdue| overdue.rung),
+            overdue_seconds: overdue.map(|overdue| overdue.by.as_secs()),
+            suspects: suspects.iter().map(|cause| (*cause).to_owned()).collect(),
+            state,
+        }
+    }
 }
 
 impl BoxState {
@@ -283,8 +325,20 @@ impl BoxState {
                 self.answered.insert(question.clone(), seen);
             }
             Event::PlanShown { text } => self.plan = Some(text.clone()),
-            Event::StepStarted { step, of, title, .. } => {
-                self.step = Some(StepState::begin(*step, *of, title, entry.at));
+            Event::StepStarted { step, of, name, title } => {
+                self.step = Some(StepState {
+                    number: *step,
+                    of: *of,
+                    name: name.clone(),
+                    title: title.clone(),
+                    since: entry.at,
+                    standing: StepStanding::Running,
+                    done_bytes: 0,
+                    total_bytes: 0,
+                    bytes_per_second: None,
+                    seconds_left: None,
+                    measured: None,
+                });
             }
             Event::StepProgress { step, done_bytes, total_bytes } => {
                 if let Some(running) = self.step.as_mut().filter(|running| running.number == *step) {
@@ -315,21 +369,6 @@ impl BoxState {
 }
 
 impl StepState {
-    fn begin(number: usize, of: usize, title: &str, at: Timestamp) -> StepState {
-        StepState {
-            number,
-            of,
-            title: title.to_owned(),
-            since: at,
-            standing: StepStanding::Running,
-            done_bytes: 0,
-            total_bytes: 0,
-            bytes_per_second: None,
-            seconds_left: None,
-            measured: None,
-        }
-    }
-
     fn progress(&mut self, at: Timestamp, done_bytes: u64, total_bytes: u64) {
         self.done_bytes = done_bytes;
         self.total_bytes = total_bytes;
