@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod line_folder;
 mod new;
 mod rehearse;
 mod report;

@@ -3,7 +3,7 @@
 use crate::tools::Tool;
 use model::failure::{Explain as _, Failure, Result};
 use std::ffi::{OsStr, OsString};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -65,6 +65,11 @@ impl Child {
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Child {
         self.input = bytes.into();
         self
+    }
+
+    /// The command itself, for what else this crate does to children before they start.
+    pub(crate) fn command_mut(&mut self) -> &mut Command {
+        &mut self.command
     }
 
     /// The command line as a person would type it.

@@ -101,6 +101,32 @@ pub enum DeviceClass {
     Other,
 }
 
+impl DeviceClass {
+    /// What a modalias says of the device's class; `None` where its bus does not say, or it is not known.
+    pub fn of(modalias: &str) -> Option<DeviceClass> {
+        if modalias.starts_with("pci:") {
+            // The class stands behind the last `bc`, the subclass behind `sc`: `…bc02sc00i00`.
+            let class = modalias.get(modalias.rfind("bc")? + 2..)?;
+            let subclass = class.get(2..)?.strip_prefix("sc")?;
+            return Some(match (class.get(..2)?, subclass.get(..2)?) {
+                ("02", "80") => DeviceClass::Other,
+                ("02", _) => DeviceClass::Ethernet,
+                ("01", _) | ("08", "05") => DeviceClass::Storage,
+                ("0C", "03") => DeviceClass::Usb,
+                (class, _) if class.contains('?') => return None,
+                _ => DeviceClass::Other,
+            });
+        }
+        match modalias {
+            _ if modalias.starts_with("virtio:d00000001v") => Some(DeviceClass::Ethernet),
+            _ if modalias.starts_with("virtio:d00000002v") => Some(DeviceClass::Storage),
+            _ if modalias.starts_with("virtio:d00000008v") => Some(DeviceClass::Storage),
+            _ if modalias.starts_with("scsi:t-0x00") => Some(DeviceClass::Storage),
+            _ => None,
+        }
+    }
+}
+
 /// One device on a bus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
@@ -155,6 +181,37 @@ pub struct Disk {
     /// What is on it already, in words: partition tables, file systems, RAID members.
     #[serde(default)]
     pub signatures: Vec<String>,
+    /// Who holds it or a part of it, in words: `mounted at /srv`, `part of md127`; empty where it is free.
+    #[serde(default)]
+    pub holders: Vec<String>,
+}
+
+impl Disk {
+    /// As an operator knows it: model, size, serial number.
+    pub fn title(&self) -> String {
+        let model = if self.model.is_empty() { "disk without a model name" } else { &self.model };
+        let serial = if self.serial.is_empty() { "no serial" } else { &self.serial };
+        let word = if self.serial.is_empty() { "" } else { "serial " };
+        format!("{model}, {}, {word}{serial}", size_text(self.size_bytes))
+    }
+}
+
+/// A size in bytes as people read it, with binary units: `512 MiB`, `7.5 GiB`.
+pub fn size_text(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let (mut unit, mut scale) = (0, 1024_u64);
+    while unit + 1 < UNITS.len() && bytes / scale >= 1024 {
+        scale *= 1024;
+        unit += 1;
+    }
+    let tenths = (u128::from(bytes) * 10 + u128::from(scale) / 2) / u128::from(scale);
+    match tenths % 10 {
+        0 => format!("{} {}", tenths / 10, UNITS[unit]),
+        tenth => format!("{}.{tenth} {}", tenths / 10, UNITS[unit]),
+    }
 }
 
 /// What one box has.
@@ -163,6 +220,8 @@ pub struct Disk {
 pub struct Inventory {
     /// How it names itself.
     pub smbios: Smbios,
+    /// The NIC that it booted from, where the boot told.
+    pub boot_nic: Option<Mac>,
     /// `bios` or `uefi`.
     pub firmware: String,
     /// Processor's model name.
@@ -191,5 +250,13 @@ mod tests {
         assert_eq!("8086:10d3".parse(), Ok(id));
         assert_eq!(PciId::from_bus_id(&[0x02, 0x80, 0x86, 0x10, 0xd3]), None, "ISAPnP is not PCI");
         assert_eq!("8086:10d".parse::<PciId>(), Err(NotAPciId));
+    }
+
+    /// A disk is told apart by its size on the confirmation screen: rounding must not make two sizes one.
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let shown = [0, 1023, 1024, 536_870_912, 8 << 30, 480_103_981_056, u64::MAX].map(size_text);
+        let wanted = ["0 bytes", "1023 bytes", "1 KiB", "512 MiB", "8 GiB", "447.1 GiB", "16384 PiB"];
+        assert_eq!(shown, wanted);
     }
 }

@@ -4,6 +4,8 @@
 //! `clippy.toml` beside this crate, which refuses the calls).
 
 pub mod failure;
+pub mod mistake;
+pub mod sheet;
 
 pub mod line;
 pub mod lock;
@@ -11,7 +13,9 @@ pub mod outputs;
 pub mod recipe;
 
 pub mod hardware;
+pub mod initrd;
 pub mod modules;
+pub mod profile;
 pub mod proof;
 
 pub mod api;
@@ -19,8 +23,10 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;
 pub mod record;
 pub mod storage;
+pub mod template;

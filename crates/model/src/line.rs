@@ -1,13 +1,35 @@
 //! The line: the folder that defines a factory line, as `line.toml` says it.
 
+mod disks;
+pub mod keys;
+mod reader;
+
 use crate::api::User;
 use crate::boot::RootRoad;
+use crate::mistake::Mistakes;
 use crate::question::Question;
 use crate::recipe::Recipe;
 use crate::storage::DiskLayout;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+
+/// Name of the file that defines a line, in its folder.
+pub const FILE: &str = "line.toml";
+
+/// The line's folder, as far as `line.toml` refers to it. Paths are relative to it and have no `..`.
+pub trait Folder {
+    /// The text of a file; `None` where there is no such file.
+    fn text(&self, path: &str) -> Option<String>;
+    /// Whether there is a file or a folder of that name.
+    fn has(&self, path: &str) -> bool;
+}
+
+/// Reads `line.toml` from its text, and from `folder` the recipes and templates that it names: the line, or
+/// every mistake in all of them.
+pub fn read(text: &str, folder: &dyn Folder) -> Result<Line, Mistakes> {
+    reader::read(text, folder)
+}
 
 /// A line, checked: everything in it fits together.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +59,7 @@ pub struct Network {
     pub prefix: u8,
     /// Who leases addresses.
     pub dhcp: Dhcp,
-    /// First and last address leased, both included; empty of meaning with [`Dhcp::Proxy`].
+    /// First and last address leased, both included; without meaning with [`Dhcp::Proxy`].
     pub range: (Ipv4Addr, Ipv4Addr),
 }
 
@@ -130,3 +152,6 @@ pub struct Rehearsal {
     /// What the finished appliance prints on its console; a template.
     pub ready: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

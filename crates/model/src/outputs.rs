@@ -26,6 +26,8 @@ pub struct Outputs {
     pub loader_bios: OutputFile,
     /// iPXE for UEFI x64 (`ipxe.efi`).
     pub loader_efi: OutputFile,
+    /// iPXE as a CD image (`ipxe.iso`), for boxes whose NIC has no boot ROM.
+    pub loader_cd: OutputFile,
 }
 
 /// The live OS.

@@ -1,5 +1,8 @@
 //! Recipes: suite, mirrors, packages, files, scripts, from which a live OS or an image is built.
 
+use crate::line::{Folder, keys};
+use crate::mistake::Mistake;
+use crate::sheet::{self, At, Section, Sheet};
 use serde::{Deserialize, Serialize};
 
 /// What a system is built from.
@@ -52,4 +55,183 @@ pub struct RecipeFile {
     /// Permission bits; absent means 0644, or 0755 where the source is executable.
     #[serde(default)]
     pub mode: Option<u32>,
+}
+
+/// Reads a recipe from its text; `file` is its path in the line. Mistakes go into `mistakes`.
+pub fn read(file: &str, text: &str, folder: &dyn Folder, mistakes: &mut Vec<Mistake>) -> Option<Recipe> {
+    let document = sheet::parse(text);
+    let sheet = Sheet::open(file, text, &keys::RECIPE_FILE, &document);
+    let recipe = of(&sheet, &sheet.top(&document), folder);
+    mistakes.append(&mut sheet.close());
+    recipe
+}
+
+/// The recipe among the keys of a table.
+pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Option<Recipe> {
+    let suite = section.text("suite").and_then(|text| suite(sheet, &text));
+    let packages: Vec<_> = section.list("packages").iter().filter_map(|text| package(sheet, text)).collect();
+    let components = words(sheet, section, "components", "`\"main\"`");
+    let mirrors: Option<Vec<_>> =
+        section.sections("mirrors").iter().map(|section| mirror(sheet, section)).collect();
+    let files: Option<Vec<_>> =
+        section.sections("files").iter().map(|section| file(sheet, section, folder)).collect();
+    let mut scripts = Vec::new();
+    for script in section.list("scripts") {
+        if let Some(path) = path_in_line(sheet, &script) {
+            exists(sheet, &script, path, folder);
+            scripts.push(path.to_owned());
+        }
+    }
+    let enable = section.list("enable");
+    for unit in &enable {
+        check_unit(sheet, unit);
+    }
+    let enable = enable.iter().map(|unit| unit.value.to_owned()).collect();
+    Some(Recipe { suite: suite?, mirrors: mirrors?, components, packages, files: files?, scripts, enable })
+}
+
+fn suite(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
+    if is_word(text.value) {
+        return Some(text.value.to_owned());
+    }
+    let message = format!("`{}` cannot be a suite", text.value.escape_debug());
+    sheet.report(text.at.clone(), message, "a release's name as in apt's sources: `\"bookworm\"`");
+    None
+}
+
+/// Whether text can stand as one word in apt's sources.
+fn is_word(text: &str) -> bool {
+    let known =
+        |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'/' | b'+' | b'~');
+    text.starts_with(|first: char| first.is_ascii_alphanumeric()) && text.bytes().all(known)
+}
+
+fn words(sheet: &Sheet<'_>, section: &Section<'_>, name: &str, example: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for text in section.list(name) {
+        if is_word(text.value) {
+            words.push(text.value.to_owned());
+        } else {
+            let message = format!("`{}` cannot stand in `{name}`", text.value.escape_debug());
+            sheet.report(text.at, message, format!("for example {example}"));
+        }
+    }
+    words
+}
+
+/// A package's name (Debian policy §5.6.1).
+pub fn package(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
+    let name = text.value;
+    let known = |octet: u8| {
+        octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'+' | b'-' | b'.')
+    };
+    let first = |octet: &u8| octet.is_ascii_lowercase() || octet.is_ascii_digit();
+    if name.len() >= 2 && name.as_bytes().first().is_some_and(first) && name.bytes().all(known) {
+        return Some(name.to_owned());
+    }
+    let hint = match name.split_whitespace().count() {
+        0 | 1 => "lower-case letters, digits, `+`, `-` and `.`; versions are pinned by line.lock".to_owned(),
+        _ => {
+            let each: Vec<String> = name.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+            format!("each package in quotes of its own: `{}`", each.join(", "))
+        }
+    };
+    sheet.report(text.at.clone(), format!("`{}` cannot be a package's name", name.escape_debug()), hint);
+    None
+}
+
+fn mirror(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Mirror> {
+    let uri = section.text("uri");
+    if let Some(text) = &uri {
+        let known = ["http://", "https://", "file:/"].iter().any(|scheme| text.value.starts_with(scheme));
+        if !known || text.value.chars().any(|character| character.is_whitespace() || character.is_control()) {
+            let message = format!("`{}` is not an archive's address", text.value.escape_debug());
+            let hint = "it begins with `http://`, `https://` or `file:/` and has no spaces";
+            sheet.report(text.at.clone(), message, hint);
+        }
+    }
+    let suites = words(sheet, section, "suites", "`[\"bookworm\"]`");
+    if section.is_empty_list("suites") {
+        sheet.report(
+            section.place_of("suites"),
+            "no suite is taken from it",
+            "for example `suites = [\"bookworm\"]`",
+        );
+    }
+
+    let signed_by = section.text("signed-by");
+    Some(Mirror {
+        uri: uri?.value.to_owned(),
+        suites,
+        signed_by: signed_by.map(|text| text.value.to_owned()),
+    })
+}
+
+fn file(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Option<RecipeFile> {
+    let source = section.text("source");
+    let path_of_source = source.as_ref().and_then(|text| path_in_line(sheet, text));
+    if let (Some(text), Some(path)) = (&source, path_of_source) {
+        exists(sheet, text, path, folder);
+    }
+    let path = section.text("path").filter(|path| is_absolute(sheet, path));
+    let mode = section.mode("mode");
+    Some(RecipeFile { source: path_of_source?.to_owned(), path: path?.value.to_owned(), mode })
+}
+
+/// Reports a path of the line where nothing is.
+fn exists(sheet: &Sheet<'_>, text: &At<&str>, path: &str, folder: &dyn Folder) {
+    if !folder.has(path) {
+        let hint = "the path is relative to the line's folder";
+        sheet.report(text.at.clone(), format!("there is no file `{}`", path.escape_debug()), hint);
+    }
+}
+
+/// A path inside the line's folder; what leads out of it is reported.
+pub fn path_in_line<'t>(sheet: &Sheet<'_>, text: &At<&'t str>) -> Option<&'t str> {
+    let odd = |part: &str| matches!(part, "" | "." | "..");
+    let path = text.value.strip_prefix("./").unwrap_or(text.value);
+    if !path.split('/').any(odd) && !path.chars().any(char::is_control) {
+        return Some(path);
+    }
+    let message = match path.starts_with('/') {
+        true => format!("`{}` is not a path in the line's folder", path.escape_debug()),
+        false => format!("`{}` has an empty part, a `.` or a `..` in it", path.escape_debug()),
+    };
+    sheet.report(text.at.clone(), message, "a path relative to the folder of line.toml: `\"files/motd\"`");
+    None
+}
+
+/// Whether a path in the installed system is absolute and without detours; what is not is reported.
+pub fn is_absolute(sheet: &Sheet<'_>, text: &At<&str>) -> bool {
+    let odd = |part: &str| matches!(part, "" | "." | "..");
+    let shown = text.value.escape_debug();
+    let message = match text.value.strip_prefix('/') {
+        None => format!("`{shown}` does not begin with `/`"),
+        Some(below) if below.split('/').any(odd) => {
+            format!("`{shown}` has an empty part, a `.` or a `..` in it")
+        }
+        Some(below) if below.chars().any(char::is_control) => {
+            format!("`{shown}` has a control character in it")
+        }
+        Some(_) => return true,
+    };
+    sheet.report(text.at.clone(), message, "an absolute path in the installed system: `\"/etc/motd\"`");
+    false
+}
+
+fn check_unit(sheet: &Sheet<'_>, unit: &At<&str>) {
+    const SUFFIXES: &[&str] = &[".service", ".socket", ".timer", ".path", ".mount", ".target"];
+    let known = |octet: u8| {
+        octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.' | b'@' | b':' | b'\\')
+    };
+    let fits = unit.value.bytes().all(known);
+    if !fits || !SUFFIXES.iter().any(|suffix| unit.value.len() > suffix.len() && unit.value.ends_with(suffix))
+    {
+        let shown = unit.value.escape_debug();
+        let hint = match fits && !unit.value.contains('.') {
+            true => format!("`\"{shown}.service\"`"),
+            false => format!("it ends in {}", sheet::list_words(SUFFIXES, "or")),
+        };
+        sheet.report(unit.at.clone(), format!("`{shown}` is not a systemd unit"), hint);
+    }
 }

@@ -30,6 +30,8 @@ pub struct DiskMatch {
     pub model: Option<String>,
     /// Serial number, with `*` as wildcard.
     pub serial: Option<String>,
+    /// Stable path by slot, with `*` as wildcard: `pci-0000:00:04.0-nvme-1`.
+    pub path: Option<String>,
     /// Which one of several candidates.
     pub choose: Option<Choose>,
 }

@@ -3,6 +3,8 @@
 //! [`Event`] is closed: whatever the server sees and whatever the box tells is one of these. The store that
 //! keeps them is append-only and lives in the programs.
 
+pub mod state;
+
 use crate::hardware::{Inventory, PciId, Smbios};
 use crate::ladder::Rung;
 use serde::{Deserialize, Serialize};
@@ -215,6 +217,8 @@ pub enum Event {
         step: usize,
         /// How many there are.
         of: usize,
+        /// Its short name, by which faults and the record refer to it: `image`.
+        name: String,
         /// Its line in the plan.
         title: String,
     },

@@ -10,6 +10,7 @@ extern crate std;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
+pub mod elf;
 pub mod mac;
 pub mod nfs;
 pub mod rpc;

@@ -1,20 +1,161 @@
-//! Being written.
-use model::failure::{Failure, Result};
+//! `bootworks lock` and `bootworks build`: a line's recipes become its lock, and its lock becomes kernel, initrd,
+//! root and image.
+//!
+//! ```text
+//! line.toml ─ resolve ─ line.lock ─ fetch ─ store ─ unpack ─ configure ─ apply ─ scrub ─┬─ squashfs, tree
+//!                                                                                       └─ image.tar.zst
+//! ```
 
-/// Arguments.
+pub mod agent;
+mod apply;
+mod archive;
+mod configure;
+mod database;
+pub mod drivers;
+mod fetch;
+mod image;
+pub mod initrd;
+pub mod made;
+mod package;
+mod phases;
+mod resolve;
+mod scrub;
+mod shelf;
+mod sources;
+pub mod store;
+mod system;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{Ending, line_folder, report};
+use model::failure::{Explain as _, Failure, Result};
+use model::line::Line;
+use model::lock::{self, Lock};
+use phases::Phases;
+use std::path::{Path, PathBuf};
+use store::Store;
+
+/// Arguments of `build`.
 #[derive(clap::Args)]
-pub struct Arguments {}
-
-/// Runs it.
-pub fn run(_: &Arguments) -> Result<crate::Ending> {
-    Err(Failure::new("being written"))
+pub struct Arguments {
+    /// The line's folder
+    #[arg(default_value = ".", value_name = "LINE")]
+    line: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
-/// Arguments.
+/// Arguments of `lock`.
 #[derive(clap::Args)]
-pub struct LockArguments {}
+pub struct LockArguments {
+    /// The line's folder
+    #[arg(default_value = ".", value_name = "LINE")]
+    line: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs it.
-pub fn lock(_: &LockArguments) -> Result<crate::Ending> {
-    Err(Failure::new("being written"))
+/// `bootworks build`.
+pub fn run(arguments: &Arguments) -> Result<Ending> {
+    let made = build(&arguments.line)?;
+    if arguments.json {
+        report::say(&made.json()?);
+    } else {
+        made.text().iter().for_each(|line| report::say(line));
+    }
+    Ok(Ending::Well)
+}
+
+/// `bootworks lock`.
+pub fn lock(arguments: &LockArguments) -> Result<Ending> {
+    let line = line_folder::open(&arguments.line)?;
+    let folder = line.folder();
+    let old = read_lock(folder)?;
+    let new = resolve::resolve(line.line(), None, &Store::open()?)?;
+    write_lock(folder, &new)?;
+    let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
+    let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
+    if arguments.json {
+        let json = serde_json::json!({
+            "lock": folder.join(lock::FILE), "new": old.is_none(), "packages": packages, "differences": differences,
+        });
+        report::say(&json.to_string());
+        return Ok(Ending::Well);
+    }
+    match (&old, differences.is_empty()) {
+        (None, _) => report::say(&format!("{} made: {packages} packages", folder.join(lock::FILE).display())),
+        (Some(_), true) => report::say("nothing has changed"),
+        (Some(_), false) => differences.iter().for_each(|line| report::say(line)),
+    }
+    Ok(Ending::Well)
+}
+
+/// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
+pub fn build(folder: &Path) -> Result<made::Made> {
+    let opened = line_folder::open(folder)?;
+    let (line, folder) = (opened.line(), opened.folder());
+    let agent = agent::agent()?;
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::new("building a line needs root")
+            .because("packages are unpacked with their owners and configured in a root of their own")
+            .hint("`sudo bootworks build`"));
+    }
+    let mut phases = Phases::default();
+    let store = Store::open()?;
+    let lock = fitting_lock(line, folder, &store, &mut phases)?;
+    made::make(line, folder, &lock, &store, agent, phases)
+}
+
+/// The line's lock; made or mended first where it has to be, which is said.
+fn fitting_lock(line: &Line, folder: &Path, store: &Store, phases: &mut Phases) -> Result<Lock> {
+    let old = read_lock(folder)?;
+    if let Some(old) = old.as_ref().filter(|old| resolve::fits(line, old)) {
+        return Ok(old.clone());
+    }
+    report::note(match &old {
+        None => "there is no line.lock yet: resolving the recipes",
+        Some(_) => "the recipes have changed since line.lock was made: resolving what changed",
+    });
+    let new = phases.run("lock", || resolve::resolve(line, old.as_ref(), store))?;
+    write_lock(folder, &new)?;
+    if let Some(old) = &old {
+        lock::differences(old, &new).iter().for_each(|line| report::note(line));
+    }
+    Ok(new)
+}
+
+fn read_lock(folder: &Path) -> Result<Option<Lock>> {
+    let path = folder.join(lock::FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Lock::read(&text, &path.display().to_string()).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).or_fail(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn write_lock(folder: &Path, lock: &Lock) -> Result<()> {
+    let path = folder.join(lock::FILE);
+    let unfinished = folder.join(format!(".{}.unfinished", lock::FILE));
+    let writing = || format!("cannot write {}", path.display());
+    std::fs::write(&unfinished, lock.write()).or_fail(writing)?;
+    std::fs::rename(&unfinished, &path).or_fail(writing)
+}
+
+/// A size for people: `7 B`, `1.4 MB`.
+pub fn amount(bytes: u64) -> String {
+    let steps = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < steps.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", steps[unit])
 }

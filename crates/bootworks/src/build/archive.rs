@@ -1,0 +1,378 @@
+//! apt in isolation: a package database of its own that knows only the recipe's archives, has nothing installed
+//! and shares nothing with the host's configuration, state or preferences.
+//!
+//! It verifies the archives' signatures and chooses packages exactly as an installation would; names, versions
+//! and hashes are then read from the verified indexes.
+
+use super::sources::Source;
+use super::store::{Store, digest, digest_file};
+use linux::process::Child;
+use linux::tools::{APT_GET, Tool};
+use model::failure::{Explain as _, Failure, Result};
+use model::lock::{Archive, Package};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use wire::deb::{Stanza, compare_versions, dependency_names, percent_decoded, stanzas};
+
+/// The only architecture that boxes have.
+pub const ARCHITECTURE: &str = "amd64";
+
+/// Archives as apt sees them.
+#[derive(Debug)]
+pub struct Apt {
+    settings: PathBuf,
+    folder: PathBuf,
+    sources: Vec<Source>,
+}
+
+impl Apt {
+    /// Sets apt up for these archives and has it fetch and verify their indexes.
+    pub fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
+        let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
+        let folder = store.apt(&digest(&text));
+        let apt = Apt { settings: folder.join("apt.conf"), folder, sources };
+        apt.write(&text)?;
+        // Without it apt-get ends with exit code 0 where an archive did not answer.
+        let child = apt.get().args(["update", "-o", "APT::Update::Error-Mode=any"]);
+        let (status, out, err) = child.spawn_and_wait()?;
+        if status.success() {
+            return Ok(apt);
+        }
+        let out = String::from_utf8_lossy(&out);
+        let tried = apt.sources.iter().map(|source| format!("{} ({})", source.uri, source.suites.join(", ")));
+        let failure = Failure::new(format!("cannot take the package indexes from {}", list(tried)));
+        let said = String::from_utf8_lossy(&err);
+        let lines =
+            out.lines().filter(|line| line.starts_with("Err:")).chain(said.lines().filter_map(complaint));
+        let failure = lines.collect::<BTreeSet<_>>().into_iter().fold(failure, Failure::because);
+        Err(failure.hint(
+            if said.contains("signature") || said.contains("NO_PUBKEY") || said.contains("not signed") {
+                "name the archive's keyring in the recipe's mirror: `signed-by = \"/path/to/keyring.gpg\"`"
+            } else {
+                "see whether the archive answers from here, or name another one under `mirrors` in the recipe"
+            },
+        ))
+    }
+
+    fn write(&self, sources: &str) -> Result<()> {
+        for part in ["lists/partial", "archives/partial", "sources"] {
+            let part = self.folder.join(part);
+            std::fs::create_dir_all(&part).or_fail(|| format!("cannot make {}", part.display()))?;
+        }
+        let put = |name: &str, text: &str| {
+            let path = self.folder.join(name);
+            std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))
+        };
+        put("sources/line.sources", sources)?;
+        put("status", "")?;
+        let folder = self.folder.display();
+        put(
+            "apt.conf",
+            &format!(
+                "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n\
+                 Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{folder}/sources\";\n\
+                 Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+                 Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\n\
+                 Dir::State::status \"{folder}/status\";\nDir::State::extended_states \"{folder}/extended\";\n\
+                 Dir::Cache \"{folder}\";\nDir::Cache::archives \"{folder}/archives\";\n\
+                 APT::Architecture \"{ARCHITECTURE}\";\nAPT::Architectures {{ \"{ARCHITECTURE}\"; }};\n\
+                 APT::Install-Recommends \"false\";\nAPT::Install-Suggests \"false\";\n\
+                 APT::Get::AllowUnauthenticated \"false\";\nAPT::Sandbox::User \"root\";\n\
+                 Acquire::Languages \"none\";\nAcquire::AllowInsecureRepositories \"false\";\n\
+                 Acquire::Retries \"2\";\n{}",
+                host_proxies()
+            ),
+        )
+    }
+
+    fn get(&self) -> Child {
+        Child::of(APT_GET).env("APT_CONFIG", &self.settings).env("LC_ALL", "C.UTF-8").arg("-q")
+    }
+
+    /// Reads the verified indexes.
+    pub fn index(&self) -> Result<Index> {
+        let format = "$(FILENAME)\t$(REPO_URI)\t$(RELEASE)";
+        let out = self.get().args(["indextargets", "--format", format, "Created-By: Packages"]).run()?;
+        let mut texts = Vec::new();
+        let mut archives = BTreeSet::new();
+        for line in String::from_utf8_lossy(&out).lines() {
+            let mut fields = line.split('\t');
+            let (Some(file), Some(uri), Some(suite)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
+            // An empty component has no index file.
+            if let Ok(text) = std::fs::read_to_string(file) {
+                texts.push((uri.trim_end_matches('/').to_owned(), text));
+            }
+            archives.insert(self.release(Path::new(file), uri.trim_end_matches('/'), suite)?);
+        }
+        Ok(Index { texts, archives: archives.into_iter().collect() })
+    }
+
+    /// The InRelease file beside an index, as the lock keeps it.
+    fn release(&self, index: &Path, uri: &str, suite: &str) -> Result<Archive> {
+        let name = index.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let lists = self.folder.join("lists");
+        let files = std::fs::read_dir(&lists).or_fail(|| format!("cannot read {}", lists.display()))?;
+        let release = files
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|file| {
+                file.strip_suffix("InRelease")
+                    .or(file.strip_suffix("Release"))
+                    .is_some_and(|stem| name.starts_with(stem))
+            })
+            .max()
+            .ok_or_else(|| Failure::new(format!("apt kept no Release file of {uri} {suite}")))?;
+        let path = lists.join(release);
+        let text = std::fs::read_to_string(&path).or_fail(|| format!("cannot read {}", path.display()))?;
+        let date =
+            text.lines().find_map(|line| line.strip_prefix("Date:")).unwrap_or_default().trim().to_owned();
+        Ok(Archive { uri: uri.to_owned(), suite: suite.to_owned(), date, sha256: digest_file(&path)?.0 })
+    }
+
+    /// The packages that an installation of `wanted` on an empty disk would bring, with what they depend on.
+    pub fn resolve(&self, wanted: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+        index.know(wanted, what)?;
+        let child = self.get().args(["install", "-qq", "--yes", "--print-uris", "--"]).args(wanted);
+        let (status, out, err) = child.spawn_and_wait()?;
+        let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+        if !status.success() {
+            let failure = Failure::new(format!("the packages of {what} do not go together"));
+            let reasons = out.lines().map(str::trim).filter(|line| {
+                line.contains("Depends:") || line.contains("Conflicts:") || line.contains("Breaks:")
+            });
+            let failure = reasons.chain(err.lines().filter_map(complaint)).fold(failure, Failure::because);
+            return Err(failure.hint("take one of them out of the recipe, or the archive that it comes from"));
+        }
+        index.packages(&out)
+    }
+
+    /// The packages of these names that an installation would choose, without what they depend on.
+    pub fn candidates(&self, names: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        index.know(names, what)?;
+        let out = self.get().args(["download", "-qq", "--print-uris", "--"]).args(names).run()?;
+        index.packages(&String::from_utf8_lossy(&out))
+    }
+}
+
+/// The host's proxies hold for every archive: behind one, nothing else answers.
+fn host_proxies() -> String {
+    const APT_CONFIG: Tool = Tool { name: "apt-config", package: "apt", reason: "reading the host's proxy" };
+    let dump = Child::of(APT_CONFIG).args(["dump", "Acquire"]).run().unwrap_or_default();
+    let text = String::from_utf8_lossy(&dump);
+    let lines = text.lines().filter(|line| line.contains("::Proxy"));
+    lines.fold(String::new(), |all, line| all + line + "\n")
+}
+
+fn complaint(line: &str) -> Option<&str> {
+    line.strip_prefix("E: ").or_else(|| line.strip_prefix("W: "))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}
+
+/// The verified indexes of the archives.
+#[derive(Debug)]
+pub struct Index {
+    texts: Vec<(String, String)>,
+    /// The archives they are from.
+    pub archives: Vec<Archive>,
+}
+
+impl Index {
+    fn stanzas(&self) -> impl Iterator<Item = (&str, Stanza<'_>)> {
+        self.texts.iter().flat_map(|(uri, text)| stanzas(text).map(|stanza| (uri.as_str(), stanza)))
+    }
+
+    /// Names of the packages without which no Debian system works: essential, or of priority `required`.
+    pub fn base(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for (_, stanza) in self.stanzas() {
+            let essential = stanza.field("Essential").is_some_and(|value| value == "yes");
+            let required = stanza.field("Priority").is_some_and(|value| value == "required");
+            if let Some(name) = stanza.field("Package").filter(|_| essential || required) {
+                names.insert(name.to_owned());
+            }
+            // Without it apt takes the other choice, `usrmerge`, which would convert what is merged already.
+            if stanza.text().starts_with("Package: usr-is-merged\n") {
+                names.insert("usr-is-merged".to_owned());
+            }
+        }
+        names
+    }
+
+    /// The newest stanza of each package whose name passes.
+    pub fn newest(&self, pass: impl Fn(&str) -> bool) -> BTreeMap<&str, Stanza<'_>> {
+        let mut newest: BTreeMap<&str, Stanza<'_>> = BTreeMap::new();
+        let version = |stanza: &Stanza<'_>| stanza.field("Version").unwrap_or_default().to_owned();
+        for (_, stanza) in self.stanzas() {
+            // The first line of a stanza is the name, everywhere; that is quicker than looking.
+            let first = stanza.text().strip_prefix("Package: ").and_then(|rest| rest.lines().next());
+            let Some(name) = first.or_else(|| stanza.field("Package")).filter(|name| pass(name)) else {
+                continue;
+            };
+            let older = newest
+                .get(name)
+                .is_none_or(|known| compare_versions(&version(known), &version(&stanza)).is_lt());
+            if older {
+                newest.insert(name, stanza);
+            }
+        }
+        newest
+    }
+
+    /// Refuses names that no archive has, with the nearest that it has.
+    fn know(&self, wanted: &BTreeSet<String>, what: &str) -> Result<()> {
+        let mut unknown: BTreeSet<&str> = wanted.iter().map(|name| bare(name)).collect();
+        let mut names = BTreeSet::new();
+        for (_, stanza) in self.stanzas() {
+            for (field, value) in stanza.fields() {
+                match field {
+                    "Package" => {
+                        unknown.remove(value);
+                        names.insert(value);
+                    }
+                    "Provides" => dependency_names(value).for_each(|name| {
+                        unknown.remove(name);
+                    }),
+                    _ => {}
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let archives = list(self.archives.iter().map(|archive| format!("{} {}", archive.uri, archive.suite)));
+        let mut failure = match unknown.len() {
+            1 => Failure::new(format!("no archive has a package of {what}")),
+            count => Failure::new(format!("no archive has {count} packages of {what}")),
+        };
+        for name in unknown {
+            let near = nearest(name, &names);
+            failure = failure.because(if near.is_empty() {
+                format!("`{name}` is not there")
+            } else {
+                format!("`{name}` is not there; near it are {}", near.join(", "))
+            });
+        }
+        Err(failure.because(format!("looked in {archives}")).hint(
+            "correct the name, or add the component that has it: `components = [\"main\", \"non-free-firmware\"]`",
+        ))
+    }
+
+    /// What apt printed as `'URL' file size hash` lines, as packages with their SHA-256 from the indexes.
+    fn packages(&self, printed: &str) -> Result<Vec<Package>> {
+        let urls: Vec<&str> =
+            printed.lines().filter_map(|line| line.strip_prefix('\'')?.split('\'').next()).collect();
+        let mut wanted: HashMap<String, Option<Package>> =
+            urls.iter().map(|url| (percent_decoded(url).into_owned(), None)).collect();
+        for (uri, stanza) in self.stanzas() {
+            let Some(file) = stanza.field("Filename") else { continue };
+            let address = format!("{uri}/{}", file.trim_start_matches("./"));
+            if let Some(slot) = wanted.get_mut(&address).filter(|slot| slot.is_none()) {
+                *slot = package(&address, stanza);
+            }
+        }
+        let mut packages = Vec::new();
+        for url in urls {
+            match wanted.get(&*percent_decoded(url)).cloned().flatten() {
+                Some(package) => packages.push(Package { url: url.to_owned(), ..package }),
+                None => {
+                    return Err(Failure::new(format!("the index has no SHA-256 for {url}")).hint(
+                        "the archive is too old or broken; name another one under `mirrors` in the recipe",
+                    ));
+                }
+            }
+        }
+        packages.sort();
+        packages.dedup();
+        Ok(packages)
+    }
+}
+
+fn package(url: &str, stanza: Stanza<'_>) -> Option<Package> {
+    Some(Package {
+        name: stanza.field("Package")?.to_owned(),
+        version: stanza.field("Version")?.to_owned(),
+        architecture: stanza.field("Architecture")?.to_owned(),
+        bytes: stanza.field("Size")?.parse().ok()?,
+        sha256: stanza.field("SHA256")?.to_owned(),
+        url: url.to_owned(),
+    })
+}
+
+/// A wish without what apt allows after the name: `:arch`, `=version`, `/suite`.
+fn bare(wish: &str) -> &str {
+    wish.split([':', '=', '/']).next().unwrap_or(wish)
+}
+
+/// Up to three names most like this one.
+fn nearest<'a>(name: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    let allowed = (name.len() / 3).clamp(1, 4);
+    let mut near: Vec<(usize, &str)> = names
+        .iter()
+        .filter(|other| other.len().abs_diff(name.len()) <= allowed)
+        .map(|other| (distance(name.as_bytes(), other.as_bytes()), *other))
+        .filter(|(distance, _)| *distance <= allowed)
+        .collect();
+    near.sort_unstable();
+    near.into_iter().map(|(_, name)| name).take(3).collect()
+}
+
+/// How many letters must be put in, left out or changed to make one of the other (Levenshtein).
+fn distance(left: &[u8], right: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, a) in left.iter().enumerate() {
+        let mut corner = row[0];
+        row[0] = at + 1;
+        for (column, b) in right.iter().enumerate() {
+            let change = corner + usize::from(a != b);
+            corner = row[column + 1];
+            row[column + 1] = change.min(corner + 1).min(row[column] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(text: &str) -> Index {
+        Index { texts: vec![("http://a.example.org/debian".into(), text.into())], archives: Vec::new() }
+    }
+
+    /// A slip of the finger should cost one look, not a search.
+    #[test]
+    fn an_unknown_package_names_its_neighbours() {
+        let index =
+            index("Package: xfsprogs\n\nPackage: xfsdump\n\nPackage: lvm2\nProvides: lvm (= 2), volumes\n");
+        let wanted = ["xfsprog", "lvm2", "volumes", "frobnicate"].map(str::to_owned).into();
+        expect_test::expect![[r#"
+            error: no archive has 2 packages of the live OS
+            because: `frobnicate` is not there
+            because: `xfsprog` is not there; near it are xfsprogs
+            because: looked in 
+            hint: correct the name, or add the component that has it: `components = ["main", "non-free-firmware"]`"#]]
+        .assert_eq(&index.know(&wanted, "the live OS").unwrap_err().report());
+    }
+
+    /// apt prints addresses percent-encoded and an MD5 only; name, version and SHA-256 come from the index.
+    #[test]
+    fn printed_addresses_meet_the_index() {
+        let digest = "a".repeat(64);
+        let index = index(&format!(
+            "Package: a\nVersion: 1+b\nArchitecture: amd64\nSize: 5\nFilename: pool/a_1+b.deb\nSHA256: {digest}\n"
+        ));
+        let packages = index
+            .packages("NOTE\n'http://a.example.org/debian/pool/a_1%2bb.deb' a_1+b.deb 5 MD5Sum:0\n")
+            .unwrap();
+        assert_eq!(packages.len(), 1);
+        assert_eq!((packages[0].version.as_str(), packages[0].sha256.as_str()), ("1+b", digest.as_str()));
+        assert!(index.packages("'http://a.example.org/debian/pool/b.deb' b 5\n").is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! A package of the store: its control files, and its files as a stream.
+//!
+//! Where the files go is the unpacker's affair; what the control files mean is the database's.
+
+use super::store::Store;
+use model::failure::{Explain as _, Failure, Result};
+use model::lock::Package;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use wire::deb::{Compression, Deb, Part};
+
+/// The control files together may not be larger: the largest in Debian is under 2 MB.
+const CONTROL_LIMIT: u64 = 64 << 20;
+
+/// A package in the store.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What the lock says of it.
+    pub package: Package,
+    path: PathBuf,
+}
+
+impl Opened {
+    /// The package as the store has it.
+    pub fn of(package: &Package, store: &Store) -> Opened {
+        Opened { package: package.clone(), path: store.package(&package.sha256) }
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's bytes, for [`Opened::files`].
+    pub fn bytes(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.path).or_fail(|| format!("cannot read {}", self.path.display()))
+    }
+
+    fn deb<'a>(&self, bytes: &'a [u8]) -> Result<Deb<'a>> {
+        Deb::read(bytes).or_fail(|| format!("the package {} is broken", self.package.name))
+    }
+
+    /// Its control files by name: `control`, `postinst`, `conffiles`…
+    pub fn control(&self) -> Result<BTreeMap<String, ControlFile>> {
+        let broken = || format!("the control files of {} cannot be read", self.package.name);
+        let bytes = self.bytes()?;
+        let mut archive = tar::Archive::new(stream(self.deb(&bytes)?.control)?.take(CONTROL_LIMIT));
+        let mut files = BTreeMap::new();
+        for entry in archive.entries().or_fail(broken)? {
+            let mut entry = entry.or_fail(broken)?;
+            let name = entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./").to_owned();
+            // These become file names in the package database.
+            if !entry.header().entry_type().is_file() || name.is_empty() || name.contains('/') {
+                continue;
+            }
+            let mut content = Vec::new();
+            let executable = entry.header().mode().or_fail(broken)? & 0o111 != 0;
+            entry.read_to_end(&mut content).or_fail(broken)?;
+            files.insert(name, ControlFile { content, executable });
+        }
+        if files.contains_key("control") {
+            return Ok(files);
+        }
+        Err(Failure::new(broken()).because("it has no file `control`"))
+    }
+
+    /// Its files, out of its bytes.
+    pub fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
+        Ok(tar::Archive::new(stream(self.deb(bytes)?.data)?))
+    }
+
+    /// The content of one file, the first of these names that it has; links are not followed.
+    pub fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
+        let broken = || format!("the files of {} cannot be read", self.package.name);
+        let bytes = self.bytes()?;
+        let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
+        for entry in self.files(&bytes)?.entries().or_fail(broken)? {
+            let mut entry = entry.or_fail(broken)?;
+            let path = entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./").to_owned();
+            let at = names.iter().position(|name| *name == path);
+            if let Some(slot) =
+                at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file())
+            {
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).or_fail(broken)?;
+                *slot = Some(content);
+            }
+        }
+        found.into_iter().flatten().next().ok_or_else(|| {
+            Failure::new(format!(
+                "the package {} {} has no {}",
+                self.package.name,
+                self.package.version,
+                names.join(" or ")
+            ))
+        })
+    }
+}
+
+/// One of a package's control files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlFile {
+    /// Content.
+    pub content: Vec<u8>,
+    /// Whether it is a script.
+    pub executable: bool,
+}
+
+impl ControlFile {
+    /// Its content as text.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
+}
+
+fn stream(part: Part<'_>) -> Result<Box<dyn Read + '_>> {
+    Ok(match part.compression {
+        Compression::None => Box::new(part.bytes),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(part.bytes)),
+        Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(part.bytes)),
+        Compression::Zstd => Box::new(
+            zstd::stream::read::Decoder::new(Cursor::new(part.bytes))
+                .or_fail(|| "cannot set zstd up".into())?,
+        ),
+    })
+}

@@ -1,0 +1,202 @@
+//! The line's folder of outputs: groups of files that are made together, each under a name that says what it was
+//! made from.
+//!
+//! A group's folder gets its name only when everything in it is written, so what is there is whole. A group that
+//! is asked for again and is there is not made again.
+
+use super::store::digest_file;
+use model::failure::{Explain as _, Failure, Result};
+use model::outputs::{FOLDER, LIST, OutputFile, Outputs};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Name of a group's list of files.
+const GROUP_LIST: &str = "group.json";
+/// What the folder of an unfinished group begins with.
+const UNFINISHED: &str = "unfinished-";
+
+/// The folder of the outputs, held by one build at a time.
+#[derive(Debug)]
+pub struct Shelf {
+    folder: PathBuf,
+    _held: File,
+}
+
+/// Files made together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Files by name; paths are relative to the folder of the outputs.
+    pub files: BTreeMap<String, OutputFile>,
+    /// What else is known of them.
+    pub facts: BTreeMap<String, String>,
+    /// Whether it was made now.
+    #[serde(skip)]
+    pub fresh: bool,
+}
+
+impl Group {
+    /// One of its files.
+    pub fn file(&self, name: &str) -> Result<OutputFile> {
+        self.files.get(name).cloned().ok_or_else(|| {
+            Failure::new(format!("the build made no `{name}`"))
+                .hint("remove the line's `.build` and build again")
+        })
+    }
+
+    /// One of its facts.
+    pub fn fact(&self, name: &str) -> String {
+        self.facts.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl Shelf {
+    /// Opens the line's folder of outputs and clears what a build that was killed has left.
+    pub fn open(line: &Path) -> Result<Shelf> {
+        let folder =
+            std::path::absolute(line.join(FOLDER)).or_fail(|| format!("cannot use {}", line.display()))?;
+        std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
+        let name = folder.join("held");
+        let holding = || format!("cannot write {}", name.display());
+        let held = File::create(&name).or_fail(holding)?;
+        if rustix::fs::flock(&held, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(Failure::new(format!("another build of {} is running", line.display()))
+                .hint("wait for it, or end it"));
+        }
+        let shelf = Shelf { folder, _held: held };
+        shelf.remove(|name| name.starts_with(UNFINISHED))?;
+        Ok(shelf)
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The group `name` made from `inputs` (a digest): the one that is there, or what `make` leaves in the folder
+    /// that it gets. `make` gives the names of the files to list, and facts.
+    pub fn group(
+        &self,
+        name: &str,
+        inputs: &str,
+        make: impl FnOnce(&Path) -> Result<(Vec<&'static str>, BTreeMap<String, String>)>,
+    ) -> Result<Group> {
+        let called = format!("{name}-{}", inputs.get(..16).unwrap_or(inputs));
+        if let Some(group) = self.known(&called) {
+            return Ok(group);
+        }
+        let work = self.folder.join(format!("{UNFINISHED}{name}"));
+        std::fs::create_dir_all(&work).or_fail(|| format!("cannot make {}", work.display()))?;
+        let (names, facts) = make(&work)?;
+        let mut group = Group { facts, fresh: true, ..Group::default() };
+        for file in names {
+            let (sha256, bytes) = digest_file(&work.join(file))?;
+            group
+                .files
+                .insert(file.to_owned(), OutputFile { path: format!("{called}/{file}"), bytes, sha256 });
+        }
+        let list =
+            serde_json::to_vec_pretty(&group).or_fail(|| format!("cannot write the list of {name}"))?;
+        let path = work.join(GROUP_LIST);
+        std::fs::write(&path, list).or_fail(|| format!("cannot write {}", path.display()))?;
+        let finishing = || format!("cannot finish {}", work.display());
+        // Everything must be on the disk before the name that promises it.
+        rustix::fs::syncfs(File::open(&work).or_fail(finishing)?).or_fail(finishing)?;
+        let done = self.folder.join(&called);
+        if done.exists() {
+            std::fs::remove_dir_all(&done).or_fail(|| format!("cannot remove {}", done.display()))?;
+        }
+        std::fs::rename(&work, &done).or_fail(finishing)?;
+        Ok(group)
+    }
+
+    /// A finished group whose files are all there in their size.
+    fn known(&self, called: &str) -> Option<Group> {
+        let list = std::fs::read(self.folder.join(called).join(GROUP_LIST)).ok()?;
+        let group: Group = serde_json::from_slice(&list).ok()?;
+        let whole = |file: &OutputFile| {
+            self.folder
+                .join(&file.path)
+                .metadata()
+                .is_ok_and(|kind| kind.is_file() && kind.len() == file.bytes)
+        };
+        group.files.values().all(whole).then_some(group)
+    }
+
+    /// Writes the list of the outputs, last and at once, and removes the groups that are not in it.
+    pub fn finish(&self, outputs: &Outputs) -> Result<()> {
+        let path = self.folder.join(LIST);
+        let writing = || format!("cannot write {}", path.display());
+        let text = serde_json::to_string_pretty(outputs).or_fail(writing)? + "\n";
+        if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
+            return Ok(());
+        }
+        let unfinished = self.folder.join(format!("{UNFINISHED}{LIST}"));
+        std::fs::write(&unfinished, text).or_fail(writing)?;
+        File::open(&unfinished).and_then(|file| file.sync_all()).or_fail(writing)?;
+        std::fs::rename(&unfinished, &path).or_fail(writing)?;
+        let kept = groups_of(outputs);
+        self.remove(|name| !kept.contains(name) && name.contains('-'))
+    }
+
+    /// Removes folders and files whose name passes.
+    fn remove(&self, pass: impl Fn(&str) -> bool) -> Result<()> {
+        let reading = || format!("cannot read {}", self.folder.display());
+        for entry in std::fs::read_dir(&self.folder).or_fail(reading)? {
+            let entry = entry.or_fail(reading)?;
+            if !entry.file_name().to_str().is_some_and(&pass) {
+                continue;
+            }
+            let path = entry.path();
+            let is_folder = entry.file_type().or_fail(reading)?.is_dir();
+            let removed =
+                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.or_fail(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Folders that the list of the outputs names.
+fn groups_of(outputs: &Outputs) -> BTreeSet<String> {
+    let live = &outputs.live;
+    let files = [&live.kernel, &live.initrd, &live.squashfs, &live.drivers, &outputs.image]
+        .into_iter()
+        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd]);
+    let paths = files.map(|file| file.path.as_str()).chain([live.tree.as_str()]);
+    paths.filter_map(|path| path.split('/').next().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A killed build must cost its unfinished part only, and never leave something that looks finished.
+    #[test]
+    fn groups_are_whole_or_not_there() {
+        let line = tempfile::tempdir().unwrap();
+        let made = Cell::new(0);
+        let make = |folder: &Path| {
+            made.set(made.get() + 1);
+            std::fs::write(folder.join("a"), "x").unwrap();
+            Ok((vec!["a"], BTreeMap::new()))
+        };
+        let shelf = Shelf::open(line.path()).unwrap();
+        let failure = Shelf::open(line.path()).unwrap_err().report();
+        assert!(failure.contains("another build"), "{failure}");
+        let group = shelf.group("one", &"0".repeat(64), make).unwrap();
+        assert_eq!(group.file("a").unwrap().path, "one-0000000000000000/a");
+        assert!(!shelf.group("one", &"0".repeat(64), make).unwrap().fresh);
+        shelf.group("one", &"1".repeat(64), |_| Err(Failure::new("killed"))).unwrap_err();
+        std::fs::write(shelf.folder().join("unfinished-one/half"), "").unwrap();
+        drop(shelf);
+        let shelf = Shelf::open(line.path()).unwrap();
+        assert!(!shelf.folder().join("unfinished-one").exists());
+        // A file that was cut short behind our back is made again.
+        std::fs::write(shelf.folder().join("one-0000000000000000/a"), "").unwrap();
+        assert!(shelf.group("one", &"0".repeat(64), make).unwrap().fresh);
+        assert_eq!(made.get(), 2);
+    }
+}

@@ -1,0 +1,327 @@
+//! Files over HTTP: by digest, with ranges, and with an account of what went to which box.
+//!
+//! Not a general file server: it knows one file at a time, which [`super::http`] chose by its digest; a path
+//! from the network never reaches the disk. Written here since tower-http's `ServeDir` ignores `If-Range`
+//! (RFC 9110 §13.1.5): a resumed download would be half of one build and half of the next.
+
+use super::store::Store;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use model::failure::{Explain as _, Failure, Result};
+use model::timeline::{Event, FileRole, Road};
+use std::collections::HashMap;
+use std::io::SeekFrom;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, Take};
+use tokio_stream::Stream;
+use tokio_util::io::ReaderStream;
+use wire::mac::Mac;
+
+/// Bytes read from the disk at a time: few trips to tokio's file threads, little memory for each box.
+const PIECE: usize = 256 * 1024;
+/// How long after a cut a resumed transfer is still the same transfer.
+const RESUME: Duration = Duration::from_secs(600);
+
+/// A file that may go out, as the build wrote it down.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Its name in the timeline.
+    pub(crate) name: String,
+    /// What it is for the ladder.
+    pub(crate) role: FileRole,
+    /// Its size in bytes.
+    pub(crate) bytes: u64,
+    /// Its SHA-256, hex: its name for caches and resumed downloads.
+    pub(crate) sha256: String,
+}
+
+/// The account of transfers: what each box has got of each file so far.
+#[derive(Clone, Default)]
+pub(crate) struct Transfers {
+    open: Arc<Mutex<HashMap<(Mac, String), Begun>>>,
+}
+
+/// A transfer that is not done.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: Instant,
+    last: Instant,
+    sent: u64,
+}
+
+/// What part of a file is wanted (RFC 9110 §14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    /// First and last octet, both included.
+    Part(u64, u64),
+    /// No octet of it exists.
+    Nothing,
+}
+
+/// Answers a GET or HEAD for a file. `to` is the box, where it is known; its timeline learns of the transfer.
+///
+/// Errors: the file cannot be read, or is not what the build wrote down.
+pub(crate) async fn send(
+    served: &Served,
+    method: &Method,
+    headers: &HeaderMap,
+    to: Option<(Mac, &Store, &Transfers)>,
+) -> Result<Response<Body>> {
+    let tag = format!("\"{}\"", served.sha256);
+    let mut response = Response::new(Body::empty());
+    let out = response.headers_mut();
+    set(out, header::ETAG, &tag);
+    set(out, header::ACCEPT_RANGES, "bytes");
+    set(out, header::CONTENT_TYPE, "application/octet-stream");
+    // The digest is in the path: what is there never changes.
+    set(out, header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+    if names(headers, header::IF_NONE_MATCH, &tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    let (first, after) = match wanted(headers, &tag, served.bytes) {
+        Wanted::Whole => (0, served.bytes),
+        Wanted::Part(first, last) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            set(
+                response.headers_mut(),
+                header::CONTENT_RANGE,
+                &format!("bytes {first}-{last}/{}", served.bytes),
+            );
+            (first, last + 1)
+        }
+        Wanted::Nothing => {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            set(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", served.bytes));
+            return Ok(response);
+        }
+    };
+    set(response.headers_mut(), header::CONTENT_LENGTH, &(after - first).to_string());
+    if *method == Method::HEAD {
+        return Ok(response);
+    }
+    let file = open(served, first).await?;
+    let account = to.map(|(of, store, transfers)| transfers.begin(of, store, served, first, after));
+    let reader = ReaderStream::with_capacity(file.take(after - first), PIECE);
+    *response.body_mut() = Body::from_stream(Outgoing { reader, left: after - first, account });
+    Ok(response)
+}
+
+async fn open(served: &Served, first: u64) -> Result<File> {
+    let cannot = || format!("cannot read {}", served.path.display());
+    let mut file = File::open(&served.path).await.or_fail(cannot)?;
+    let there = file.metadata().await.or_fail(cannot)?.len();
+    if there != served.bytes {
+        return Err(Failure::new(cannot())
+            .because(format!("it has {there} bytes, but the build wrote {}", served.bytes))
+            .hint("`bootworks build` makes it again"));
+    }
+    file.seek(SeekFrom::Start(first)).await.or_fail(cannot)?;
+    Ok(file)
+}
+
+/// What of the file is asked for. `If-Range` with another build's tag means the whole; so do several ranges
+/// and anything that is no range, as RFC 9110 §14.2 allows.
+fn wanted(headers: &HeaderMap, tag: &str, bytes: u64) -> Wanted {
+    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+        return Wanted::Whole;
+    };
+    if headers.contains_key(header::IF_RANGE) && !names(headers, header::IF_RANGE, tag) {
+        return Wanted::Whole;
+    }
+    parse_range(range, bytes).unwrap_or(Wanted::Whole)
+}
+
+fn parse_range(range: &str, bytes: u64) -> Option<Wanted> {
+    let (first, last) = range.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
+    let number = |text: &str| match text.bytes().all(|digit| digit.is_ascii_digit()) {
+        // Larger than any file is as good as the largest number.
+        true => Some(text.parse::<u64>().unwrap_or(u64::MAX)),
+        false => None,
+    };
+    let part = |first: u64, last: u64| {
+        if first < bytes { Wanted::Part(first, last.min(bytes - 1)) } else { Wanted::Nothing }
+    };
+    match (first.is_empty(), last.is_empty()) {
+        (true, true) => None,
+        // The last so many octets; of an empty suffix there is nothing.
+        (true, false) => match number(last)? {
+            0 => Some(Wanted::Nothing),
+            suffix => Some(part(bytes.saturating_sub(suffix), u64::MAX)),
+        },
+        (false, true) => Some(part(number(first)?, u64::MAX)),
+        (false, false) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then(|| part(first, last))
+        }
+    }
+}
+
+/// Whether a header names this tag, by strong comparison (RFC 9110 §8.8.3.2): a weak tag never does.
+fn names(headers: &HeaderMap, name: header::HeaderName, tag: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').map(str::trim).any(|named| named == tag || named == "*"))
+}
+
+fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    // Digests and numbers are always header values.
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+impl Transfers {
+    /// A box begins to get octets `first` up to `after`, or goes on where it was cut off.
+    fn begin(&self, of: Mac, store: &Store, served: &Served, first: u64, after: u64) -> Account {
+        let now = Instant::now();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, begun| begun.last.elapsed() < RESUME);
+        let known = open.get(&(of, served.sha256.clone())).copied().filter(|_| first > 0);
+        let begun = known.unwrap_or(Begun { at: now, last: now, sent: 0 });
+        open.insert((of, served.sha256.clone()), begun);
+        drop(open);
+        if known.is_none() {
+            let file = served.name.clone();
+            store.note(of, Event::TransferStarted { road: Road::Http, file, bytes: served.bytes });
+        }
+        Account {
+            of,
+            store: store.clone(),
+            transfers: self.clone(),
+            name: served.name.clone(),
+            sha256: served.sha256.clone(),
+            role: served.role,
+            ends_file: after == served.bytes,
+            at: begun.at,
+            sent_before: begun.sent,
+            sent: 0,
+            failed: None,
+        }
+    }
+}
+
+/// One response's part in a transfer; settled when the response is dropped, however it ended.
+struct Account {
+    of: Mac,
+    store: Store,
+    transfers: Transfers,
+    name: String,
+    sha256: String,
+    role: FileRole,
+    ends_file: bool,
+    at: Instant,
+    sent_before: u64,
+    sent: u64,
+    failed: Option<String>,
+}
+
+impl Account {
+    fn settle(&mut self, left: u64) {
+        let bytes = self.sent_before + self.sent;
+        let mut open = self.transfers.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (self.of, std::mem::take(&mut self.sha256));
+        if left == 0 && self.ends_file {
+            open.remove(&key);
+        } else {
+            open.insert(key, Begun { at: self.at, last: Instant::now(), sent: bytes });
+        }
+        drop(open);
+        let file = std::mem::take(&mut self.name);
+        if left == 0 && self.ends_file {
+            let millis = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let done = Event::TransferDone { road: Road::Http, file, role: self.role, bytes, millis };
+            self.store.note(self.of, done);
+        } else if left > 0 {
+            let reason = self.failed.take().unwrap_or_else(|| "the box closed the connection".into());
+            self.store.note(self.of, Event::TransferFailed { road: Road::Http, file, bytes, reason });
+        }
+    }
+}
+
+/// A file on its way. Hyper asks for the next piece only when the box has taken the one before.
+struct Outgoing {
+    reader: ReaderStream<Take<File>>,
+    left: u64,
+    account: Option<Account>,
+}
+
+impl Stream for Outgoing {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let outgoing = &mut *self;
+        let piece = std::task::ready!(Pin::new(&mut outgoing.reader).poll_next(context));
+        match &piece {
+            Some(Ok(bytes)) => {
+                outgoing.left = outgoing.left.saturating_sub(bytes.len() as u64);
+                if let Some(account) = &mut outgoing.account {
+                    account.sent += bytes.len() as u64;
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(account) = &mut outgoing.account {
+                    account.failed = Some(format!("reading the file: {error}"));
+                }
+            }
+            // Somebody cut the file short while it went out: the box must not take it for whole.
+            None if outgoing.left > 0 => {
+                let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
+                if let Some(account) = &mut outgoing.account {
+                    account.failed = Some(error.to_string());
+                }
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => {}
+        }
+        Poll::Ready(piece)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.settle(self.left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client that resumes must get exactly the octets it lacks, and a client that asks nonsense the whole.
+    #[test]
+    fn ranges_are_read_as_the_rfc_says() {
+        for (range, expected) in [
+            ("bytes=0-0", Some(Wanted::Part(0, 0))),
+            ("bytes=5-", Some(Wanted::Part(5, 9))),
+            ("bytes=5-99", Some(Wanted::Part(5, 9))),
+            ("bytes=-3", Some(Wanted::Part(7, 9))),
+            ("bytes=-99", Some(Wanted::Part(0, 9))),
+            ("bytes=-0", Some(Wanted::Nothing)),
+            ("bytes=10-", Some(Wanted::Nothing)),
+            ("bytes=99999999999999999999-", Some(Wanted::Nothing)),
+            ("bytes=5-4", None),
+            ("bytes=-", None),
+            ("bytes=0-1,3-4", None),
+            ("bytes=+1-2", None),
+            ("items=0-1", None),
+            ("bytes=a-b", None),
+        ] {
+            assert_eq!(parse_range(range, 10), expected, "{range}");
+        }
+        assert_eq!(parse_range("bytes=0-", 0), Some(Wanted::Nothing), "an empty file has no octet");
+        assert_eq!(parse_range("bytes=-1", 0), Some(Wanted::Nothing));
+    }
+}

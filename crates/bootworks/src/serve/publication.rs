@@ -1,0 +1,249 @@
+//! What is served now: the line and what its build made, read again when a build has made something new.
+//!
+//! A box that asks after a repair gets the repaired line; a box in the middle of a boot keeps the build it
+//! began with, as long as its files are there.
+
+use super::file::Served;
+use super::script;
+use model::api::{Job, JobAppliance, JobImage, TemplateFile};
+use model::boot::LOADER_FOLDER;
+use model::failure::{Explain as _, Failure, Result};
+use model::hardware::PciId;
+use model::line::Line;
+use model::outputs::{LIST, OutputFile, Outputs};
+use model::proof::LiveOs;
+use model::proof::nic::{BootNic, Nic, judge_boot_nic};
+use model::timeline::FileRole;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+
+/// Builds that boxes may still be in the middle of.
+const OLD_BUILDS: usize = 8;
+
+/// One build of the line, whole.
+pub(crate) struct Publication {
+    /// The line as it was then.
+    pub(crate) line: Line,
+    /// What the build made.
+    pub(crate) outputs: Outputs,
+    /// What the controller has to do, without answers.
+    job: Job,
+    folder: PathBuf,
+    version: Version,
+    /// Boot NICs judged already: reading the drivers' table takes a moment and a lot of memory.
+    judged: Mutex<HashMap<PciId, BootNic>>,
+}
+
+/// When the list of outputs was written, and its size: another one is another build.
+type Version = (Option<SystemTime>, u64);
+
+/// Reads a line from its folder.
+pub(crate) type ReadLine = fn(&Path) -> Result<Line>;
+
+/// The current build and a few before it.
+pub(crate) struct Publications {
+    line: PathBuf,
+    outputs: PathBuf,
+    read: ReadLine,
+    /// The newest first; never empty.
+    builds: RwLock<Vec<Arc<Publication>>>,
+}
+
+impl Publications {
+    /// Reads the line and its outputs.
+    ///
+    /// Errors: either cannot be read, nothing was built, or the line has words that iPXE cannot pass on.
+    pub(crate) fn open(line: &Path, outputs: &Path, read: ReadLine) -> Result<Publications> {
+        let first = Publication::read(line, outputs, read)?;
+        Ok(Publications {
+            line: line.to_owned(),
+            outputs: outputs.to_owned(),
+            read,
+            builds: RwLock::new(vec![Arc::new(first)]),
+        })
+    }
+
+    /// What is served now. Looks whether there is a newer build; one that cannot be read is told once and
+    /// leaves the one before in place.
+    pub(crate) fn current(&self) -> Arc<Publication> {
+        let newest = self.newest();
+        let version = version(&self.outputs);
+        if version == newest.version || version.1 == 0 {
+            return newest;
+        }
+        match Publication::read(&self.line, &self.outputs, self.read) {
+            Ok(next) => {
+                let next = Arc::new(next);
+                let live = &next.outputs.live;
+                crate::report::note(&format!("new build: live OS {}, kernel {}", live.digest, live.release));
+                if next.line.network != newest.line.network {
+                    crate::report::note("the line's [network] changed; that needs a new `bootworks serve`");
+                }
+                let mut builds = self.builds.write().unwrap_or_else(PoisonError::into_inner);
+                builds.insert(0, next.clone());
+                builds.truncate(OLD_BUILDS);
+                next
+            }
+            Err(failure) => {
+                crate::report::note(&format!("the new build is not served\n{}", failure.report()));
+                newest
+            }
+        }
+    }
+
+    /// The file of this name of the build of this digest: `kernel`, `initrd`, `root.squashfs`.
+    pub(crate) fn live_file(&self, digest: &str, name: &str) -> Option<Served> {
+        let current = self.current();
+        self.find(&current, |build| {
+            (build.outputs.live.digest == digest).then(|| build.live_file(name)).flatten()
+        })
+    }
+
+    /// The image with this SHA-256.
+    pub(crate) fn image(&self, sha256: &str) -> Option<Served> {
+        let current = self.current();
+        self.find(&current, |build| {
+            let image = &build.outputs.image;
+            (image.sha256 == sha256).then(|| build.served(image, "image", FileRole::Image))
+        })
+    }
+
+    /// A network boot program, for UEFI HTTP Boot.
+    pub(crate) fn loader(&self, name: &str) -> Option<Served> {
+        let build = self.current();
+        let file = match name {
+            model::boot::UEFI_LOADER => &build.outputs.loader_efi,
+            model::boot::BIOS_LOADER => &build.outputs.loader_bios,
+            _ => return None,
+        };
+        Some(build.served(file, &format!("{LOADER_FOLDER}{name}"), FileRole::Loader))
+    }
+
+    fn newest(&self) -> Arc<Publication> {
+        let builds = self.builds.read().unwrap_or_else(PoisonError::into_inner);
+        // `open` puts one in and `truncate` leaves it there.
+        builds[0].clone()
+    }
+
+    fn find<T>(&self, current: &Publication, pick: impl Fn(&Publication) -> Option<T>) -> Option<T> {
+        pick(current).or_else(|| {
+            let builds = self.builds.read().unwrap_or_else(PoisonError::into_inner);
+            builds.iter().find_map(|build| pick(build))
+        })
+    }
+}
+
+fn version(outputs: &Path) -> Version {
+    let metadata = std::fs::metadata(outputs.join(LIST));
+    metadata.map_or((None, 0), |metadata| (metadata.modified().ok(), metadata.len()))
+}
+
+impl Publication {
+    fn read(folder: &Path, outputs_folder: &Path, read: ReadLine) -> Result<Publication> {
+        let version = version(outputs_folder);
+        let line = read(folder)?;
+        if let Err(why) = script::check_kernel_arguments(&line.live.kernel_arguments) {
+            return Err(Failure::new("cannot boot boxes with `kernel-arguments` of line.toml [live]")
+                .because(why)
+                .hint("write them without that"));
+        }
+        let list = outputs_folder.join(LIST);
+        let text = match std::fs::read_to_string(&list) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Failure::new(format!("line `{}` has not been built", line.name))
+                    .because(format!("{} is not there", list.display()))
+                    .hint(format!("`bootworks build {}`", folder.display())));
+            }
+            text => text.or_fail(|| format!("cannot read {}", list.display()))?,
+        };
+        let outputs: Outputs = serde_json::from_str(&text)
+            .or_fail(|| format!("cannot understand {}", list.display()))
+            .map_err(|failure| failure.hint("`bootworks build` writes it again"))?;
+        let job = job(folder, &line, &outputs)?;
+        let folder = outputs_folder.to_owned();
+        Ok(Publication { line, outputs, job, folder, version, judged: Mutex::default() })
+    }
+
+    /// What the controller has to do on a box, with these answers known.
+    pub(crate) fn job(&self, answers: BTreeMap<String, String>) -> Job {
+        Job { answers, ..self.job.clone() }
+    }
+
+    /// The folder that the root is exported from.
+    pub(crate) fn tree(&self) -> PathBuf {
+        self.folder.join(&self.outputs.live.tree)
+    }
+
+    /// Where a file of the build is.
+    pub(crate) fn path(&self, file: &OutputFile) -> PathBuf {
+        self.folder.join(&file.path)
+    }
+
+    /// Whether a box with this boot NIC may be sent into this live OS. Reads the drivers' table the first time
+    /// a NIC is met, and lets it go again.
+    ///
+    /// Errors: the table cannot be read; that is no answer about the NIC.
+    pub(crate) fn judge(&self, nic: PciId) -> Result<BootNic> {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = judged.get(&nic) {
+            return Ok(known.clone());
+        }
+        let path = self.path(&self.outputs.live.drivers);
+        let text = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
+        let live: LiveOs = serde_json::from_slice(&text)
+            .or_fail(|| format!("cannot understand {}", path.display()))
+            .map_err(|failure| failure.hint("`bootworks build` writes it again"))?;
+        let name = pci_ids::Device::from_vid_pid(nic.vendor, nic.device).map_or("", |device| device.name());
+        let verdict = judge_boot_nic(&live, Nic { id: nic, name });
+        judged.insert(nic, verdict.clone());
+        Ok(verdict)
+    }
+
+    fn live_file(&self, name: &str) -> Option<Served> {
+        let live = &self.outputs.live;
+        match name {
+            "kernel" => Some(self.served(&live.kernel, name, FileRole::Kernel)),
+            "initrd" => Some(self.served(&live.initrd, name, FileRole::Initrd)),
+            "root.squashfs" => Some(self.served(&live.squashfs, name, FileRole::Root)),
+            _ => None,
+        }
+    }
+
+    fn served(&self, file: &OutputFile, name: &str, role: FileRole) -> Served {
+        let (path, name) = (self.path(file), name.to_owned());
+        Served { path, name, role, bytes: file.bytes, sha256: file.sha256.clone() }
+    }
+}
+
+fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
+    let appliance = &line.appliance;
+    let mut files = Vec::new();
+    for file in &appliance.files {
+        let template = folder.join(&file.template);
+        let contents = std::fs::read_to_string(&template)
+            .or_fail(|| format!("cannot read the template {}", template.display()))?;
+        files.push(TemplateFile { path: file.path.clone(), contents, mode: file.mode });
+    }
+    Ok(Job {
+        line: line.name.clone(),
+        questions: line.questions.clone(),
+        answers: BTreeMap::new(),
+        appliance: JobAppliance {
+            image: JobImage {
+                sha256: outputs.image.sha256.clone(),
+                bytes: outputs.image.bytes,
+                unpacked_bytes: outputs.image_unpacked_bytes,
+            },
+            confirm: appliance.confirm,
+            disks: appliance.disks.clone(),
+            hostname: appliance.hostname.clone(),
+            users: appliance.users.clone(),
+            files,
+            kernel_arguments: appliance.kernel_arguments.clone(),
+        },
+        live: outputs.live.digest.clone(),
+        lock: outputs.lock.clone(),
+    })
+}

@@ -1,0 +1,437 @@
+//! Every key of `line.toml` and of a recipe: what may stand there, what it says, what its absence means.
+//!
+//! The reader refuses what is not in here, and the guide's reference is printed from it.
+
+use crate::sheet::Need::{May, Must};
+use crate::sheet::{Key, Kind, Need, Table};
+
+const fn key(name: &'static str, kind: Kind, need: Need, example: &'static str, says: &'static str) -> Key {
+    Key { name, kind, need, says, example }
+}
+
+/// `line.toml`.
+pub const LINE_FILE: Table = Table {
+    name: "line.toml",
+    says: "A line: the network it is on, the system that boxes boot, what they are asked, what is installed.",
+    keys: &[&[
+        key("line", Kind::Table(&LINE), Must, "", "What the line is called."),
+        key("network", Kind::Table(&NETWORK), Must, "", "The build network."),
+        key("live", Kind::Table(&LIVE), Must, "", "The system that boxes boot."),
+        key("question", Kind::Tables(&QUESTION), May("nothing is asked"), "", "What is asked, in order."),
+        key("appliance", Kind::Table(&APPLIANCE), Must, "", "What is installed."),
+        key(
+            "rehearsal",
+            Kind::Table(&REHEARSAL),
+            May("answers have to be typed"),
+            "",
+            "How virtual boxes of this line are answered and judged.",
+        ),
+    ]],
+};
+
+/// `appliance.toml`, or whatever `image = { recipe = … }` names.
+pub const RECIPE_FILE: Table =
+    Table { name: "the recipe", says: "What an appliance's image is built from.", keys: &[RECIPE] };
+
+const LINE: Table = Table {
+    name: "[line]",
+    says: "What the line is called.",
+    keys: &[&[key(
+        "name",
+        Kind::Text,
+        Must,
+        r#""edge-gateway""#,
+        "Letters, digits and dashes; it names files and shows on every screen.",
+    )]],
+};
+
+const NETWORK: Table = Table {
+    name: "[network]",
+    says: "The network between the server and the boxes, and who leases addresses on it.",
+    keys: &[&[
+        key(
+            "interface",
+            Kind::Text,
+            May("`serve` has to be told with `--interface`; a rehearsal makes its own"),
+            r#""enp3s0""#,
+            "The server's interface on the build network.",
+        ),
+        key(
+            "address",
+            Kind::Text,
+            Must,
+            r#""10.77.0.1/24""#,
+            "The server's address on it, with the prefix length.",
+        ),
+        key(
+            "dhcp",
+            Kind::Choice(&["full", "proxy"]),
+            May("`full`"),
+            r#""full""#,
+            "`full`: the server leases addresses. `proxy`: somebody else's DHCP server does, ours only names the boot file.",
+        ),
+        key(
+            "range",
+            Kind::Text,
+            May("nothing is leased, which only `dhcp = \"proxy\"` allows"),
+            r#""10.77.0.50-10.77.0.250""#,
+            "First and last address leased, inside the network and without the server's own.",
+        ),
+    ]],
+};
+
+/// What the live OS and an image have in common.
+const RECIPE: &[Key] = &[
+    key("suite", Kind::Text, Must, r#""bookworm""#, "The distribution's name for the release."),
+    key(
+        "packages",
+        Kind::List,
+        May("the essential packages only"),
+        r#"["lvm2", "mdadm"]"#,
+        "Packages wanted besides the essential ones; what they depend on comes along.",
+    ),
+    key("components", Kind::List, May("`main`"), r#"["main", "non-free-firmware"]"#, "Parts of the archive."),
+    key(
+        "mirrors",
+        Kind::Tables(&MIRROR),
+        May("what the host's apt configuration names for the suite"),
+        r#"[{ uri = "https://archive.example.org/debian", suites = ["bookworm"] }]"#,
+        "Archives that packages are taken from.",
+    ),
+    key(
+        "files",
+        Kind::Tables(&RECIPE_FILES),
+        May("none"),
+        r#"[{ source = "files/motd", path = "/etc/motd" }]"#,
+        "Files of the line that are copied in.",
+    ),
+    key(
+        "scripts",
+        Kind::List,
+        May("none"),
+        r#"["scripts/tidy"]"#,
+        "Programs of the line that are run in the finished root, in order.",
+    ),
+    key(
+        "enable",
+        Kind::List,
+        May("what the packages enable"),
+        r#"["nginx.service"]"#,
+        "systemd units that are enabled.",
+    ),
+];
+
+const MIRROR: Table = Table {
+    name: "mirrors = [{ … }]",
+    says: "One archive that packages are taken from.",
+    keys: &[&[
+        key(
+            "uri",
+            Kind::Text,
+            Must,
+            r#""https://archive.example.org/debian""#,
+            "Its base address, as after `deb` in apt's sources.",
+        ),
+        key("suites", Kind::List, Must, r#"["bookworm", "bookworm-updates"]"#, "The suites taken from it."),
+        key(
+            "signed-by",
+            Kind::Text,
+            May("the distribution's keyring"),
+            r#""/usr/share/keyrings/debian-archive-keyring.gpg""#,
+            "The keyring that its signature is checked with.",
+        ),
+    ]],
+};
+
+const RECIPE_FILES: Table = Table {
+    name: "files = [{ … }]",
+    says: "A file or folder of the line that is copied into the root.",
+    keys: &[&[
+        key(
+            "source",
+            Kind::Text,
+            Must,
+            r#""files/motd""#,
+            "Its path in the line's folder; a folder is copied whole.",
+        ),
+        key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
+        key(
+            "mode",
+            Kind::Mode,
+            May("`0644`, or `0755` where the source is executable"),
+            r#""0644""#,
+            "Its permission bits.",
+        ),
+    ]],
+};
+
+const LIVE: Table = Table {
+    name: "[live]",
+    says: "The read-only system that boxes boot over the network: a recipe, its kernel, and how its root gets there.",
+    keys: &[
+        &[
+            key(
+                "kernel",
+                Kind::Text,
+                Must,
+                r#""linux-image-amd64""#,
+                "The kernel's package; what it lacks for your hardware, `bootworks check` says.",
+            ),
+            key(
+                "root",
+                Kind::Choice(&["nfs", "ram"]),
+                May("`nfs`"),
+                r#""nfs""#,
+                "`nfs`: files come over the network as they are asked for. `ram`: one verified squashfs is fetched into memory.",
+            ),
+            key(
+                "kernel-arguments",
+                Kind::Text,
+                May("none"),
+                r#""console=ttyS0,115200n8""#,
+                "More words for the live OS's kernel command line.",
+            ),
+        ],
+        RECIPE,
+    ],
+};
+
+const QUESTION: Table = Table {
+    name: "[[question]]",
+    says: "One question, asked on the box's console, in the browser, or answered by file.",
+    keys: &[&[
+        key(
+            "id",
+            Kind::Text,
+            Must,
+            r#""hostname""#,
+            "How answers and templates name it: `{{ answer.hostname }}`.",
+        ),
+        key("ask", Kind::Text, Must, r#""Host name of this unit""#, "What is asked."),
+        key(
+            "type",
+            Kind::Choice(&["text", "hostname", "choice", "password", "yes-no"]),
+            Must,
+            r#""hostname""#,
+            "What counts as an answer. A password is typed hidden and twice, and kept as a hash only.",
+        ),
+        key(
+            "choices",
+            Kind::List,
+            May("no choices"),
+            r#"["lab", "berlin"]"#,
+            "What can be chosen; `type = \"choice\"` only.",
+        ),
+        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; `type = \"password\"` only."),
+        key(
+            "default",
+            Kind::Text,
+            May("an answer has to be given"),
+            r#""edge-{{ box.serial }}""#,
+            "The answer that Enter takes; a template.",
+        ),
+    ]],
+};
+
+const APPLIANCE: Table = Table {
+    name: "[appliance]",
+    says: "What is installed on a box.",
+    keys: &[&[
+        key(
+            "image",
+            Kind::Table(&IMAGE),
+            Must,
+            r#"{ recipe = "appliance.toml" }"#,
+            "Its content: built from a recipe, or somebody's file.",
+        ),
+        key(
+            "confirm",
+            Kind::Choice(&["ask", "auto"]),
+            May("`ask`"),
+            r#""ask""#,
+            "Who confirms the plan before a disk is written: `ask` a person, or `auto` nobody.",
+        ),
+        key(
+            "hostname",
+            Kind::Text,
+            May("`{{ answer.hostname }}`"),
+            r#""{{ answer.hostname }}""#,
+            "The appliance's host name; a template.",
+        ),
+        key(
+            "kernel-arguments",
+            Kind::Text,
+            May("none"),
+            r#""console=tty0 console=ttyS0,115200n8""#,
+            "More words for the appliance's kernel command line.",
+        ),
+        key("disk", Kind::Tables(&DISK), Must, "", "The disks that are laid out."),
+        key(
+            "user",
+            Kind::Tables(&USER),
+            May("none besides root, whose password is locked"),
+            "",
+            "Users that are made.",
+        ),
+        key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
+    ]],
+};
+
+const IMAGE: Table = Table {
+    name: "image = { … }",
+    says: "Where the appliance's content comes from: `recipe`, or `file` with its `sha256`.",
+    keys: &[&[
+        key(
+            "recipe",
+            Kind::Text,
+            May("a `file` is named"),
+            r#""appliance.toml""#,
+            "A recipe's path in the line's folder.",
+        ),
+        key(
+            "file",
+            Kind::Text,
+            May("a `recipe` is named"),
+            r#""edge-2.4.tar.zst""#,
+            "An archive's path in the line's folder.",
+        ),
+        key(
+            "sha256",
+            Kind::Text,
+            May("there is no `file`"),
+            r#""9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08""#,
+            "The SHA-256 of `file`, 64 hex digits.",
+        ),
+    ]],
+};
+
+const DISK: Table = Table {
+    name: "[[appliance.disk]]",
+    says: "One disk: which one, and what is put on it.",
+    keys: &[&[
+        key(
+            "match",
+            Kind::Table(&MATCH),
+            May("any disk, where a box has only one"),
+            r#"{ min-size = "4GiB" }"#,
+            "Which disk.",
+        ),
+        key("table", Kind::Choice(&["gpt"]), May("`gpt`"), r#""gpt""#, "The kind of partition table."),
+        key(
+            "partitions",
+            Kind::Tables(&PARTITION),
+            Must,
+            r#"[{ size = "rest", filesystem = "ext4", mount = "/" }]"#,
+            "Its partitions in order. A BIOS boot partition is added, so that either firmware boots.",
+        ),
+    ]],
+};
+
+const MATCH: Table = Table {
+    name: "match = { … }",
+    says: "Which disk: all conditions must hold. Several that fit without `choose` are a refusal that lists them.",
+    keys: &[&[
+        key("min-size", Kind::Size, May("any"), r#""4GiB""#, "At least this large."),
+        key("max-size", Kind::Size, May("any"), r#""2TiB""#, "At most this large."),
+        key("rotational", Kind::Flag, May("either"), "false", "Turning or not."),
+        key(
+            "transport",
+            Kind::Choice(&["nvme", "sata", "sas", "virtio", "scsi", "usb"]),
+            May("any"),
+            r#""nvme""#,
+            "How it is attached.",
+        ),
+        key("model", Kind::Text, May("any"), r#""SAMSUNG MZ*""#, "Its model, with `*` as wildcard."),
+        key("serial", Kind::Text, May("any"), r#""S4EV*""#, "Its serial number, with `*` as wildcard."),
+        key(
+            "path",
+            Kind::Text,
+            May("any"),
+            r#""pci-0000:00:04.0-nvme-1""#,
+            "Its slot, with `*` as wildcard.",
+        ),
+        key(
+            "choose",
+            Kind::Choice(&["smallest", "largest", "first"]),
+            May("only one may fit"),
+            r#""smallest""#,
+            "Which one of several that fit.",
+        ),
+    ]],
+};
+
+const PARTITION: Table = Table {
+    name: "partitions = [{ … }]",
+    says: "One partition and the file system on it.",
+    keys: &[&[
+        key(
+            "size",
+            Kind::SizeOrRest,
+            Must,
+            r#""512MiB""#,
+            "How large; `\"rest\"` is what is left, for the last partition.",
+        ),
+        key(
+            "filesystem",
+            Kind::Choice(&["vfat", "ext4", "swap"]),
+            Must,
+            r#""ext4""#,
+            "What is made on it. `vfat` at `/boot/efi` is the EFI system partition.",
+        ),
+        key(
+            "mount",
+            Kind::Text,
+            May("not mounted, which only swap may be"),
+            r#""/""#,
+            "Where the appliance mounts it.",
+        ),
+        key("label", Kind::Text, May("none"), r#""ESP""#, "The file system's label."),
+    ]],
+};
+
+const USER: Table = Table {
+    name: "[[appliance.user]]",
+    says: "One user of the appliance.",
+    keys: &[&[
+        key("name", Kind::Text, Must, r#""admin""#, "The login name."),
+        key(
+            "password",
+            Kind::Text,
+            May("nobody can log in with a password"),
+            r#""{{ answer.password }}""#,
+            "A template that gives a crypt(5) hash: the answer to a `password` question is one.",
+        ),
+        key("groups", Kind::List, May("its own"), r#"["sudo"]"#, "Groups besides its own."),
+    ]],
+};
+
+const FILE: Table = Table {
+    name: "[[appliance.file]]",
+    says: "A file written into the appliance after the image, with the answers filled in.",
+    keys: &[&[
+        key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
+        key("template", Kind::Text, Must, r#""files/motd""#, "The template's path in the line's folder."),
+        key("mode", Kind::Mode, May("`0644`"), r#""0644""#, "Its permission bits."),
+    ]],
+};
+
+const REHEARSAL: Table = Table {
+    name: "[rehearsal]",
+    says: "How virtual boxes of this line are answered and judged. These answers are test values: a password stands here in the clear.",
+    keys: &[&[
+        key(
+            "answers",
+            Kind::Map,
+            May("answers have to be typed"),
+            r#"{ hostname = "edge-0001", site = "lab" }"#,
+            "An answer for each question, by its id.",
+        ),
+        key(
+            "ready",
+            Kind::Text,
+            May("a login prompt"),
+            r#""APPLIANCE READY {{ answer.hostname }}""#,
+            "What the finished appliance prints on its serial console; a template.",
+        ),
+    ]],
+};

@@ -1,0 +1,153 @@
+//! What a kernel module says of itself in its `.modinfo` section: aliases, dependencies, firmware.
+//!
+//! Debian's kernel packages ship neither `modules.dep` nor `modules.alias`: depmod makes both from this.
+
+use serde::{Deserialize, Serialize};
+use wire::elf::{self, NotElf};
+
+/// The words of one module. Module names are written with underscores.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Modinfo {
+    /// Patterns of the devices it drives, and names it goes by.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Modules whose symbols it uses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<String>,
+    /// Modules or aliases that are to be loaded before it, if they are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<String>,
+    /// Modules or aliases that are to be loaded after it, if they are there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// Modules or aliases that it may ask for itself, and which should be within reach.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub weak: Vec<String>,
+    /// Firmware files it may ask for; may hold wildcards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub firmware: Vec<String>,
+    /// Kernel release and options it was built for.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub vermagic: String,
+}
+
+impl Modinfo {
+    /// From the bytes of a module, decompressed.
+    pub fn read(module: &[u8]) -> Result<Modinfo, NotElf> {
+        let section = elf::section(module, ".modinfo")?.unwrap_or_default();
+        let mut info = Modinfo::default();
+        for (key, value) in words(section) {
+            info.take(key, value);
+        }
+        Ok(info)
+    }
+
+    /// Takes one `key=value`; what is of no use here (author, parameters) is left.
+    pub fn take(&mut self, key: &str, value: &str) {
+        match key {
+            "alias" => self.aliases.push(value.to_owned()),
+            "depends" => self.depends.extend(value.split(',').filter(|word| !word.is_empty()).map(own_name)),
+            "softdep" => self.take_softdep(value),
+            "weakdep" => self.weak.extend(value.split_ascii_whitespace().map(str::to_owned)),
+            "firmware" => self.firmware.push(value.to_owned()),
+            "vermagic" => value.clone_into(&mut self.vermagic),
+            _ => {}
+        }
+    }
+
+    /// `pre: a b post: c` (modprobe.d(5)). Words before the first mark mean nothing there.
+    pub fn take_softdep(&mut self, value: &str) {
+        let mut list = None;
+        for word in value.split_ascii_whitespace() {
+            match word {
+                "pre:" => list = Some(&mut self.before),
+                "post:" => list = Some(&mut self.after),
+                _ => {
+                    if let Some(list) = &mut list {
+                        list.push(word.to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The kernel release in `vermagic`.
+    pub fn release(&self) -> &str {
+        self.vermagic.split(' ').next().unwrap_or_default()
+    }
+}
+
+fn own_name(word: &str) -> String {
+    super::name(word).into_owned()
+}
+
+/// The `key=value` words of a section, which are separated by NUL; what is not text is left out.
+fn words(section: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    section.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok()?.split_once('='))
+}
+
+/// The words of the drivers that are built into the kernel (`modules.builtin.modinfo`): module, key, value.
+///
+/// Device patterns of built-in drivers are *not* in there on Debian 12's and 13's kernels: a driver that is built in
+/// is known by name only.
+pub fn builtin(file: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
+    words(file).filter_map(|(key, value)| {
+        let (module, key) = key.split_once('.')?;
+        Some((module, key, value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    /// Each key has its own grammar; the ones of e1000e and ext4 show them all.
+    #[test]
+    fn each_word_has_its_grammar() {
+        let section = b"firmware=tigon/tg3.bin\0softdep=pre: crc32c crypto-sha512 post: mlx4_en\0\
+            alias=pci:v00008086d000010D3sv*sd*bc*sc*i*\0depends=ptp,pps-core\0depends=\0license=GPL\0\
+            vermagic=6.1.0-56-amd64 SMP preempt mod_unload modversions \0weakdep=nls_utf8\0junk\0";
+        let mut info = Modinfo::default();
+        for (key, value) in words(section) {
+            info.take(key, value);
+        }
+        assert_eq!(info.release(), "6.1.0-56-amd64");
+        info.vermagic.clear();
+        expect![[r#"
+            Modinfo {
+                aliases: [
+                    "pci:v00008086d000010D3sv*sd*bc*sc*i*",
+                ],
+                depends: [
+                    "ptp",
+                    "pps_core",
+                ],
+                before: [
+                    "crc32c",
+                    "crypto-sha512",
+                ],
+                after: [
+                    "mlx4_en",
+                ],
+                weak: [
+                    "nls_utf8",
+                ],
+                firmware: [
+                    "tigon/tg3.bin",
+                ],
+                vermagic: "",
+            }
+        "#]]
+        .assert_debug_eq(&info);
+    }
+
+    /// Built-in drivers carry their module's name before the key.
+    #[test]
+    fn builtin_words_name_their_module() {
+        let file = b"nvme.license=GPL\0nvme_core.alias=x\0nodot=1\0";
+        let words: Vec<_> = builtin(file).collect();
+        assert_eq!(words, [("nvme", "license", "GPL"), ("nvme_core", "alias", "x")]);
+    }
+}

@@ -1,0 +1,290 @@
+//! All modules of one kernel, built in or not: what each drives, needs and asks for.
+//!
+//! Made once per kernel package by who reads the package; everything said about a kernel follows from this.
+
+use super::alias::AliasTable;
+use super::dependency::{DependencyTable, Entry};
+use super::modinfo::Modinfo;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The modules of one kernel release.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tree {
+    /// Kernel release: `6.1.0-49-amd64`.
+    pub release: String,
+    /// Modules by name, names with underscores.
+    pub modules: BTreeMap<String, Module>,
+    /// Drivers built into the kernel.
+    pub builtin: BTreeSet<String>,
+    /// What little built-in drivers say of their devices: pattern and driver.
+    pub builtin_aliases: Vec<(String, String)>,
+}
+
+/// One module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Path below `/lib/modules/RELEASE/`: `kernel/drivers/net/ethernet/broadcom/tg3.ko`.
+    pub path: String,
+    /// What it says of itself.
+    #[serde(flatten)]
+    pub info: Modinfo,
+}
+
+/// What a module needs and does not declare, because it asks the kernel to run `modprobe` when it gets there,
+/// and an initrd has none.
+struct Undeclared {
+    module: &'static str,
+    before: &'static [&'static str],
+    after: &'static [&'static str],
+}
+
+const UNDECLARED: &[Undeclared] = &[
+    // mlx4_request_modules() in drivers/net/ethernet/mellanox/mlx4/main.c: the Ethernet half is a module of
+    // its own that no device alias names.
+    Undeclared { module: "mlx4_core", before: &[], after: &["mlx4_en"] },
+    // tg3_mdio_init() in drivers/net/ethernet/broadcom/tg3.c ends with -ENODEV on a 5785 whose PHY has no driver.
+    Undeclared { module: "tg3", before: &["broadcom"], after: &[] },
+    // get_nfs_version() in fs/nfs/client.c asks for `nfsv3` at the mount.
+    Undeclared { module: "nfs", before: &[], after: &["nfsv3"] },
+    // fat_fill_super() in fs/fat/inode.c: the default code page and character set.
+    Undeclared {
+        module: "vfat",
+        before: &[],
+        after: &["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"],
+    },
+    // scsi_alloc_sdev() finds disks; the disk's driver comes by the alias scsi:t-0x00 and must be within reach.
+    Undeclared { module: "scsi_mod", before: &[], after: &["sd_mod"] },
+    // usb_stor and uas share one device list: uas must be there when usb-storage declines a device.
+    Undeclared { module: "usb_storage", before: &[], after: &["uas"] },
+    // hid_add_device() in drivers/hid/hid-core.c: a plain keyboard is bound by hid-generic only.
+    Undeclared { module: "usbhid", before: &[], after: &["hid_generic"] },
+];
+
+impl Tree {
+    /// Adds a module by its path and what it says of itself.
+    pub fn add(&mut self, path: impl Into<String>, info: Modinfo) {
+        let path = path.into();
+        self.modules.insert(super::name(&path).into_owned(), Module { path, info });
+    }
+
+    /// Whether the kernel has the driver, as a module or built in.
+    pub fn has(&self, module: &str) -> bool {
+        self.modules.contains_key(module) || self.builtin.contains(module)
+    }
+
+    /// Which module fits which device.
+    pub fn aliases(&self) -> AliasTable {
+        AliasTable::of(self.alias_pairs())
+    }
+
+    /// Patterns and drivers, built-in ones as far as they tell.
+    pub fn alias_pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let modules = self.modules.iter().flat_map(|(name, module)| {
+            module.info.aliases.iter().map(move |alias| (alias.as_str(), name.as_str()))
+        });
+        modules.chain(self.builtin_aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str())))
+    }
+
+    /// These modules and all that they need, asked for or not declared.
+    pub fn closure<'w>(&self, wanted: impl IntoIterator<Item = &'w str>) -> BTreeSet<String> {
+        let needs = Needs::of(self);
+        let mut found = BTreeSet::new();
+        let mut open: Vec<&str> = wanted.into_iter().filter_map(|name| self.key(name)).collect();
+        while let Some(module) = open.pop() {
+            if found.insert(module.to_owned()) {
+                open.extend(needs.before(module));
+                open.extend(needs.after(module));
+                open.extend(needs.weak(module));
+            }
+        }
+        found
+    }
+
+    /// Where these modules lie, and in what order they load.
+    pub fn dependency_table(&self, modules: &BTreeSet<String>) -> DependencyTable {
+        let needs = Needs::of(self);
+        let entries = modules.iter().filter_map(|name| {
+            let module = self.modules.get(name)?;
+            let mut order = Vec::new();
+            let mut seen = BTreeSet::from([name.as_str()]);
+            for needed in needs.before(name) {
+                needs.visit(needed, &mut seen, &mut order);
+            }
+            let before = order.len();
+            for wanted in needs.after(name) {
+                needs.visit(wanted, &mut seen, &mut order);
+            }
+            let after = order.split_off(before).into_iter().map(str::to_owned).collect();
+            let before = order.into_iter().map(str::to_owned).collect();
+            Some((name.clone(), Entry { path: module.path.clone(), before, after }))
+        });
+        DependencyTable::of(&entries.collect())
+    }
+
+    /// Our own spelling of a module's name, where the kernel has it as a module.
+    fn key(&self, name: &str) -> Option<&str> {
+        self.modules.get_key_value(super::name(name).as_ref()).map(|(key, _)| key.as_str())
+    }
+}
+
+/// The tree with its plain aliases at hand: soft dependencies name aliases as often as modules.
+struct Needs<'t> {
+    tree: &'t Tree,
+    exact: BTreeMap<&'t str, Vec<&'t str>>,
+}
+
+impl<'t> Needs<'t> {
+    fn of(tree: &'t Tree) -> Needs<'t> {
+        let mut exact: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, module) in &tree.modules {
+            for alias in module.info.aliases.iter().filter(|alias| !alias.contains(['*', '?', '['])) {
+                exact.entry(alias).or_default().push(name);
+            }
+        }
+        Needs { tree, exact }
+    }
+
+    /// What is loaded before the module, one step deep: soft ones first, as kmod does.
+    fn before(&self, module: &str) -> Vec<&'t str> {
+        let Some(found) = self.tree.modules.get(module) else { return Vec::new() };
+        let hidden = undeclared(module).flat_map(|entry| entry.before.iter().copied());
+        let soft = found.info.before.iter().map(String::as_str);
+        let hard = found.info.depends.iter().map(String::as_str);
+        hidden.chain(soft).chain(hard).flat_map(|name| self.named(name)).collect()
+    }
+
+    /// What is loaded after the module, one step deep.
+    fn after(&self, module: &str) -> Vec<&'t str> {
+        let Some(found) = self.tree.modules.get(module) else { return Vec::new() };
+        let hidden = undeclared(module).flat_map(|entry| entry.after.iter().copied());
+        found.info.after.iter().map(String::as_str).chain(hidden).flat_map(|name| self.named(name)).collect()
+    }
+
+    fn weak(&self, module: &str) -> Vec<&'t str> {
+        let found = self.tree.modules.get(module);
+        found.into_iter().flat_map(|module| &module.info.weak).flat_map(|name| self.named(name)).collect()
+    }
+
+    /// The modules meant by a name or an alias; none where it is built in or not there.
+    fn named(&self, name: &str) -> Vec<&'t str> {
+        match self.tree.key(name) {
+            Some(key) => vec![key],
+            None => self.exact.get(name).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Puts a module after everything that it needs; a circle is cut where it closes.
+    fn visit(&self, module: &'t str, seen: &mut BTreeSet<&'t str>, order: &mut Vec<&'t str>) {
+        if seen.insert(module) {
+            for needed in self.before(module) {
+                self.visit(needed, seen, order);
+            }
+            order.push(module);
+            for wanted in self.after(module) {
+                self.visit(wanted, seen, order);
+            }
+        }
+    }
+}
+
+fn undeclared(module: &str) -> impl Iterator<Item = &'static Undeclared> {
+    UNDECLARED.iter().filter(move |entry| entry.module == module)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+    use proptest::prelude::*;
+
+    /// A tree in one line per module: `path < depends | before > after = alias`.
+    fn tree(lines: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        for line in lines {
+            let mut info = Modinfo::default();
+            let mut words = line.split(' ');
+            let path = words.next().unwrap().to_owned();
+            let mut key = "";
+            for word in words {
+                match (word, key) {
+                    ("<" | "|" | ">" | "=", _) => key = word,
+                    (_, "<") => info.take("depends", word),
+                    (_, "|") => info.take("softdep", &format!("pre: {word}")),
+                    (_, ">") => info.take("softdep", &format!("post: {word}")),
+                    _ => info.take("alias", word),
+                }
+            }
+            tree.add(path, info);
+        }
+        tree.builtin.insert("crc16".into());
+        tree
+    }
+
+    fn real() -> Tree {
+        tree(&[
+            "kernel/e1000e.ko < ptp = pci:v00008086d000010D3sv*sd*bc*sc*i*",
+            "kernel/ptp.ko < pps_core",
+            "kernel/pps_core.ko",
+            "kernel/ext4.ko < jbd2 crc16 | crc32c = fs-ext4",
+            "kernel/jbd2.ko",
+            "kernel/crc32c_generic.ko = crc32c crypto-crc32c",
+            "kernel/crc32c-intel.ko = crc32c",
+            "kernel/mlx4/mlx4_core.ko < devlink",
+            "kernel/mlx4/mlx4_en.ko < mlx4_core ptp",
+            "kernel/a.ko < b",
+            "kernel/b.ko < a",
+        ])
+    }
+
+    /// ext4 needs crc32c by an alias, e1000e by symbols, mlx4 by a request at run time: all three are kinds of
+    /// "worked on my machine".
+    #[test]
+    fn everything_needed_comes_along_in_load_order() {
+        let tree = real();
+        let modules = tree.closure(["ext4", "e1000e", "mlx4-core", "a", "not_there"]);
+        expect![[r#"
+            a kernel/a.ko b
+            b kernel/b.ko a
+            crc32c_generic kernel/crc32c_generic.ko
+            crc32c_intel kernel/crc32c-intel.ko
+            e1000e kernel/e1000e.ko pps_core ptp
+            ext4 kernel/ext4.ko crc32c_generic crc32c_intel jbd2
+            jbd2 kernel/jbd2.ko
+            mlx4_core kernel/mlx4/mlx4_core.ko / pps_core ptp mlx4_en
+            mlx4_en kernel/mlx4/mlx4_en.ko mlx4_core pps_core ptp
+            pps_core kernel/pps_core.ko
+            ptp kernel/ptp.ko pps_core
+        "#]]
+        .assert_eq(tree.dependency_table(&modules).text());
+    }
+
+    proptest! {
+        /// In any tree, circles included, everything a module depends on stands before it.
+        #[test]
+        fn what_is_needed_stands_before(edges in proptest::collection::vec((0u8..9, 0u8..9), 0..25)) {
+            let mut tree = Tree::default();
+            for module in 0u8..9 {
+                let mut info = Modinfo::default();
+                // Only downwards: a circle has no right order.
+                for (from, to) in &edges {
+                    if *from == module && to < from {
+                        info.take("depends", &format!("m{to}"));
+                    }
+                }
+                tree.add(format!("kernel/m{module}.ko"), info);
+            }
+            let all = tree.modules.keys().cloned().collect();
+            let table = tree.dependency_table(&all);
+            for module in &all {
+                let order: Vec<&str> = table.load_order(module).iter().map(|load| load.module).collect();
+                for (place, name) in order.iter().enumerate() {
+                    for needed in &tree.modules[*name].info.depends {
+                        prop_assert!(order[..place].contains(&needed.as_str()), "{needed} before {name}: {order:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Sections of an ELF file by name (System V ABI, "Sections"; 64-bit little-endian, as on amd64 and arm64).
+//!
+//! Enough to read what a kernel module says of itself; no symbols, no relocation, no other word size.
+
+/// Why a file's sections cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotElf {
+    /// No ELF header.
+    #[error("not an ELF file")]
+    Magic,
+    /// A word size or byte order that kernel modules of amd64 and arm64 do not have.
+    #[error("not a 64-bit little-endian ELF file")]
+    Class,
+    /// A header points outside the file.
+    #[error("a truncated or damaged ELF file")]
+    Truncated,
+}
+
+/// Bytes of the section with this name; `None` where the file has none of it.
+pub fn section<'f>(file: &'f [u8], name: &str) -> Result<Option<&'f [u8]>, NotElf> {
+    if !file.starts_with(b"\x7fELF") {
+        return Err(NotElf::Magic);
+    }
+    // e_ident: class 2 is 64 bits, data 1 is little-endian.
+    if file.get(4..6) != Some(&[2, 1]) {
+        return Err(NotElf::Class);
+    }
+    let table = long(file, 0x28)?;
+    let size = u64::from(short(file, 0x3a)?);
+    let count = u64::from(short(file, 0x3c)?);
+    let names = section_bytes(file, header(table, size, u64::from(short(file, 0x3e)?))?)?;
+    for index in 0..count {
+        let at = header(table, size, index)?;
+        let start = usize::try_from(word(file, at)?).map_err(|_| NotElf::Truncated)?;
+        let rest = names.get(start..).ok_or(NotElf::Truncated)?;
+        if rest.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
+            return section_bytes(file, at).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Where the header of a section stands.
+fn header(table: u64, size: u64, index: u64) -> Result<usize, NotElf> {
+    let at = index.checked_mul(size).and_then(|offset| table.checked_add(offset));
+    at.and_then(|at| usize::try_from(at).ok()).ok_or(NotElf::Truncated)
+}
+
+/// The bytes that a section header points at: sh_offset at 0x18, sh_size at 0x20.
+fn section_bytes(file: &[u8], header: usize) -> Result<&[u8], NotElf> {
+    let start = long(file, header.checked_add(0x18).ok_or(NotElf::Truncated)?)?;
+    let size = long(file, header.checked_add(0x20).ok_or(NotElf::Truncated)?)?;
+    let end = start.checked_add(size).ok_or(NotElf::Truncated)?;
+    let range = usize::try_from(start).ok().zip(usize::try_from(end).ok()).ok_or(NotElf::Truncated)?;
+    file.get(range.0..range.1).ok_or(NotElf::Truncated)
+}
+
+fn octets<const N: usize>(file: &[u8], at: usize) -> Result<[u8; N], NotElf> {
+    let end = at.checked_add(N).ok_or(NotElf::Truncated)?;
+    file.get(at..end).and_then(|bytes| bytes.try_into().ok()).ok_or(NotElf::Truncated)
+}
+
+fn short(file: &[u8], at: usize) -> Result<u16, NotElf> {
+    octets(file, at).map(u16::from_le_bytes)
+}
+
+fn word(file: &[u8], at: usize) -> Result<u32, NotElf> {
+    octets(file, at).map(u32::from_le_bytes)
+}
+
+fn long(file: &[u8], at: usize) -> Result<u64, NotElf> {
+    octets(file, at).map(u64::from_le_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Header, `.modinfo`, the names, then three section headers of 64 bytes.
+    fn module() -> Vec<u8> {
+        let mut file = vec![0u8; 64];
+        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        let modinfo = b"alias=pci:v1d2\0depends=a,b\0";
+        let names = b"\0.modinfo\0.shstrtab\0";
+        file.extend_from_slice(modinfo);
+        file.extend_from_slice(names);
+        let table = file.len() as u64;
+        let mut section = |name: u32, start: u64, size: u64| {
+            let mut header = [0u8; 64];
+            header[..4].copy_from_slice(&name.to_le_bytes());
+            header[0x18..0x20].copy_from_slice(&start.to_le_bytes());
+            header[0x20..0x28].copy_from_slice(&size.to_le_bytes());
+            file.extend_from_slice(&header);
+        };
+        section(0, 0, 0);
+        section(1, 64, modinfo.len() as u64);
+        section(10, 64 + modinfo.len() as u64, names.len() as u64);
+        file[0x28..0x30].copy_from_slice(&table.to_le_bytes());
+        file[0x3a..0x3c].copy_from_slice(&64u16.to_le_bytes());
+        file[0x3c..0x3e].copy_from_slice(&3u16.to_le_bytes());
+        file[0x3e..0x40].copy_from_slice(&2u16.to_le_bytes());
+        file
+    }
+
+    /// A module's own words are the only index Debian ships: they must be found, and damage must be said.
+    #[test]
+    fn a_section_is_found_by_its_name() {
+        let file = module();
+        assert_eq!(section(&file, ".modinfo"), Ok(Some(&b"alias=pci:v1d2\0depends=a,b\0"[..])));
+        assert_eq!(section(&file, ".text"), Ok(None));
+        assert_eq!(section(b"#!/bin/sh", ".modinfo"), Err(NotElf::Magic));
+        assert_eq!(section(b"\x7fELF\x01\x01", ".modinfo"), Err(NotElf::Class));
+        assert_eq!(section(&file[..200], ".modinfo"), Err(NotElf::Truncated));
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_an_error_and_never_a_panic(at in 0usize..300, with: [u8; 8]) {
+            let mut file = module();
+            let at = at.min(file.len() - 8);
+            file[at..at + 8].copy_from_slice(&with);
+            let _ = section(&file, ".modinfo");
+            let _ = section(&file[..at], ".modinfo");
+        }
+    }
+}
