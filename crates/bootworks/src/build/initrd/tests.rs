@@ -77,16 +77,12 @@ fn system_the_same_sources_give_the_same_bytes() {
     {
         assert!(first.live.initrd.contains(driver), "{driver}");
     }
-    #[expect(clippy::print_stderr, reason = "numbers for whoever runs this")]
-    {
-        eprintln!(
-            "{} modules, {} MB, unpacked {} MB, drivers.json {} kB, in {time:?}",
-            first.modules,
-            first.bytes.len() >> 20,
-            first.unpacked_bytes >> 20,
-            live.len() >> 10,
-        );
-    }
+    eprintln!(
+        "{} modules, {} MB, drivers.json {} kB, in {time:?}",
+        first.live.initrd.len(),
+        first.bytes.len() >> 20,
+        live.len() >> 10,
+    );
     assert!(live.len() < 2 << 20);
     let again: LiveOs = serde_json::from_slice(&live).unwrap();
     assert_eq!(again, first.live);
@@ -103,7 +99,10 @@ fn system_the_kernel_unpacks_it_and_every_module_links() {
         "virtio_pci virtio_net e1000e ahci nvme mlx4_core megaraid_sas ext4 vfat nfs overlay squashfs loop";
     let wanted = std::env::var("BOOTWORKS_TEST_MODULES").unwrap_or(wanted.to_owned());
     let wanted = if wanted == "all" {
-        choice::for_any_hardware(&real.tree).into_iter().collect::<Vec<_>>().join(" ")
+        // Outside of Hyper-V its bus refuses to load, and what needs it cannot link.
+        let all = choice::for_any_hardware(&real.tree).into_iter();
+        let all = all.filter(|module| !real.tree.closure([module.as_str()]).contains("hv_vmbus"));
+        all.collect::<Vec<_>>().join(" ")
     } else {
         wanted
     };
@@ -120,7 +119,6 @@ fn system_the_kernel_unpacks_it_and_every_module_links() {
     std::fs::write(&initrd, &built.bytes).unwrap();
     let kernel = real.folder.join("boot").join(format!("vmlinuz-{}", real.tree.release));
     let log = boot(&kernel, &initrd);
-    #[expect(clippy::print_stderr, reason = "the boot's own words")]
     for line in log.lines().filter(|line| !line.starts_with('[')) {
         eprintln!("{}", line.trim_end());
     }
