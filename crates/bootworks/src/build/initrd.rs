@@ -13,6 +13,7 @@
 use super::drivers::{self, Kernel};
 use model::failure::{Explain as _, Failure, Result};
 use model::initrd::{self as place, Manifest, PackageTable};
+use model::modules::alias::AliasTable;
 use model::modules::tree::Tree;
 use model::modules::{choice, pattern};
 use model::proof::LiveOs;
@@ -66,7 +67,8 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     add_modules(&mut image, sources, &chosen)?;
     add_firmware(&mut image, sources, &chosen)?;
     let packages = drivers::elsewhere(tree, sources.suite);
-    add_tables(&mut image, sources, &chosen, &packages);
+    let aliases = drivers::union(&all(sources));
+    add_tables(&mut image, sources, &chosen, &aliases, &packages);
     let early = microcode(sources.root, sources.modified)?;
     let segments = image.write()?;
 
@@ -74,7 +76,7 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
         release: tree.release.clone(),
         kernel: sources.kernel.package.to_owned(),
         builtin: tree.builtin.clone(),
-        aliases: aliases_of_all(sources),
+        aliases,
         classes: drivers::classes(&all(sources)),
         packages,
         ..LiveOs::default()
@@ -83,8 +85,6 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     (live.initrd, live.initrd_firmware) = found_in(tree, &names_in(&written)?);
     (live.root, live.root_firmware) = found_in(tree, &names_below(sources.root)?);
     live.firmware = asked_by(tree, live.initrd.union(&live.root));
-    // Of 1,000 parts that are built in, those count that drive something on some kernel.
-    live.builtin.retain(|name| sources.suite.iter().any(|kernel| kernel.tree.modules.contains_key(name)));
 
     let mut bytes = early;
     bytes.extend_from_slice(&segments.plain);
@@ -96,10 +96,6 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
 
 fn all<'s>(sources: &Sources<'s>) -> Vec<Kernel<'s>> {
     std::iter::once(sources.kernel).chain(sources.suite.iter().copied()).collect()
-}
-
-fn aliases_of_all(sources: &Sources<'_>) -> model::modules::alias::AliasTable {
-    drivers::union(&all(sources))
 }
 
 /// Kernel, initrd and root of one release, and a kernel that can mount a root at all.
@@ -155,11 +151,12 @@ fn add_tables(
     image: &mut Image,
     sources: &Sources<'_>,
     chosen: &BTreeSet<String>,
+    aliases: &AliasTable,
     packages: &BTreeMap<String, Vec<String>>,
 ) {
     let mut table =
         |path: &str, text: String| image.add_file(path.trim_start_matches('/'), 0o644, text.into());
-    table(place::ALIASES, aliases_of_all(sources).text().to_owned());
+    table(place::ALIASES, aliases.text().to_owned());
     table(place::DEPENDENCIES, sources.kernel.tree.dependency_table(chosen).text().to_owned());
     table(place::PACKAGES, PackageTable::of(packages).text().to_owned());
     table(place::BUILD, format!("{}\n", sources.build));

@@ -83,7 +83,6 @@ pub const ROOT: &[&str] = &[
     "crc32c_generic",
     "libcrc32c",
     "efivarfs",
-    "ext4",
     "vfat",
     "sd_mod",
     "sr_mod",
