@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Removed wherever they are: a path, whose last part may begin or end with a star.
-const REMOVED: [&str; 38] = [
+const REMOVED: [&str; 39] = [
     // Identity.
     "etc/ssh/ssh_host_*",
     "etc/nvme/hostid",
@@ -43,7 +43,8 @@ const REMOVED: [&str; 38] = [
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*.deb",
     "var/cache/apt/archives/lock",
-    "var/lib/apt/lists/*",
+    "var/lib/apt/lists/*_*",
+    "var/lib/apt/lists/lock",
     "var/cache/man/*",
     "var/log/*.log",
     "var/log/*.err",
@@ -86,7 +87,11 @@ pub fn scrub(root: &Path) -> Result<()> {
     }
     for name in EMPTIED.map(|name| root.join(name)) {
         if name.is_file() {
-            std::fs::File::options().write(true).truncate(true).open(&name).or_fail(|| format!("cannot empty {}", name.display()))?;
+            std::fs::File::options()
+                .write(true)
+                .truncate(true)
+                .open(&name)
+                .or_fail(|| format!("cannot empty {}", name.display()))?;
         }
     }
     let open = Root::open(root)?;
@@ -116,10 +121,13 @@ fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
         return Vec::new();
     }
     let fits = |name: &str| match last.split_once('*') {
-        Some((begin, end)) => name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end),
+        Some((begin, end)) => {
+            name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
+        }
         None => name == last,
     };
-    let entries = std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries =
+        std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     entries.filter(|path| path.file_name().is_some_and(|name| fits(&name.to_string_lossy()))).collect()
 }
 
