@@ -157,4 +157,6 @@ pub struct Rehearsal {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
