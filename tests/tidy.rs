@@ -64,22 +64,35 @@ fn program_sources() -> Vec<(String, String)> {
         let outside = ["tests/", "fuzz/", "benches/"].iter().any(|folder| path.starts_with(folder));
         !outside
             && !path.contains("/tests/")
+            && !path.ends_with("/tests.rs")
             && !path.ends_with("build.rs")
             && !tests.iter().any(|test| test == path)
     };
     sources.into_iter().filter(|(path, _)| is_program(path)).collect()
 }
 
-/// The lines of such a source, with their numbers: no test module, no comments, no texts.
+/// The lines of such a source, with their numbers: nothing of what only tests see, no comments, no texts.
 fn code(text: &str) -> Vec<(usize, String)> {
-    let lines: Vec<&str> = text.lines().collect();
-    let end = (0..lines.len())
-        .find(|&at| {
-            let next = lines.get(at + 1).map(|line| line.trim_start()).unwrap_or_default();
-            lines[at].trim() == "#[cfg(test)]" && next.starts_with("mod ") && next.ends_with('{')
-        })
-        .unwrap_or(lines.len());
-    lines[..end].iter().enumerate().map(|(at, line)| (at + 1, bare(line))).collect()
+    let mut code = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            code.push((at + 1, bare(line)));
+            continue;
+        }
+        // What rustfmt has laid out ends on its first line, or with a brace of the same indentation.
+        let indentation = &line[..line.len() - line.trim_start().len()];
+        let closing = format!("{indentation}}}");
+        let mut is_open = false;
+        for (_, line) in lines.by_ref() {
+            let is_attribute = line.trim_start().starts_with(['#', '/']);
+            if line == closing || (!is_open && !is_attribute && line.ends_with([';', ',', '}'])) {
+                break;
+            }
+            is_open |= !is_attribute;
+        }
+    }
+    code
 }
 
 /// A line without its comment and without what stands between quotes.

@@ -58,7 +58,7 @@ impl<'s> Reader<'s> {
         let recipe = section.text("recipe");
         let file = section.text("file");
         let sha256 = section.text("sha256");
-        if let Some(sha256) = &sha256 {
+        if let (Some(sha256), None) = (&sha256, &recipe) {
             let fits =
                 sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
             if !fits {
