@@ -133,7 +133,7 @@ impl Apt {
     /// The packages that an installation of `wanted` on an empty disk would bring, with what they depend on.
     pub fn resolve(&self, wanted: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
         index.know(wanted, what)?;
-        let child = self.get().args(["install", "-qq", "--yes", "--print-uris", "--"]).args(wanted);
+        let child = self.get().args(["install", "--yes", "--print-uris", "--"]).args(wanted);
         let (status, out, err) = child.spawn_and_wait()?;
         let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
         if !status.success() {

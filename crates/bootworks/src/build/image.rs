@@ -270,7 +270,7 @@ mod tests {
         }
         expect_test::expect![[r#"
             Directory 1000000000 ./ 
-            Directory 1000000000 a/ 
+            Directory 1000000000 a 
             Regular 1000000000 a/file 
             Regular 1000000000 a/LONG 
             Link 1000000000 b a/file

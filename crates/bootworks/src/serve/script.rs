@@ -265,6 +265,7 @@ mod tests {
             boot_nic: Some(BOX),
             live: "3f2a".into(),
             root: RootRoad::Nfs,
+            root_sha256: None,
         };
         let authority = authority(parameters.server, parameters.http_port);
         let script = boot(&Boot {
