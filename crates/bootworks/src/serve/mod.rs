@@ -1,8 +1,10 @@
 //! Being written.
 mod answer;
+mod boot;
 pub mod boxes;
 mod dhcp;
 mod file;
+mod http;
 mod nfs;
 #[cfg(test)]
 mod peers;

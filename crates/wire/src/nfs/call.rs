@@ -170,6 +170,24 @@ impl<'a> Call<'a> {
         reader.end()?;
         Ok(call)
     }
+
+    /// The file that the call is about first of all; NULL is about none.
+    pub fn handle(&self) -> Option<Handle<'a>> {
+        match *self {
+            Call::Null => None,
+            Call::Lookup(place) => Some(place.folder),
+            Call::GetAttr(handle)
+            | Call::Access(handle, _)
+            | Call::ReadLink(handle)
+            | Call::FsStat(handle)
+            | Call::FsInfo(handle)
+            | Call::PathConf(handle)
+            | Call::Read { file: handle, .. }
+            | Call::ReadDir { folder: handle, .. }
+            | Call::ReadDirPlus { folder: handle, .. }
+            | Call::Write { object: handle, .. } => Some(handle),
+        }
+    }
 }
 
 fn handle<'a>(reader: &mut Reader<'a>) -> Result<Handle<'a>, Malformed> {
