@@ -28,7 +28,12 @@ pub fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> 
     Ok(pieces)
 }
 
-fn collect(source: &Path, path: &Path, file: &RecipeFile, pieces: &mut BTreeMap<PathBuf, Piece>) -> Result<()> {
+fn collect(
+    source: &Path,
+    path: &Path,
+    file: &RecipeFile,
+    pieces: &mut BTreeMap<PathBuf, Piece>,
+) -> Result<()> {
     let reading = || format!("cannot read {}, which the recipe puts at {}", source.display(), path.display());
     let kind = source.symlink_metadata().or_fail(reading)?;
     if kind.is_dir() {
@@ -58,7 +63,8 @@ pub fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()
         match piece {
             Piece::Link(target) => open.link(&path, &target)?,
             Piece::File(source, mode) => {
-                let content = std::fs::read(&source).or_fail(|| format!("cannot read {}", source.display()))?;
+                let content =
+                    std::fs::read(&source).or_fail(|| format!("cannot read {}", source.display()))?;
                 open.write(&path, &content, mode)?;
             }
         }

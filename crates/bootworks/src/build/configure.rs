@@ -107,7 +107,10 @@ fn furnish(root: &Path) -> Result<()> {
         }
     }
     // Time zone and host name are read by scripts; Debian's own defaults.
-    for (name, content) in [("etc/hostname", "localhost\n"), ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")] {
+    for (name, content) in [
+        ("etc/hostname", "localhost\n"),
+        ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"),
+    ] {
         if !root.join(name).exists() {
             open.write(Path::new(name), content.as_bytes(), 0o644)?;
         }
@@ -121,7 +124,8 @@ fn still(root: &Path) -> Result<()> {
     for name in STILL {
         let path = root.join(name);
         if path.exists() {
-            std::fs::rename(&path, aside(&path)).or_fail(|| format!("cannot set {} aside", path.display()))?;
+            std::fs::rename(&path, aside(&path))
+                .or_fail(|| format!("cannot set {} aside", path.display()))?;
             open.write(Path::new(name), b"#!/bin/sh\nexit 0\n", 0o755)?;
         }
     }
@@ -148,7 +152,8 @@ fn aside(path: &Path) -> PathBuf {
 
 /// Runs the `preinst` scripts, in one shell.
 fn preinst(root: &Path, packages: &[Unpacked<'_>], epoch: u64) -> Result<()> {
-    let mut script = String::from("set -e\nexport DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1\n");
+    let mut script =
+        String::from("set -e\nexport DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1\n");
     script += "export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_FORCE=\n";
     for unpacked in packages.iter().filter(|unpacked| unpacked.control.contains_key("preinst")) {
         let package = &unpacked.opened.package;
@@ -157,7 +162,10 @@ fn preinst(root: &Path, packages: &[Unpacked<'_>], epoch: u64) -> Result<()> {
             package.name, package.architecture
         );
         let file = format!("/var/lib/dpkg/info/{}.preinst", unpacked.qualified());
-        script += &format!("{file} install || {{ echo \"the preinst of {} failed\" >&2; exit 1; }}\n", package.name);
+        script += &format!(
+            "{file} install || {{ echo \"the preinst of {} failed\" >&2; exit 1; }}\n",
+            package.name
+        );
     }
     let version = child("/usr/bin/dpkg-query", root, epoch).args(["-W", "-f", "${Version}", "dpkg"]).run()?;
     child("/bin/sh", root, epoch)
@@ -175,7 +183,8 @@ fn unpack_by_dpkg(root: &Path, left: &[&Opened], epoch: u64) -> Result<()> {
     let mut files = Vec::new();
     for opened in left {
         let name = format!("{}.deb", opened.package.name);
-        std::fs::copy(opened.path(), folder.join(&name)).or_fail(|| format!("cannot copy {name} into the root"))?;
+        std::fs::copy(opened.path(), folder.join(&name))
+            .or_fail(|| format!("cannot copy {name} into the root"))?;
         files.push(format!("/{PASSED}/{name}"));
     }
     let done = child("/usr/bin/dpkg", root, epoch)

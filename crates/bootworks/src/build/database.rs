@@ -133,7 +133,11 @@ fn conffile_digests(root: &Path, packages: &[Unpacked<'_>]) -> Result<BTreeMap<S
     let child = Child::at("/usr/bin/md5sum").arg("--").args(&paths).in_root(root);
     let (_, out, _) = child.spawn_and_wait()?;
     let text = String::from_utf8_lossy(&out);
-    Ok(text.lines().filter_map(|line| line.split_once("  ")).map(|(md5, path)| (path.into(), md5.into())).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(md5, path)| (path.into(), md5.into()))
+        .collect())
 }
 
 /// What a package's `triggers` file is interested in, with the suffix that dpkg keeps (deb-triggers(5)).

@@ -255,9 +255,18 @@ mod tests {
         let mut text = String::new();
         for entry in tar::Archive::new(stream).entries().unwrap() {
             let entry = entry.unwrap();
-            let (path, link) = (entry.path().unwrap().into_owned(), entry.link_name().unwrap().unwrap_or_default().into_owned());
+            let (path, link) = (
+                entry.path().unwrap().into_owned(),
+                entry.link_name().unwrap().unwrap_or_default().into_owned(),
+            );
             let header = entry.header();
-            text += &format!("{:?} {} {} {}\n", header.entry_type(), header.mtime().unwrap(), path.display(), link.display());
+            text += &format!(
+                "{:?} {} {} {}\n",
+                header.entry_type(),
+                header.mtime().unwrap(),
+                path.display(),
+                link.display()
+            );
         }
         expect_test::expect![[r#"
             Directory 1000000000 ./ 

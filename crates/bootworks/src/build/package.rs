@@ -79,14 +79,21 @@ impl Opened {
             let mut entry = entry.or_fail(broken)?;
             let path = entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./").to_owned();
             let at = names.iter().position(|name| *name == path);
-            if let Some(slot) = at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file()) {
+            if let Some(slot) =
+                at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file())
+            {
                 let mut content = Vec::new();
                 entry.read_to_end(&mut content).or_fail(broken)?;
                 *slot = Some(content);
             }
         }
         found.into_iter().flatten().next().ok_or_else(|| {
-            Failure::new(format!("the package {} {} has no {}", self.package.name, self.package.version, names.join(" or ")))
+            Failure::new(format!(
+                "the package {} {} has no {}",
+                self.package.name,
+                self.package.version,
+                names.join(" or ")
+            ))
         })
     }
 }
@@ -113,7 +120,8 @@ fn stream(part: Part<'_>) -> Result<Box<dyn Read + '_>> {
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(part.bytes)),
         Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(part.bytes)),
         Compression::Zstd => Box::new(
-            zstd::stream::read::Decoder::new(Cursor::new(part.bytes)).or_fail(|| "cannot set zstd up".into())?,
+            zstd::stream::read::Decoder::new(Cursor::new(part.bytes))
+                .or_fail(|| "cannot set zstd up".into())?,
         ),
     })
 }

@@ -86,7 +86,11 @@ pub fn scrub(root: &Path) -> Result<()> {
     }
     for name in EMPTIED.map(|name| root.join(name)) {
         if name.is_file() {
-            std::fs::File::options().write(true).truncate(true).open(&name).or_fail(|| format!("cannot empty {}", name.display()))?;
+            std::fs::File::options()
+                .write(true)
+                .truncate(true)
+                .open(&name)
+                .or_fail(|| format!("cannot empty {}", name.display()))?;
         }
     }
     let open = Root::open(root)?;
@@ -116,10 +120,13 @@ fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
         return Vec::new();
     }
     let fits = |name: &str| match last.split_once('*') {
-        Some((begin, end)) => name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end),
+        Some((begin, end)) => {
+            name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
+        }
         None => name == last,
     };
-    let entries = std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries =
+        std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     entries.filter(|path| path.file_name().is_some_and(|name| fits(&name.to_string_lossy()))).collect()
 }
 

@@ -10,7 +10,21 @@ use wire::deb::stanzas;
 
 /// Suites by distribution, oldest first: how a suite that the host does not run is known to be of its archive.
 const DISTRIBUTIONS: [(&str, &[&str]); 2] = [
-    ("debian", &["buster", "bullseye", "bookworm", "trixie", "forky", "duke", "stable", "oldstable", "testing", "sid"]),
+    (
+        "debian",
+        &[
+            "buster",
+            "bullseye",
+            "bookworm",
+            "trixie",
+            "forky",
+            "duke",
+            "stable",
+            "oldstable",
+            "testing",
+            "sid",
+        ],
+    ),
     ("ubuntu", &["focal", "jammy", "noble", "plucky", "questing", "resolute"]),
 ];
 
@@ -77,7 +91,8 @@ impl Host {
             if !file.is_file() || !matches!(suffix, "list" | "sources") {
                 continue;
             }
-            let text = std::fs::read_to_string(&file).or_fail(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(&file).or_fail(|| format!("cannot read {}", file.display()))?;
             sources.extend(if suffix == "list" { read_lines(&text) } else { read_deb822(&text) });
         }
         Ok(Host { distribution: field("ID"), suite: field("VERSION_CODENAME"), sources })
@@ -113,7 +128,10 @@ pub fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
         .because("the recipe names no mirror")
         .because(match ours {
             Some(ours) if ours != host.distribution => {
-                format!("this host's apt is set up for {}, and `{}` is of {ours}", host.distribution, recipe.suite)
+                format!(
+                    "this host's apt is set up for {}, and `{}` is of {ours}",
+                    host.distribution, recipe.suite
+                )
             }
             _ => "this host's apt configuration (/etc/apt) has no archive with that suite".to_owned(),
         })
@@ -189,9 +207,13 @@ fn read_lines(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
-        let Some(mut rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else { continue };
+        let Some(mut rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else {
+            continue;
+        };
         let mut signed_by = None;
-        if let Some((options, after)) = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some((options, after)) =
+            rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        {
             signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by="));
             rest = after;
         }

@@ -1,6 +1,7 @@
 //! Makes a whole system in a folder: the packages of a lock's section unpacked and configured, the recipe's files
 //! and scripts applied, identity scrubbed.
 
+use super::apply;
 use super::configure::{configure, is_left_to_dpkg, lay_out};
 use super::database::{Unpacked, prepare};
 use super::package::Opened;
@@ -8,7 +9,6 @@ use super::phases::Phases;
 use super::scrub::{clamp_times, scrub};
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
-use super::apply;
 use linux::tools::{LIVE_OS, MKSQUASHFS};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
@@ -50,7 +50,8 @@ impl System<'_> {
     /// Names what will be made: everything that the result depends on, as one digest.
     pub fn inputs(&self) -> Result<String> {
         let recipe = self.recipe;
-        let mut text = format!("system {EDITION} {:?} {}\n{}", self.purpose, self.epoch, self.section.identity());
+        let mut text =
+            format!("system {EDITION} {:?} {}\n{}", self.purpose, self.epoch, self.section.identity());
         for (path, piece) in apply::pieces(recipe, self.line)? {
             text += &match piece {
                 apply::Piece::Link(target) => format!("link {} {}\n", path.display(), target.display()),
@@ -80,7 +81,9 @@ impl System<'_> {
         let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) = all.partition(is_left_to_dpkg);
         let replaced: Vec<BTreeSet<String>> = ours
             .iter()
-            .map(|unpacked| dependency_names(&unpacked.field("Replaces").unwrap_or_default()).map(str::to_owned).collect())
+            .map(|unpacked| {
+                dependency_names(&unpacked.field("Replaces").unwrap_or_default()).map(str::to_owned).collect()
+            })
             .collect();
         let replaces = |one: usize, other: usize| {
             let name = ours.get(other).map(|unpacked| &unpacked.opened.package.name);
@@ -89,8 +92,12 @@ impl System<'_> {
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
         let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
-        phases.run(&format!("{}: configure", self.name), || configure(root, &ours, &lists, &left, self.epoch))?;
-        phases.run(&format!("{}: recipe", self.name), || apply::apply(self.recipe, self.line, root, self.epoch))?;
+        phases.run(&format!("{}: configure", self.name), || {
+            configure(root, &ours, &lists, &left, self.epoch)
+        })?;
+        phases.run(&format!("{}: recipe", self.name), || {
+            apply::apply(self.recipe, self.line, root, self.epoch)
+        })?;
         match self.purpose {
             Purpose::LiveOs => check_tools(root)?,
             Purpose::Appliance => {
@@ -114,7 +121,8 @@ fn in_order(section: &Section, store: &Store) -> Vec<Opened> {
 /// Every tool of the controller must be in the live OS: all that are missing, with their packages.
 fn check_tools(root: &Path) -> Result<()> {
     let folders = ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin"];
-    let is_there = |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
+    let is_there =
+        |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
     let missing: Vec<_> = LIVE_OS.iter().filter(|tool| !is_there(tool.name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -137,9 +145,21 @@ pub fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
         .env("SOURCE_DATE_EPOCH", epoch.to_string())
         .arg(root)
         .arg(to)
-        .args(["-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "256K"])
+        .args([
+            "-noappend",
+            "-no-progress",
+            "-quiet",
+            "-comp",
+            "zstd",
+            "-Xcompression-level",
+            "3",
+            "-b",
+            "256K",
+        ])
         .run()
         .map(drop)
         .map_err(|failure| failure.doing("packing the live OS's root"))?;
-    std::fs::File::open(to).and_then(|file| file.sync_all()).or_fail(|| format!("cannot write {}", to.display()))
+    std::fs::File::open(to)
+        .and_then(|file| file.sync_all())
+        .or_fail(|| format!("cannot write {}", to.display()))
 }
