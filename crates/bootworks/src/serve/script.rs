@@ -25,11 +25,12 @@ pub(crate) fn authority(address: Ipv4Addr, port: u16) -> String {
 /// The first script, the same for every box: tells the server what the box is and runs what it answers.
 ///
 /// `netX` is the NIC that was opened last, the one that booted. `busid` is type, vendor and device
-/// (`src/net/netdev_settings.c`); the SMBIOS strings may hold anything, so they go percent-encoded.
+/// (`src/net/netdev_settings.c`). The SMBIOS strings may hold anything, so they go as hex: `:uristring` of 2019
+/// leaves `&` and `+` as they are, and a product called `Q35 + ICH9` came without its plus.
 pub(crate) fn first(authority: &str) -> String {
     let settings = "mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}\
-                    &serial=${serial:uristring}&manufacturer=${manufacturer:uristring}\
-                    &product=${product:uristring}";
+                    &serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}\
+                    &product.hex=${product:hexraw}";
     format!(
         "#!ipxe\n\
          set boot http://{authority}/boot?{settings}\n\
@@ -247,9 +248,9 @@ mod tests {
     /// The first script is the same for every box and asks until it is answered.
     #[test]
     fn the_first_script_tells_what_the_box_is() {
-        expect![[r##"
+        expect![[r#"
             #!ipxe
-            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial=${serial:uristring}&manufacturer=${manufacturer:uristring}&product=${product:uristring}
+            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}&product.hex=${product:hexraw}
             :ask
             chain --replace --autofree ${boot} ||
             echo ========================================================================
@@ -258,7 +259,7 @@ mod tests {
             echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
             sleep 5 || shell ||
             goto ask
-        "##]]
+        "#]]
         .assert_eq(&first("10.77.0.1"));
     }
 
