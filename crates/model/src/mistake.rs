@@ -86,7 +86,10 @@ fn floor(text: &str, at: usize) -> usize {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}: {}\n{}", self.place(), self.message, self.excerpt())?;
+        write!(f, "error: {}: {}", self.place(), self.message)?;
+        if !self.source.trim().is_empty() {
+            write!(f, "\n{}", self.excerpt())?;
+        }
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),

@@ -151,6 +151,14 @@ fn mirror(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Mirror> {
         }
     }
     let suites = words(sheet, section, "suites", "`[\"bookworm\"]`");
+    if section.is_empty_list("suites") {
+        sheet.report(
+            section.place_of("suites"),
+            "no suite is taken from it",
+            "for example `suites = [\"bookworm\"]`",
+        );
+    }
+
     let signed_by = section.text("signed-by");
     Some(Mirror {
         uri: uri?.value.to_owned(),

@@ -142,8 +142,7 @@ impl<'a> Sheet<'a> {
     pub fn open(file: &'a str, text: &'a str, root: &'static Table, document: &Document<'_>) -> Sheet<'a> {
         let mut sheet = Sheet { file, text, root, mistakes: RefCell::default(), broken: BTreeSet::new() };
         for error in &document.errors {
-            let (message, hint) = syntax(text, error);
-            let at = error.span().unwrap_or(0..0);
+            let (at, message, hint) = syntax(text, error);
             let mistake = Mistake::new(file, text, at, message, hint);
             // The parser goes on after an error; what it finds on the same line is mostly the same slip.
             if sheet.broken.insert(mistake.line) {
@@ -203,8 +202,8 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// A syntax error in our words.
-fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
+/// A syntax error in our words: where it is, what is wrong, what would be right.
+fn syntax(text: &str, error: &toml::de::Error) -> (Place, String, Option<String>) {
     let at = error.span().unwrap_or(0..0);
     let said = error.message().trim_end_matches(", expected nothing");
     let line_start =
@@ -212,8 +211,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let bare = line.split_once('=').map(|(_, value)| value.trim()).unwrap_or_default();
     if said == "duplicate key" {
-        let key = text.get(at).unwrap_or_default();
-        return (format!("`{key}` stands twice"), Some("keep one of them".into()));
+        let message = format!("`{}` stands twice", text.get(at.clone()).unwrap_or_default().escape_debug());
+        return (at, message, Some("keep one of them".into()));
     }
     if said.starts_with("string values must be quoted")
         || said.starts_with("invalid float")
@@ -222,10 +221,14 @@ fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
         let quoted = bare.split(" #").next().unwrap_or_default().trim();
         let simple = !quoted.is_empty() && !quoted.contains(['"', '\'', '[', '{', ',']);
         let hint = simple.then(|| format!("`\"{quoted}\"`"));
-        return ("text stands in quotes".into(), hint.or(Some("put quotes around it".into())));
+        let at = match line.find(quoted) {
+            Some(found) if simple => line_start + found..line_start + found + quoted.len(),
+            _ => at,
+        };
+        return (at, "text stands in quotes".into(), hint.or(Some("put quotes around it".into())));
     }
     let hint = said.contains("string").then(|| "close the quote on the line where it is opened".to_owned());
-    (format!("this is not TOML: {said}"), hint)
+    (at, format!("this is not TOML: {said}"), hint)
 }
 
 /// One table of a file: its values by key, with every slip reported on the way.
@@ -235,6 +238,8 @@ pub struct Section<'s> {
     sheet: &'s Sheet<'s>,
     of: &'static Table,
     table: &'s DeTable<'s>,
+    /// Keys that an unknown key was probably meant to be: they are not missing, too.
+    misspelt: Vec<&'static str>,
     /// Where the table stands: its header, or its braces.
     pub at: Place,
 }
@@ -242,7 +247,7 @@ pub struct Section<'s> {
 impl<'s> Section<'s> {
     /// Holds a table against its keys; keys that it does not have are reported.
     fn open(sheet: &'s Sheet<'s>, of: &'static Table, table: &'s DeTable<'s>, at: Place) -> Section<'s> {
-        let section = Section { sheet, of, table, at };
+        let mut section = Section { sheet, of, table, misspelt: Vec::new(), at };
         for key in table.keys() {
             if section.key(key.get_ref()).is_none() {
                 sheet.report(
@@ -250,6 +255,8 @@ impl<'s> Section<'s> {
                     format!("{} has no key `{}`", of.place(), key.get_ref().escape_debug()),
                     section.suggestion(key.get_ref()),
                 );
+                let names = of.keys().map(|key| key.name);
+                section.misspelt.extend(nearest(key.get_ref(), names));
             }
         }
         section
@@ -263,7 +270,7 @@ impl<'s> Section<'s> {
     fn suggestion(&self, unknown: &str) -> String {
         let names = || self.of.keys().map(|key| key.name);
         if let Some(near) = nearest(unknown, names()) {
-            return format!("`{near}` is spelt like that");
+            return format!("it is spelt `{near}`");
         }
         if let Some(owner) = self.sheet.root.find_owner(unknown) {
             return format!("`{unknown}` stands in {}", owner.place());
@@ -278,14 +285,22 @@ impl<'s> Section<'s> {
         if let Some(value) = self.table.get(name) {
             return Some((key, value));
         }
-        if key.need == Need::Must {
+        if key.need == Need::Must && !self.misspelt.contains(&name) {
             let hint = match key.kind {
                 Kind::Table(table) | Kind::Tables(table) if key.example.is_empty() => {
                     format!("add `{}`", table.place())
                 }
                 _ => format!("for example `{} = {}`", key.name, key.example),
             };
-            self.sheet.report_absence(self.at.clone(), format!("{} has no `{name}`", self.of.place()), hint);
+            let missing = match key.kind {
+                Kind::Table(table) | Kind::Tables(table) if key.example.is_empty() => table.place(),
+                _ => name,
+            };
+            self.sheet.report_absence(
+                self.at.clone(),
+                format!("{} has no `{missing}`", self.of.place()),
+                hint,
+            );
         }
         None
     }
@@ -309,6 +324,12 @@ impl<'s> Section<'s> {
                 format!("write `{}` with its keys below it, once for each", table.place())
             }
             _ => format!("for example `{} = {}`", key.name, key.example),
+        };
+        let hint = match (key.kind, value.get_ref().as_str()) {
+            (Kind::List, Some(text)) if !text.contains(['"', '\\']) => {
+                format!("`{} = [\"{}\"]`", key.name, text.escape_debug())
+            }
+            _ => hint,
         };
         let message = format!("`{}` is {}, not {found}", key.name, key.kind.words());
         self.sheet.report(value.span(), message, hint);
@@ -434,7 +455,7 @@ impl<'s> Section<'s> {
             return Some(At { value: word, at: value.span() });
         }
         let hint = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("`\"{near}\"` is spelt like that"),
+            Some(near) => format!("it is spelt `\"{near}\"`"),
             None => format!("it is {}", list_words(words, "or")),
         };
         self.sheet.report(value.span(), format!("`{name}` cannot be `\"{}\"`", text.escape_debug()), hint);
@@ -523,9 +544,15 @@ impl<'s> Section<'s> {
         pairs
     }
 
-    /// Whether the key is there, whatever it says.
+    /// Whether the key is there, whatever it says and however it is spelt.
     pub fn has(&self, name: &str) -> bool {
-        self.table.contains_key(name)
+        self.table.contains_key(name) || self.misspelt.contains(&name)
+    }
+
+    /// Whether the key is there with a list that has nothing in it.
+    pub fn is_empty_list(&self, name: &str) -> bool {
+        let array = self.table.get(name).and_then(|value| value.get_ref().as_array());
+        array.is_some_and(|array| array.is_empty())
     }
 
     /// Where the key itself stands; the table where it is absent.
@@ -560,6 +587,16 @@ impl Table {
 /// The number, unless it is below zero or beyond 64 bits.
 fn whole(number: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str().strip_prefix('+').unwrap_or(number.as_str()), number.radix()).ok()
+}
+
+/// A size as it is written in a line, exact: `512MiB`, `3TiB`, `1000 octets`.
+pub fn size_words(octets: u64) -> String {
+    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if octets > 0 && octets.trailing_zeros() >= shift {
+            return format!("{}{unit}", octets >> shift);
+        }
+    }
+    format!("{octets} octets")
 }
 
 /// Reads a size: digits and a unit. Units are powers of 1024, as partition tools have it; `GB` is refused
@@ -603,5 +640,7 @@ mod tests {
         assert_eq!(size("1.5G"), Err("its unit is unknown"));
         assert_eq!(size("-1G"), Err("it does not begin with a number"));
         assert_eq!(size("99999999T"), Err("it is too large"));
+        assert_eq!(size_words(512 << 20), "512MiB");
+        assert_eq!(size_words(4097), "4097 octets");
     }
 }

@@ -17,8 +17,9 @@ mod verdict;
 mod voice;
 
 use model::boot::BootParameters;
+use model::initrd::{MANIFEST, Manifest};
 use model::ladder::Rung;
-use model::timeline::Event;
+use model::timeline::{Event, Trouble};
 use network::Wish;
 use std::net::SocketAddrV4;
 use std::process::ExitCode;
@@ -42,6 +43,9 @@ pub(crate) fn run() -> ExitCode {
         // We are here for the second time: the controller need not wait until the network is found again.
         voice.root_stands();
     }
+    if let Some(trouble) = damage() {
+        voice.trouble(trouble);
+    }
     let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let parameters = BootParameters::read(&line);
     let modules = Arc::new(modules::Modules::read());
@@ -59,4 +63,28 @@ pub(crate) fn run() -> ExitCode {
         voice.root_stands();
     }
     network.watch(&voice)
+}
+
+/// Holds the initrd against its manifest: the kernel boots on when it could unpack only a part of it.
+fn damage() -> Option<Trouble> {
+    let manifest = Manifest::read(&std::fs::read_to_string(MANIFEST).unwrap_or_default());
+    let is_damaged = |path: &str, size: u64| {
+        let metadata = std::fs::symlink_metadata(std::path::Path::new("/").join(path));
+        metadata.map_or(true, |found| found.is_file() && found.len() != size)
+    };
+    let damaged: Vec<&str> =
+        manifest.files().filter(|(path, size)| is_damaged(path, *size)).map(|(path, _)| path).collect();
+    let first = damaged.first()?;
+    let mut evidence = vec![format!("missing or cut off: {first} and {} more", damaged.len() - 1)];
+    evidence.extend(linux::kmsg::tail_about(&["Initramfs", "initramfs", "rootfs image"], 3));
+    Some(Trouble {
+        cause: "initrd-corrupt".into(),
+        rung: Rung::InitrdSpoke,
+        sentence: format!("the initrd did not arrive whole: {} of its files are damaged", damaged.len()),
+        evidence,
+        fix: vec![
+            "restart the box; if it stays so, compare the initrd's size in the server's log".into(),
+            "look for too little memory: an initrd needs room packed and unpacked".into(),
+        ],
+    })
 }

@@ -1,19 +1,13 @@
 //! The kernel modules of this initrd: which one fits a device, and loading it with all that it needs.
 
 use linux::module;
+use model::initrd::{ALIASES, DEPENDENCIES, PACKAGES, PackageTable};
 use model::modules::alias::AliasTable;
 use model::modules::dependency::DependencyTable;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-
-/// The whole alias table, also of modules that are not here: `PATTERN MODULE` lines.
-pub(crate) const ALIASES: &str = "/bootworks/aliases";
-/// The modules that are here: `MODULE PATH BEFORE… / AFTER…` lines.
-pub(crate) const MODULES: &str = "/bootworks/modules";
-/// Which kernel package has a module: `MODULE PACKAGE…` lines. May be absent.
-pub(crate) const PACKAGES: &str = "/bootworks/packages";
 
 /// What became of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +25,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Modules {
     aliases: AliasTable,
     here: DependencyTable,
+    packages: PackageTable,
     folder: PathBuf,
     outcomes: Mutex<BTreeMap<String, Outcome>>,
 }
@@ -42,7 +37,8 @@ impl Modules {
         let release = rustix::system::uname().release().to_string_lossy().into_owned();
         Modules {
             aliases: AliasTable::read(text(ALIASES)),
-            here: DependencyTable::read(text(MODULES)),
+            here: DependencyTable::read(text(DEPENDENCIES)),
+            packages: PackageTable::read(text(PACKAGES)),
             folder: PathBuf::from("/lib/modules").join(release),
             outcomes: Mutex::default(),
         }
@@ -102,9 +98,7 @@ impl Modules {
 
     /// The packages that have a module, where the build wrote that down.
     pub(crate) fn packages_with(&self, module: &str) -> Vec<String> {
-        let text = std::fs::read_to_string(PACKAGES).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| *name == module));
-        line.map(|(_, packages)| packages.split(' ').map(str::to_owned).collect()).unwrap_or_default()
+        self.packages.packages_for(module).into_iter().map(str::to_owned).collect()
     }
 
     /// Whether there is any table at all.

@@ -283,7 +283,10 @@ impl Supervisor {
             return;
         }
         if let Some(trouble) = &first {
-            let text = screen::trouble(trouble, &kmsg::tail(KERNEL_LINES), KEYS);
+            let mut kernel_log = kmsg::tail(KERNEL_LINES);
+            // What we said ourselves stands on the screen already.
+            kernel_log.retain(|line| !line.contains("] bootworks: "));
+            let text = screen::trouble(trouble, &kernel_log, KEYS);
             for seat in &self.seats {
                 seat.show(&format!("\n{text}\n"));
             }

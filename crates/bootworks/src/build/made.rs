@@ -292,6 +292,11 @@ fn own_tree(live: &Section, release: &str, root: &Path, store: &Store) -> Result
 }
 
 impl Made {
+    /// The list of the files that serving the line needs.
+    pub fn into_outputs(self) -> Outputs {
+        self.outputs
+    }
+
     /// What was made, for people: files with size and digest, then times.
     pub fn text(&self) -> Vec<String> {
         let outputs = &self.outputs;

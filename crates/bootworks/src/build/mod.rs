@@ -26,7 +26,10 @@ pub mod store;
 mod system;
 mod unpack;
 
-use crate::{Ending, report};
+#[cfg(test)]
+mod tests;
+
+use crate::{Ending, line_folder, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::{self, Lock};
@@ -69,10 +72,10 @@ pub fn run(arguments: &Arguments) -> Result<Ending> {
 
 /// `bootworks lock`.
 pub fn lock(arguments: &LockArguments) -> Result<Ending> {
-    let folder = &arguments.line;
-    let line = read_line(folder)?;
+    let line = line_folder::open(&arguments.line)?;
+    let folder = line.folder();
     let old = read_lock(folder)?;
-    let new = resolve::resolve(&line, None, &Store::open()?)?;
+    let new = resolve::resolve(line.line(), None, &Store::open()?)?;
     write_lock(folder, &new)?;
     let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
     let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
@@ -93,7 +96,8 @@ pub fn lock(arguments: &LockArguments) -> Result<Ending> {
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
 pub fn build(folder: &Path) -> Result<made::Made> {
-    let line = read_line(folder)?;
+    let opened = line_folder::open(folder)?;
+    let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("building a line needs root")
@@ -102,8 +106,8 @@ pub fn build(folder: &Path) -> Result<made::Made> {
     }
     let mut phases = Phases::default();
     let store = Store::open()?;
-    let lock = fitting_lock(&line, folder, &store, &mut phases)?;
-    made::make(&line, folder, &lock, &store, agent, phases)
+    let lock = fitting_lock(line, folder, &store, &mut phases)?;
+    made::make(line, folder, &lock, &store, agent, phases)
 }
 
 /// The line's lock; made or mended first where it has to be, which is said.
@@ -154,8 +158,4 @@ pub fn amount(bytes: u64) -> String {
         unit += 1;
     }
     format!("{size:.1} {}", steps[unit])
-}
-
-fn read_line(folder: &Path) -> Result<Line> {
-    Err(Failure::new(format!("{} cannot be read yet", folder.display())))
 }

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Removed wherever they are: a path, whose last part may begin or end with a star.
-const REMOVED: [&str; 38] = [
+const REMOVED: [&str; 39] = [
     // Identity.
     "etc/ssh/ssh_host_*",
     "etc/nvme/hostid",
@@ -43,7 +43,8 @@ const REMOVED: [&str; 38] = [
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*.deb",
     "var/cache/apt/archives/lock",
-    "var/lib/apt/lists/*",
+    "var/lib/apt/lists/*_*",
+    "var/lib/apt/lists/lock",
     "var/cache/man/*",
     "var/log/*.log",
     "var/log/*.err",

@@ -40,6 +40,11 @@ impl Store {
         Ok(Store { folder })
     }
 
+    /// The store's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the package with this SHA-256 is, once it is there.
     pub fn package(&self, sha256: &str) -> PathBuf {
         self.folder.join("deb").join(format!("{sha256}.deb"))

@@ -12,7 +12,7 @@ use crate::question::{self, Kind, Question};
 use crate::recipe;
 use crate::sheet::{self, At, Place, Section, Sheet};
 use crate::template::{self, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 /// What a template may name where it stands.
@@ -30,7 +30,11 @@ type Asked<'s> = Vec<(&'s str, Option<Kind>)>;
 struct Reader<'s> {
     sheet: &'s Sheet<'s>,
     folder: &'s dyn Folder,
+    /// The tables of the questions; they are opened once, as opening reports unknown keys.
+    sections: Vec<Section<'s>>,
     asked: Asked<'s>,
+    /// Whether a question's id is missing, misspelt or taken: an unknown id elsewhere may be meant by it.
+    has_unclear_ids: bool,
 }
 
 /// Reads a line.
@@ -40,8 +44,12 @@ pub(super) fn read(text: &str, folder: &dyn Folder) -> Result<Line, Mistakes> {
     let mut beside = Vec::new();
     let line = {
         let top = sheet.top(&document);
-        let asked = top.sections("question").iter().filter_map(asked_in).collect();
-        let reader = Reader { sheet: &sheet, folder, asked };
+        let sections = top.sections("question");
+        let asked: Asked<'_> = sections.iter().filter_map(asked_in).collect();
+        let distinct: BTreeSet<&str> =
+            asked.iter().map(|(id, _)| *id).filter(|id| template::is_id(id)).collect();
+        let has_unclear_ids = distinct.len() < sections.len();
+        let reader = Reader { sheet: &sheet, folder, sections, asked, has_unclear_ids };
         reader.line(&top, &mut beside)
     };
     let mut mistakes = sheet.close();
@@ -72,7 +80,7 @@ impl<'s> Reader<'s> {
         let name = top.section("line").and_then(|section| self.name(&section));
         let network = top.section("network").and_then(|section| self.network(&section));
         let live = top.section("live").and_then(|section| self.live(&section));
-        let questions = self.questions(top);
+        let questions = self.questions();
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));
         let rehearsal = match top.has("rehearsal") {
             true => top.section("rehearsal").map(|section| self.rehearsal(&section, questions.as_deref())),
@@ -175,7 +183,7 @@ impl<'s> Reader<'s> {
             let what = if address == network { "the network itself" } else { "everybody on it" };
             return refuse(
                 format!("{address} is the address of {what}, not of a server"),
-                &format!("one between {network} and {broadcast}"),
+                &format!("one of {} to {}", after(network), before(broadcast)),
             );
         }
         Some((address, prefix))
@@ -218,11 +226,9 @@ impl<'s> Reader<'s> {
         let Some((server, prefix)) = server else { return Some((first, last)) };
         let (network, broadcast) = bounds(server, prefix);
         if first <= network || last >= broadcast {
-            let low = Ipv4Addr::from(u32::from(network) + 1);
-            let high = Ipv4Addr::from(u32::from(broadcast) - 1);
             return refuse(
                 format!("the range {first}-{last} is not inside the network of {server}/{prefix}"),
-                format!("that network has {low} to {high}"),
+                format!("that network has {} to {}", after(network), before(broadcast)),
             );
         }
         if (first..=last).contains(&server) {
@@ -257,11 +263,10 @@ impl<'s> Reader<'s> {
         words.value.to_owned()
     }
 
-    fn questions(&self, top: &Section<'s>) -> Option<Vec<Question>> {
-        let sections = top.sections("question");
+    fn questions(&self) -> Option<Vec<Question>> {
         let mut questions = Vec::new();
         let mut places: BTreeMap<&str, Place> = BTreeMap::new();
-        for (number, section) in sections.iter().enumerate() {
+        for (number, section) in self.sections.iter().enumerate() {
             if let Some(id) = section.text("id") {
                 if !template::is_id(id.value) {
                     let message = format!("`{}` cannot be a question's id", id.value.escape_debug());
@@ -347,7 +352,7 @@ impl<'s> Reader<'s> {
             );
             return None;
         }
-        if choices.is_empty() {
+        if section.is_empty_list("choices") {
             self.sheet.report(
                 section.place_of("choices"),
                 "there is nothing to choose",
@@ -365,7 +370,7 @@ impl<'s> Reader<'s> {
                 );
             }
         }
-        Some(choices.iter().map(|choice| choice.value.to_owned()).collect())
+        (!choices.is_empty()).then(|| choices.iter().map(|choice| choice.value.to_owned()).collect())
     }
 
     /// Holds a default against its own question: one without names must be an answer.
@@ -421,6 +426,7 @@ impl<'s> Reader<'s> {
         let Name::Answer(id) = name else { return None };
         let ids = || self.asked.iter().map(|(id, _)| *id);
         match self.asked.iter().find(|(known, _)| known == id) {
+            None if self.has_unclear_ids => None,
             None => Some((format!("no question is called `{id}`"), self.which(id, ids()))),
             Some((_, Some(Kind::Password { .. }))) if secrets == Secrets::Kept => Some((
                 format!("`{id}` is a password, and this text is shown"),
@@ -432,7 +438,7 @@ impl<'s> Reader<'s> {
 
     fn which<'a>(&self, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> String {
         if let Some(near) = nearest(id, ids.clone()) {
-            return format!("`{near}` is spelt like that");
+            return format!("it is spelt `{near}`");
         }
         let known: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
         match known.is_empty() {
@@ -662,6 +668,9 @@ impl<'s> Reader<'s> {
         for (id, typed) in section.map("answers") {
             answers.insert(id.value.to_owned(), typed.value.to_owned());
             if !self.asked.iter().any(|(known, _)| *known == id.value) {
+                if self.has_unclear_ids {
+                    continue;
+                }
                 let hint = self.which(id.value, self.asked.iter().map(|(id, _)| *id));
                 let message = format!("no question is called `{}`", id.value.escape_debug());
                 self.sheet.report_absence(id.at, message, hint);
@@ -684,6 +693,16 @@ impl<'s> Reader<'s> {
 fn bounds(address: Ipv4Addr, prefix: u8) -> (Ipv4Addr, Ipv4Addr) {
     let mask = u32::MAX << (32 - u32::from(prefix));
     (Ipv4Addr::from(u32::from(address) & mask), Ipv4Addr::from(u32::from(address) | !mask))
+}
+
+/// The first address of a network, after its own.
+fn after(network: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(network).saturating_add(1))
+}
+
+/// The last address of a network, before its broadcast address.
+fn before(broadcast: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(broadcast).saturating_sub(1))
 }
 
 /// Whether useradd(8) takes it on Debian.
