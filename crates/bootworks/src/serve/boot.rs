@@ -59,15 +59,20 @@ impl Caller {
             let pair = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
             pair.map(decode).unwrap_or_default()
         };
+        // Strings of the firmware come as hex from iPXE, or percent-encoded.
+        let string = |key: &str| match value(&format!("{key}.hex")) {
+            hex if hex.is_empty() => value(key),
+            hex => decode(&hex.as_bytes().chunks(2).map(percent).collect::<String>()),
+        };
         let mac = value("mac");
         let of = mac.parse().map_err(|error| format!("`mac={mac}` is {error}"))?;
         Ok(Caller {
             of,
             nic: bus_id(&value("nic")),
             smbios: Smbios {
-                manufacturer: value("manufacturer"),
-                product: value("product"),
-                serial: value("serial"),
+                manufacturer: string("manufacturer"),
+                product: string("product"),
+                serial: string("serial"),
                 uuid: value("uuid"),
             },
             platform: value("platform"),
@@ -115,10 +120,6 @@ pub(crate) fn decode(text: &str) -> String {
                 decoded.push(value);
                 at += 3;
             }
-            (b'+', _) => {
-                decoded.push(b' ');
-                at += 1;
-            }
             (other, _) => {
                 decoded.push(*other);
                 at += 1;
@@ -132,6 +133,11 @@ pub(crate) fn decode(text: &str) -> String {
         .collect::<String>()
         .trim()
         .into()
+}
+
+/// Two hex digits as a percent-encoded octet.
+fn percent(digits: &[u8]) -> String {
+    format!("%{}", String::from_utf8_lossy(digits))
 }
 
 /// Percent-encodes everything but unreserved characters (RFC 3986 §2.3), so that neither a URL nor iPXE finds
@@ -233,11 +239,11 @@ mod tests {
     #[test]
     fn a_caller_is_read_and_asks_again_the_same() {
         let query = "mac=52-54-00-12-34-56&nic=01808610d3&platform=pcbios&uuid=0-1&serial=A%20B%26%24%7Bx%7D\
-                     &manufacturer=QEMU&product=Standard+PC%00";
+                     &manufacturer=QEMU&product.hex=513335202b204943483900";
         let caller = Caller::read(query).unwrap();
         assert_eq!(caller.nic.unwrap().to_string(), "8086:10d3");
         assert_eq!(caller.smbios.serial, "A B&${x}");
-        assert_eq!(caller.smbios.product, "Standard PC");
+        assert_eq!(caller.smbios.product, "Q35 + ICH9");
         let again = caller.query_again();
         assert!(!again.contains('$'), "{again}");
         assert_eq!(Caller::read(&again).unwrap(), Caller { again: true, ..caller });
@@ -250,7 +256,7 @@ mod tests {
         #[test]
         fn any_query_is_read_or_refused(query in any::<String>(), serial in any::<String>()) {
             let _ = Caller::read(&query);
-            let _ = Caller::read(&format!("mac=52-54-00-12-34-56&nic={query}"));
+            let _ = Caller::read(&format!("mac=52-54-00-12-34-56&nic={query}&serial.hex={query}"));
             let caller = Caller::read(&format!("mac=52-54-00-12-34-56&serial={}", encode(&serial))).unwrap();
             prop_assert_eq!(Caller::read(&caller.query_again()).unwrap().smbios, caller.smbios);
         }

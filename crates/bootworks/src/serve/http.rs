@@ -8,6 +8,7 @@ use super::boot::{self, Counter};
 use super::file;
 use super::publication::Publications;
 use super::store::{Store, now};
+use super::tftp::Owner;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -44,6 +45,8 @@ pub(crate) struct Service {
     pub(crate) answers: BTreeMap<String, String>,
     /// What boxes are told to boot with.
     pub(crate) counter: Counter,
+    /// Whose address it is.
+    pub(crate) owner: Owner,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
 }
@@ -192,7 +195,7 @@ impl Service {
     /// Which box has the address a request came from.
     fn at(&self, peer: SocketAddr) -> Option<Mac> {
         match peer.ip() {
-            IpAddr::V4(address) => self.store.box_at(address),
+            IpAddr::V4(address) => (self.owner)(address),
             IpAddr::V6(_) => None,
         }
     }
