@@ -4,7 +4,7 @@ use model::failure::{Explain as _, Failure, Result};
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, ioctl, opcode};
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,30 @@ impl BlockDevice {
             .or_fail(|| format!("cannot drop the cached sectors of {}", self.path.display()))
     }
 
+    /// Overwrites `length_bytes` from `start_bytes` on with zeros, as far as the device goes, and waits until they
+    /// are on it.
+    pub fn clear(&self, start_bytes: u64, length_bytes: u64) -> Result<()> {
+        clear(&self.file, start_bytes, length_bytes.min(self.size_bytes.saturating_sub(start_bytes)))
+            .or_fail(|| format!("cannot clear {}", self.path.display()))
+    }
+
+    /// Writes bytes at a place and waits until they are on the device.
+    pub fn write_at(&self, start_bytes: u64, bytes: &[u8]) -> Result<()> {
+        self.file
+            .write_all_at(bytes, start_bytes)
+            .and_then(|()| self.file.sync_data())
+            .or_fail(|| format!("cannot write to {}", self.path.display()))
+    }
+
+    /// Reads bytes from a place.
+    pub fn read_at(&self, start_bytes: u64, length_bytes: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length_bytes];
+        self.file
+            .read_exact_at(&mut bytes, start_bytes)
+            .or_fail(|| format!("cannot read {}", self.path.display()))?;
+        Ok(bytes)
+    }
+
     /// Makes the kernel's idea of the partitions be exactly `extents`, and waits for their nodes.
     pub fn show_partitions(&self, extents: &[Extent]) -> Result<()> {
         let doing = || format!("telling the kernel of the partitions of {}", self.path.display());
@@ -211,6 +235,17 @@ impl BlockDevice {
         }
         Err(Failure::new(format!("{} did not appear", path.display())))
     }
+}
+
+fn clear(file: &File, start_bytes: u64, length_bytes: u64) -> std::io::Result<()> {
+    let zeros = vec![0; 64 * 1024];
+    let mut done = 0;
+    while done < length_bytes {
+        let count = usize::try_from(length_bytes - done).unwrap_or(usize::MAX).min(zeros.len());
+        file.write_all_at(&zeros[..count], start_bytes + done)?;
+        done += count as u64;
+    }
+    file.sync_data()
 }
 
 /// As sysfs writes it: `259:1`.

@@ -4,7 +4,7 @@
 
 mod disks;
 
-use model::hardware::{Device, Interface, Inventory, Smbios};
+use model::hardware::{Device, Disk, Interface, Inventory, Smbios};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wire::mac::Mac;
@@ -33,6 +33,11 @@ pub fn read(root: &Path, boot_nic: Option<Mac>) -> Inventory {
         disks: disks::read(root),
         devices: devices(root),
     }
+}
+
+/// One block device by its name, to see whether a disk is still the one it was; `None` where it is gone.
+pub fn disk(root: &Path, name: &str) -> Option<Disk> {
+    disks::named(root, name)
 }
 
 /// Wired and wireless NICs with hardware behind them, by name.

@@ -26,7 +26,7 @@ tools! {
     /// Names packages and their versions.
     APT_CACHE = "apt-cache" in "apt" for "resolving recipes";
     /// Configures packages in the root that is built.
-    CHROOT = "chroot" in "coreutils" for "configuring packages in a root of their own";
+    CHROOT = "chroot" in "coreutils" for "running programs of another root in it";
     /// Writes squashfs.
     MKSQUASHFS = "mksquashfs" in "squashfs-tools" for "packing the live OS's root";
     /// Runs virtual boxes.
@@ -48,7 +48,7 @@ pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT, MKSQUASHFS];
 /// Programs that `rehearse` runs on the server.
 pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG];
 /// Programs that the controller runs in the live OS.
-pub const LIVE_OS: &[Tool] = &[MKFS_EXT4, MKFS_VFAT, MKSWAP, EFIBOOTMGR];
+pub const LIVE_OS: &[Tool] = &[CHROOT, MKFS_EXT4, MKFS_VFAT, MKSWAP, EFIBOOTMGR];
 
 impl Tool {
     /// Where `PATH` has it, or `/usr/sbin` and `/sbin`, which a plain user's `PATH` lacks on Debian.

@@ -477,7 +477,9 @@ mod tests {
         assert_eq!(epoch("Tue, 29 Feb 2000 23:59:59 UTC"), Some(951_868_799));
         assert_eq!(epoch("Sat, 21 Nov 2026 00:53:02 UTC"), Some(1_795_222_382));
         assert_eq!(epoch("Wed, 01 Mar 2100 00:00:00 +0000"), Some(4_107_542_400));
-        for wrong in ["", "Sat, 32 Nov 2026 00:00:00 UTC", "Sat, 1 Foo 2026 00:00:00 UTC", "Sat, 1 Nov 2026 0:0 UTC"] {
+        for wrong in
+            ["", "Sat, 32 Nov 2026 00:00:00 UTC", "Sat, 1 Foo 2026 00:00:00 UTC", "Sat, 1 Nov 2026 0:0 UTC"]
+        {
             assert_eq!(epoch(wrong), None, "{wrong}");
         }
     }

@@ -14,18 +14,26 @@ const NO_DISKS: &[&str] =
 /// Whole disks, by name.
 pub(super) fn read(root: &Path) -> Vec<Disk> {
     let block = entries(&root.join("sys/class/block"));
-    block.iter().filter_map(|(name, folder)| disk(root, name, folder)).collect()
+    block
+        .iter()
+        .filter(|(name, folder)| is_disk(name, folder))
+        .filter_map(|(name, _)| named(root, name))
+        .collect()
 }
 
-fn disk(root: &Path, name: &str, folder: &Path) -> Option<Disk> {
+/// Whether a block device is a whole disk.
+fn is_disk(name: &str, folder: &Path) -> bool {
     let is_made = NO_DISKS.iter().any(|start| {
         name.strip_prefix(start).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     });
     // eMMC shows its boot areas as disks of their own; nvme0c0n1 is one path of a multipath namespace.
     let is_part = folder.join("partition").exists() || name.contains("boot") || name.contains("rpmb");
-    if is_made || is_part || line(&folder.join("hidden")) == "1" {
-        return None;
-    }
+    !is_made && !is_part && line(&folder.join("hidden")) != "1"
+}
+
+/// The block device of that name, whatever it is; `None` where it is gone or has no size.
+pub(super) fn named(root: &Path, name: &str) -> Option<Disk> {
+    let folder = &root.join("sys/class/block").join(name);
     let size_bytes = line(&folder.join("size")).parse::<u64>().ok()?.checked_mul(512)?;
     if size_bytes == 0 {
         return None;

@@ -1,0 +1,308 @@
+//! Whole installations on loop devices: real partitions, real file systems, a real server, every byte read back.
+
+use super::*;
+use crate::controller::download::tests::{Fault as ServerFault, serve};
+use crate::controller::witness::tests::Collector;
+use ledger::{digest_of, hex};
+use linux::process::Child;
+use linux::tools::Tool;
+use model::api::{Job, JobAppliance, JobImage, User};
+use model::hardware::Inventory;
+use model::line::Confirm;
+use model::storage::{DiskLayout, DiskMatch, Filesystem, Partition, Size, Table};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+const LOSETUP: Tool = Tool { name: "losetup", package: "mount", reason: "the tests" };
+
+fn needs_root() -> bool {
+    let skipped = std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none();
+    if skipped {
+        eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
+    }
+    skipped
+}
+
+/// A sparse file as a disk, let go when dropped.
+struct LoopDisk {
+    _file: tempfile::NamedTempFile,
+    name: String,
+}
+
+impl LoopDisk {
+    fn of(size_bytes: u64, sector_bytes: u32) -> LoopDisk {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(size_bytes).unwrap();
+        let sector = sector_bytes.to_string();
+        let said =
+            Child::of(LOSETUP).args(["--find", "--show", "-b", &sector]).arg(file.path()).run().unwrap();
+        let name = String::from_utf8(said).unwrap().trim().trim_start_matches("/dev/").to_owned();
+        LoopDisk { _file: file, name }
+    }
+
+    fn first_sectors(&self) -> Vec<u8> {
+        use std::io::Read as _;
+        let mut bytes = vec![0; 512];
+        std::fs::File::open(format!("/dev/{}", self.name)).unwrap().read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        let device = linux::block::BlockDevice::open(Path::new(&format!("/dev/{}", self.name)));
+        let _ = device.and_then(|device| device.show_partitions(&[]));
+        let _ = Child::of(LOSETUP).args(["-d", &format!("/dev/{}", self.name)]).run();
+    }
+}
+
+/// A small root as a tar archive: everything that an archive can hold and a root has.
+fn small_root(big_bytes: usize) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut add = |kind: EntryType, path: &str, mode: u32, owner: u64, link: &str, contents: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(owner);
+        header.set_gid(owner);
+        header.set_mtime(1_700_000_000);
+        header.set_size(contents.len() as u64);
+        if link.is_empty() {
+            archive.append_data(&mut header, path, contents).unwrap();
+        } else {
+            archive.append_link(&mut header, path, link).unwrap();
+        }
+    };
+    use tar::EntryType;
+    add(EntryType::Directory, "./", 0o755, 0, "", b"");
+    for folder in ["etc", "etc/skel", "usr", "usr/bin", "usr/lib", "root", "tmp"] {
+        let mode = if folder == "tmp" { 0o1777 } else { 0o755 };
+        add(EntryType::Directory, folder, mode, 0, "", b"");
+    }
+    add(EntryType::Symlink, "bin", 0o777, 0, "usr/bin", b"");
+    add(EntryType::Regular, "bin/bash", 0o755, 0, "", b"#!shell");
+    add(EntryType::Regular, "usr/bin/passwd", 0o4755, 0, "", b"set-id program");
+    add(EntryType::Link, "usr/bin/passwd2", 0o4755, 0, "usr/bin/passwd", b"");
+    add(EntryType::Regular, "etc/passwd", 0o644, 0, "", b"root:x:0:0:root:/root:/bin/bash\n");
+    add(EntryType::Regular, "etc/shadow", 0o640, 0, "", b"root:*:19000:0:99999:7:::\n");
+    add(EntryType::Regular, "etc/group", 0o644, 0, "", b"root:x:0:\nsudo:x:27:\nshadow:x:42:\n");
+    add(EntryType::Regular, "etc/skel/.profile", 0o644, 0, "", b"# profile\n");
+    add(EntryType::Symlink, "etc/hostname", 0o777, 0, "/run/bootworks-test-hostname", b"");
+    add(EntryType::Regular, "usr/lib/big", 0o644, 1000, "", &noise(big_bytes));
+    archive.into_inner().unwrap()
+}
+
+/// Bytes that do not compress.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as u8
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+struct Rig {
+    disk: LoopDisk,
+    target: tempfile::TempDir,
+    collector: Collector,
+    plan: Plan,
+}
+
+impl Rig {
+    /// A plan for a loop device, as a BIOS box would get it, but without GRUB, which the small root has not.
+    fn of(disk: LoopDisk, served: &[u8], root: Size) -> Rig {
+        let found = linux::inventory::disk(Path::new("/"), &disk.name).unwrap();
+        let firmware = if found.sector_bytes == 512 { "bios" } else { "none" };
+        let inventory = Inventory { firmware: firmware.into(), disks: vec![found], ..Inventory::default() };
+        let partition = |size, filesystem, mount: Option<&str>| Partition {
+            size,
+            filesystem,
+            mount: mount.map(str::to_owned),
+            label: None,
+        };
+        let partitions = vec![
+            partition(root, Filesystem::Ext4, Some("/")),
+            partition(Size::Bytes(16 << 20), Filesystem::Swap, None),
+            partition(Size::Bytes(32 << 20), Filesystem::Ext4, Some("/var/log")),
+        ];
+        let user = User {
+            name: "admin".into(),
+            password: Some("{{ answer.password }}".into()),
+            groups: vec!["sudo".into()],
+        };
+        let appliance = JobAppliance {
+            image: JobImage {
+                sha256: hex(&digest_of(served)),
+                bytes: served.len() as u64,
+                unpacked_bytes: 0,
+            },
+            confirm: Confirm::Auto,
+            disks: vec![DiskLayout { matching: DiskMatch::default(), table: Table::Gpt, partitions }],
+            hostname: "edge-0001".into(),
+            users: vec![user],
+            files: Vec::new(),
+            kernel_arguments: String::new(),
+        };
+        let job = Job {
+            line: "test".into(),
+            questions: Vec::new(),
+            answers: Default::default(),
+            appliance,
+            live: String::new(),
+            lock: String::new(),
+        };
+        let answers = [("password".to_owned(), "$6$salt$hash".to_owned())].into();
+        let mut bits = 1;
+        let mut random = || {
+            bits = u128::wrapping_mul(bits, 0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15);
+            bits
+        };
+        let mut plan = model::plan::plan(&job, &inventory, &answers, &mut random).unwrap();
+        plan.steps.retain(|step| !matches!(step, Step::StageLoaders { .. } | Step::Seal { .. }));
+        Rig { disk, target: tempfile::tempdir().unwrap(), collector: Collector::default(), plan }
+    }
+
+    fn install(&self, served: Vec<u8>, fault: ServerFault) -> Result<Done, Stopped> {
+        let server = serve(served, fault);
+        let target = self.target.path().to_owned();
+        let mut installation = Installation::of(&self.plan, server, target, &self.collector);
+        installation.run(&mut |_, _| Ok(())).map(|()| installation.done)
+    }
+
+    /// Looks at the finished root.
+    fn look<T>(&self, at: impl FnOnce(&Path) -> T) -> T {
+        let mounted = Mounted::mount(&self.plan, self.target.path(), |_| Some(Access::Read)).unwrap();
+        let seen = at(self.target.path());
+        mounted.unmount().unwrap();
+        seen
+    }
+}
+
+fn zstd(plain: &[u8]) -> Vec<u8> {
+    zstd::encode_all(plain, 3).unwrap()
+}
+
+/// The main job: everything that was promised is on the disk, with the owners and modes it should have.
+#[test]
+fn system_an_image_is_installed_and_read_back() {
+    if needs_root() {
+        return;
+    }
+    for sector_bytes in [512, 4096] {
+        let served = zstd(&small_root(3_000_000));
+        let rig = Rig::of(LoopDisk::of(256 << 20, sector_bytes), &served, Size::Rest);
+        let done = rig.install(served, ServerFault::CutEvery(1_000_000)).unwrap();
+        assert_eq!(done.read_back.files, 18, "{done:?}");
+        rig.look(|root| {
+            let stat = |path: &str| std::fs::symlink_metadata(root.join(path)).unwrap();
+            assert_eq!(std::fs::read(root.join("usr/lib/big")).unwrap(), noise(3_000_000));
+            assert_eq!((stat("usr/lib/big").uid(), stat("usr/lib/big").mtime()), (1000, 1_700_000_000));
+            assert_eq!((stat("usr/bin/passwd").mode() & 0o7777, stat("usr/bin/passwd").nlink()), (0o4755, 2));
+            assert_eq!((stat("tmp").mode() & 0o7777, stat("usr/lib").mtime()), (0o1777, 1_700_000_000));
+            assert_eq!(std::fs::read_to_string(root.join("etc/hostname")).unwrap(), "edge-0001\n");
+            assert!(
+                std::fs::read_to_string(root.join("etc/shadow")).unwrap().contains("admin:$6$salt$hash:")
+            );
+            assert_eq!((stat("etc/shadow").gid(), stat("etc/shadow").mode() & 0o777), (42, 0o640));
+            assert_eq!((stat("home/admin/.profile").uid(), stat("home/admin").mode() & 0o777), (1000, 0o700));
+            let fstab = std::fs::read_to_string(root.join("etc/fstab")).unwrap();
+            assert_eq!(fstab.matches("UUID=").count(), 3, "{fstab}");
+        });
+        assert!(!Path::new("/run/bootworks-test-hostname").exists(), "a link of the image led out of it");
+        let node =
+            |number: u32| std::fs::File::open(disk::partition_node(&rig.plan.disks[0].disk, number)).unwrap();
+        let swap = rig.plan.disks[0].partitions.iter().find(|p| p.name == "swap").unwrap().number;
+        assert_eq!(linux::signature::of_content(&mut node(swap), 16 << 20), ["swap"]);
+        let boot_code = rig.disk.first_sectors();
+        assert!(boot_code[..440].iter().all(|byte| *byte == 0), "boot code before the seal");
+        let table = linux::signature::of_table(
+            &mut std::fs::File::open(format!("/dev/{}", rig.disk.name)).unwrap(),
+            sector_bytes,
+        );
+        assert_eq!(
+            table.as_deref(),
+            Some(if sector_bytes == 512 { "GPT with 4 partitions" } else { "GPT with 3 partitions" })
+        );
+        let events = rig.collector.events.lock().unwrap();
+        let rungs: Vec<Rung> = events.iter().filter_map(Event::rung).collect();
+        let wanted =
+            [Rung::DisksLaidOut, Rung::ImageWritten, Rung::Verified, Rung::RecordSealed, Rung::PoweredOff];
+        assert_eq!(rungs, wanted);
+        // A second run starts over on what the first left.
+        drop(events);
+        rig.install(zstd(&small_root(3_000_000)), ServerFault::None).unwrap();
+    }
+}
+
+/// A plain archive is taken too, and a damaged one is refused with both digests; the disk boots nothing.
+#[test]
+fn system_a_corrupt_image_is_refused() {
+    if needs_root() {
+        return;
+    }
+    let plain = small_root(500_000);
+    for (served, at) in [(plain.clone(), 300_000), (zstd(&plain), 200_000)] {
+        let rig = Rig::of(LoopDisk::of(256 << 20, 512), &served, Size::Rest);
+        let mut damaged = served.clone();
+        damaged[at] ^= 1;
+        let stopped = rig.install(damaged, ServerFault::None).unwrap_err();
+        assert_eq!(stopped.trouble.cause, "image-corrupt");
+        let evidence = stopped.trouble.evidence.join("\n");
+        assert!(evidence.contains(&hex(&digest_of(&served))), "{evidence}");
+        assert!(evidence.ends_with("the disk was cleared and boots nothing"), "{evidence}");
+        assert!(rig.disk.first_sectors()[..440].iter().all(|byte| *byte == 0));
+        let events = rig.collector.events.lock().unwrap();
+        assert!(!events.iter().any(|event| event.rung() == Some(Rung::ImageWritten)));
+        drop(events);
+        rig.install(served, ServerFault::None).unwrap();
+    }
+}
+
+/// A root that is too small for what the image really holds is a full disk, not a corrupt image.
+#[test]
+fn system_a_full_disk_is_named() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(40_000_000));
+    let rig = Rig::of(LoopDisk::of(256 << 20, 512), &served, Size::Bytes(20 << 20));
+    let stopped = rig.install(served, ServerFault::None).unwrap_err();
+    assert_eq!(stopped.trouble.cause, "image-no-space", "{:?}", stopped.trouble);
+    assert!(stopped.trouble.evidence[0].contains("No space left on device"), "{:?}", stopped.trouble);
+}
+
+/// Between plan and first write somebody may have swapped the disk: the wrong one must stay as it is.
+#[test]
+fn system_another_disk_is_not_touched() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(10));
+    let mut rig = Rig::of(LoopDisk::of(256 << 20, 512), &served, Size::Rest);
+    std::fs::write(format!("/dev/{}", rig.disk.name), b"precious").unwrap();
+    rig.plan.disks[0].disk.serial = "another".into();
+    let stopped = rig.install(served, ServerFault::None).unwrap_err();
+    assert_eq!(stopped.trouble.cause, "disk-wrong-selected");
+    assert!(rig.disk.first_sectors().starts_with(b"precious"));
+}
+
+/// What the disk does not give back as written is found, and named by its path.
+#[test]
+fn system_a_lying_disk_is_found() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(100_000));
+    let rig = Rig::of(LoopDisk::of(256 << 20, 512), &served, Size::Rest);
+    rig.install(served, ServerFault::None).unwrap();
+    let mut ledger = Ledger::default();
+    ledger.keep(Path::new("/usr/lib/big"), digest_of(b"what was meant"));
+    ledger.keep(Path::new("/usr/lib/gone"), digest_of(b""));
+    let meter = Meter::start(&rig.collector, 1, 1);
+    let fault = rig.look(|root| readback::read_back(root, &ledger, &meter).unwrap_err());
+    let report = fault.failure.report();
+    assert!(report.contains("2 of 2 files are not on the disk as written"), "{report}");
+    assert!(report.contains("/usr/lib/big: other bytes than were written"), "{report}");
+    assert!(report.contains("/usr/lib/gone: No such file"), "{report}");
+}
