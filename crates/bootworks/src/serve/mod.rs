@@ -12,7 +12,7 @@
 
 mod answer;
 mod boot;
-pub mod boxes;
+pub(crate) mod boxes;
 mod dhcp;
 mod ears;
 mod file;
@@ -56,7 +56,7 @@ const LEASE: Duration = Duration::from_secs(3600);
 
 /// Arguments.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
@@ -90,7 +90,7 @@ pub struct Arguments {
 }
 
 /// Serves until it is interrupted: Ctrl-C ends it with exit code 130, SIGTERM (a service manager) with 0.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let folder = line_folder::open(&arguments.line)?;
     let outputs = arguments.outputs.clone().unwrap_or_else(|| folder.outputs());
     let read = |folder: &Path| line_folder::open(folder).map(|folder| folder.line().clone());
