@@ -82,7 +82,9 @@ pub(super) fn spawn(
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MOST));
     let mut tasks = JoinSet::new();
     let walker = Arc::clone(&desk);
-    tasks.spawn(async move { drop(shelf::walk_all(walker.folders()).await) });
+    tasks.spawn(async move {
+        shelf::walk_all(walker.folders()).await;
+    });
     let (mut listeners, mut sockets) = (vec![ears.nfs], vec![ears.nfs_udp]);
     if let Some((listener, socket)) = ears.portmap {
         listeners.push(listener);

@@ -1,4 +1,4 @@
-//! A small NFSv3 client for the tests: blocking by nature, one call at a time unless told otherwise.
+//! A small NFSv3 client for the tests: one call at a time unless told otherwise.
 //!
 //! It reads replies by itself and shares with the server only the reading of XDR's units.
 
