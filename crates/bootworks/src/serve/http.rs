@@ -6,6 +6,7 @@
 use super::answer;
 use super::boot::{self, Counter};
 use super::file;
+use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::store::{Store, now};
 use super::tftp::Owner;
@@ -47,6 +48,8 @@ pub(crate) struct Service {
     pub(crate) counter: Counter,
     /// Whose address it is.
     pub(crate) owner: Owner,
+    /// What can be mounted.
+    pub(crate) exports: Exports,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
 }

@@ -220,7 +220,8 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         Arc::new(move |address: Ipv4Addr| leases.owner(address).or_else(|| store.box_at(address)))
     };
     let (address, http_port) = (counter.address, counter.http_port);
-    let build = publications.current();
+    let exports = nfs::exports::Exports::default();
+    exports.add(publications.current().export());
     let service = Arc::new(Service {
         store: store.clone(),
         publications,
@@ -228,6 +229,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         answers,
         counter,
         owner: owner.clone(),
+        exports: exports.clone(),
         strangers: Mutex::default(),
     });
     let (seen, sights) = unbounded_channel();
@@ -236,8 +238,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     servers.spawn(never(dhcp::serve(dhcp, leases, address, http_port, seen.clone())));
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
     servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
-    let export = nfs::Export { path: format!("/live/{}", build.outputs.live.digest), folder: build.tree() };
-    servers.spawn(keep(nfs::spawn(vec![export], nfs, owner, seen)));
+    servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
     servers.spawn(http::serve(http, service));
     Ok(servers)
 }

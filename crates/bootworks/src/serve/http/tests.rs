@@ -93,6 +93,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
                 proof,
             },
             owner: Arc::new(|_| None),
+            exports: Exports::default(),
             strangers: Mutex::default(),
         });
         tokio::spawn(serve(listener, service.clone()));
