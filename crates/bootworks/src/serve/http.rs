@@ -377,4 +377,4 @@ async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -26,6 +26,8 @@ mod socket;
 mod store;
 mod teller;
 mod tftp;
+#[cfg(test)]
+mod whole;
 
 use crate::{Ending, line_folder, report};
 use boot::{Counter, Proof};
