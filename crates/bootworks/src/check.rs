@@ -16,7 +16,7 @@ const WIDTH: usize = 79;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 /// `bootworks check`: exit code 1 where anything is missing.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let profiles = profiles(&arguments.line, &arguments.hardware)?;
     let live = live_os(&arguments.line)?;
     let checked: Vec<(Profile, Proof)> = profiles

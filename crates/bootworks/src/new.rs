@@ -103,13 +103,14 @@ fn found_in(folder: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
         if name != ".git" {
-            return Ok(Some(name.to_string_lossy().into_owned()));
+            names.push(name.to_string_lossy().into_owned());
         }
     }
-    Ok(None)
+    Ok(names.into_iter().min())
 }
 
 fn write(folder: &Path, name: &str) -> Result<()> {

@@ -155,7 +155,7 @@ fn lspci_line(line: &str) -> Option<(PciId, &str, &str)> {
     Some((id, class, name))
 }
 
-/// `	Subsystem: Dell NetXtreme BCM5720 [1028:1f5b]`.
+/// `Subsystem: Dell NetXtreme BCM5720 [1028:1f5b]`.
 fn subsystem_line(line: &str) -> Option<PciId> {
     last_id(line.trim_start().strip_prefix("Subsystem: ")?).map(|(_, id)| id)
 }

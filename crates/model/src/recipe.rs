@@ -230,7 +230,7 @@ fn check_unit(sheet: &Sheet<'_>, unit: &At<&str>) {
         let shown = unit.value.escape_debug();
         let hint = match fits && !unit.value.contains('.') {
             true => format!("`\"{shown}.service\"`"),
-            false => format!("it ends in {}", sheet::list_words(SUFFIXES, "or")),
+            false => format!("it ends in {}", sheet::table::list_words(SUFFIXES, "or")),
         };
         sheet.report(unit.at.clone(), format!("`{shown}` is not a systemd unit"), hint);
     }

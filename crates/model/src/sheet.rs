@@ -4,103 +4,16 @@
 //! What the keys mean together is said where the file is read (`line`, `recipe`); the table itself is also
 //! what the guide's reference is printed from.
 
+pub mod size;
+pub mod table;
+
+use self::table::{Key, Kind, Need, Table, list_words};
 use crate::mistake::{Mistake, nearest};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
-
-/// The keys of one table.
-#[derive(Debug)]
-pub struct Table {
-    /// As it is written: `[network]`, `[[question]]`, `mirrors = [{ … }]`.
-    pub name: &'static str,
-    /// What it is for, a sentence.
-    pub says: &'static str,
-    /// Its keys, in the order in which they are explained; several lists where tables share keys.
-    pub keys: &'static [&'static [Key]],
-}
-
-/// One key.
-#[derive(Debug)]
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// What may stand there.
-    pub kind: Kind,
-    /// Whether it may be absent.
-    pub need: Need,
-    /// What it says, a sentence.
-    pub says: &'static str,
-    /// An example, as it is written in TOML after the `=`; empty for tables.
-    pub example: &'static str,
-}
-
-/// What may stand at a key.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// Text in quotes.
-    Text,
-    /// A number, 0 or more.
-    Number,
-    /// `true` or `false`.
-    Flag,
-    /// Octets: a number, or text with a unit: `"512MiB"`.
-    Size,
-    /// A size, or the word `"rest"`.
-    SizeOrRest,
-    /// Permission bits: `"0644"` or `0o644`.
-    Mode,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A list of texts.
-    List,
-    /// A table.
-    Table(&'static Table),
-    /// A list of tables.
-    Tables(&'static Table),
-    /// A table whose keys the line itself defines, with texts.
-    Map,
-}
-
-/// Whether a key may be absent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// It must be there.
-    Must,
-    /// It may be absent, which means this.
-    May(&'static str),
-}
-
-impl Kind {
-    /// The kind in words, for messages and the reference.
-    pub fn words(self) -> String {
-        match self {
-            Kind::Text => "text".into(),
-            Kind::Number => "a number".into(),
-            Kind::Flag => "`true` or `false`".into(),
-            Kind::Size => "a size".into(),
-            Kind::SizeOrRest => "a size or `\"rest\"`".into(),
-            Kind::Mode => "permission bits".into(),
-            Kind::Choice(words) => list_words(words, "or"),
-            Kind::List => "a list of texts".into(),
-            Kind::Table(_) => "a table".into(),
-            Kind::Tables(_) => "a list of tables".into(),
-            Kind::Map => "a table of texts".into(),
-        }
-    }
-}
-
-/// `"a", "b" or "c"`, each between backticks.
-pub fn list_words(words: &[&str], last: &str) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
-    match quoted.split_last() {
-        Some((only, [])) => only.clone(),
-        Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
-        None => String::new(),
-    }
-}
 
 /// Where something stands: octets of the file.
 pub type Place = Range<usize>;
@@ -394,7 +307,7 @@ impl<'s> Section<'s> {
         let (key, value) = self.value(name)?;
         let read = match value.get_ref() {
             DeValue::Integer(number) => whole(number).ok_or("out of range"),
-            DeValue::String(text) => size(text),
+            DeValue::String(text) => size::read(text),
             _ => {
                 self.mismatch(key, value);
                 return None;
@@ -561,86 +474,7 @@ impl<'s> Section<'s> {
     }
 }
 
-impl Table {
-    /// Its keys, in the order in which they are explained.
-    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
-        self.keys.iter().flat_map(|keys| keys.iter())
-    }
-
-    /// Its name in a sentence.
-    fn place(&self) -> &'static str {
-        self.name
-    }
-
-    /// The table below this one that has a key of that name.
-    fn find_owner(&'static self, name: &str) -> Option<&'static Table> {
-        if self.keys().any(|key| key.name == name) {
-            return Some(self);
-        }
-        self.keys().find_map(|key| match key.kind {
-            Kind::Table(table) | Kind::Tables(table) => table.find_owner(name),
-            _ => None,
-        })
-    }
-}
-
 /// The number, unless it is below zero or beyond 64 bits.
 fn whole(number: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str().strip_prefix('+').unwrap_or(number.as_str()), number.radix()).ok()
-}
-
-/// A size as it is written in a line, exact: `512MiB`, `3TiB`, `1000 octets`.
-pub fn size_words(octets: u64) -> String {
-    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if octets > 0 && octets.trailing_zeros() >= shift {
-            return format!("{}{unit}", octets >> shift);
-        }
-    }
-    format!("{octets} octets")
-}
-
-/// Reads a size: digits and a unit. Units are powers of 1024, as partition tools have it; `GB` is refused
-/// because half of all people read it as 10⁹.
-pub fn size(text: &str) -> Result<u64, &'static str> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    if number.is_empty() {
-        return Err("it does not begin with a number");
-    }
-    let shift = match unit.trim() {
-        "" | "B" => 0,
-        "K" | "KiB" => 10,
-        "M" | "MiB" => 20,
-        "G" | "GiB" => 30,
-        "T" | "TiB" => 40,
-        "KB" | "MB" | "GB" | "TB" | "kB" => {
-            return Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024");
-        }
-        _ => return Err("its unit is unknown"),
-    };
-    let number: u64 = number.parse().map_err(|_| "it is too large")?;
-    number.checked_mul(1 << shift).ok_or("it is too large")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A size decides where a partition ends; a misread unit is a misplaced file system.
-    #[test]
-    fn sizes() {
-        assert_eq!(size("512MiB"), Ok(512 << 20));
-        assert_eq!(size("8G"), Ok(8 << 30));
-        assert_eq!(size("4 GiB"), Ok(4 << 30));
-        assert_eq!(size("2T"), Ok(2 << 40));
-        assert_eq!(size("4096"), Ok(4096));
-        assert_eq!(size("4GB"), Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024"));
-        assert_eq!(size("all"), Err("it does not begin with a number"));
-        assert_eq!(size("1.5G"), Err("its unit is unknown"));
-        assert_eq!(size("-1G"), Err("it does not begin with a number"));
-        assert_eq!(size("99999999T"), Err("it is too large"));
-        assert_eq!(size_words(512 << 20), "512MiB");
-        assert_eq!(size_words(4097), "4097 octets");
-    }
 }

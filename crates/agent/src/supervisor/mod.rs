@@ -249,6 +249,7 @@ impl Supervisor {
         }
         if are_ours {
             for seat in &mut self.seats {
+                seat.tend();
                 seat.listen();
             }
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// One path that a recipe writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// A file, with its permission bits.
     File(PathBuf, u32),
     /// A symbolic link.
@@ -19,7 +19,7 @@ pub enum Piece {
 }
 
 /// Everything that a recipe's files come to: path in the root, and what is put there. Sorted.
-pub fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> {
+pub(crate) fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> {
     let mut pieces = BTreeMap::new();
     for file in &recipe.files {
         let source = line.join(&file.source);
@@ -57,7 +57,7 @@ fn collect(
 }
 
 /// Carries a recipe out on a configured root.
-pub fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()> {
     let open = Root::open(root)?;
     for (path, piece) in pieces(recipe, line)? {
         match piece {
@@ -89,7 +89,7 @@ pub fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()
 }
 
 /// Makes the initrd of every kernel in an appliance, as the appliance itself would.
-pub fn make_initrd(root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn make_initrd(root: &Path, epoch: u64) -> Result<()> {
     if !root.join("usr/sbin/update-initramfs").exists() {
         return Ok(());
     }

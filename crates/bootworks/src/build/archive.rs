@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use wire::deb::{Stanza, compare_versions, dependency_names, percent_decoded, stanzas};
 
 /// The only architecture that boxes have.
-pub const ARCHITECTURE: &str = "amd64";
+pub(crate) const ARCHITECTURE: &str = "amd64";
 
 /// Archives as apt sees them.
 #[derive(Debug)]
-pub struct Apt {
+pub(crate) struct Apt {
     settings: PathBuf,
     folder: PathBuf,
     sources: Vec<Source>,
@@ -27,7 +27,7 @@ pub struct Apt {
 
 impl Apt {
     /// Sets apt up for these archives and has it fetch and verify their indexes.
-    pub fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
+    pub(crate) fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
         let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
         let folder = store.apt(&digest(&text));
         let apt = Apt { settings: folder.join("apt.conf"), folder, sources };
@@ -90,7 +90,7 @@ impl Apt {
     }
 
     /// Reads the verified indexes.
-    pub fn index(&self) -> Result<Index> {
+    pub(crate) fn index(&self) -> Result<Index> {
         let format = "$(FILENAME)\t$(REPO_URI)\t$(RELEASE)";
         let out = self.get().args(["indextargets", "--format", format, "Created-By: Packages"]).run()?;
         let mut texts = Vec::new();
@@ -131,9 +131,14 @@ impl Apt {
     }
 
     /// The packages that an installation of `wanted` on an empty disk would bring, with what they depend on.
-    pub fn resolve(&self, wanted: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+    pub(crate) fn resolve(
+        &self,
+        wanted: &BTreeSet<String>,
+        index: &Index,
+        what: &str,
+    ) -> Result<Vec<Package>> {
         index.know(wanted, what)?;
-        let child = self.get().args(["install", "-qq", "--yes", "--print-uris", "--"]).args(wanted);
+        let child = self.get().args(["install", "--yes", "--print-uris", "--"]).args(wanted);
         let (status, out, err) = child.spawn_and_wait()?;
         let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
         if !status.success() {
@@ -148,7 +153,12 @@ impl Apt {
     }
 
     /// The packages of these names that an installation would choose, without what they depend on.
-    pub fn candidates(&self, names: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+    pub(crate) fn candidates(
+        &self,
+        names: &BTreeSet<String>,
+        index: &Index,
+        what: &str,
+    ) -> Result<Vec<Package>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -177,7 +187,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 /// The verified indexes of the archives.
 #[derive(Debug)]
-pub struct Index {
+pub(crate) struct Index {
     texts: Vec<(String, String)>,
     /// The archives they are from.
     pub archives: Vec<Archive>,
@@ -189,7 +199,7 @@ impl Index {
     }
 
     /// Names of the packages without which no Debian system works: essential, or of priority `required`.
-    pub fn base(&self) -> BTreeSet<String> {
+    pub(crate) fn base(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for (_, stanza) in self.stanzas() {
             let essential = stanza.field("Essential").is_some_and(|value| value == "yes");
@@ -206,7 +216,7 @@ impl Index {
     }
 
     /// The newest stanza of each package whose name passes.
-    pub fn newest(&self, pass: impl Fn(&str) -> bool) -> BTreeMap<&str, Stanza<'_>> {
+    pub(crate) fn newest(&self, pass: impl Fn(&str) -> bool) -> BTreeMap<&str, Stanza<'_>> {
         let mut newest: BTreeMap<&str, Stanza<'_>> = BTreeMap::new();
         let version = |stanza: &Stanza<'_>| stanza.field("Version").unwrap_or_default().to_owned();
         for (_, stanza) in self.stanzas() {

@@ -23,7 +23,7 @@ const PASSED: &str = ".bootworks";
 
 /// A child with the environment that maintainer scripts and a recipe's scripts get. `epoch` is the time,
 /// seconds since 1970, that takes the place of now in what they write.
-pub fn child(program: &str, root: &Path, epoch: u64) -> Child {
+pub(crate) fn child(program: &str, root: &Path, epoch: u64) -> Child {
     Child::at(program)
         .without_environment()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -41,7 +41,7 @@ pub fn child(program: &str, root: &Path, epoch: u64) -> Child {
 }
 
 /// What must be there before the first package is unpacked.
-pub fn lay_out(root: &Path) -> Result<()> {
+pub(crate) fn lay_out(root: &Path) -> Result<()> {
     let open = Root::open(root)?;
     for name in MERGED {
         let folder = root.join("usr").join(name);
@@ -57,12 +57,12 @@ pub fn lay_out(root: &Path) -> Result<()> {
 
 /// Whether dpkg itself must unpack a package: one whose `preinst` moves other packages' files out of the way
 /// has to run before its own files are there.
-pub fn is_left_to_dpkg(unpacked: &Unpacked<'_>) -> bool {
+pub(crate) fn is_left_to_dpkg(unpacked: &Unpacked<'_>) -> bool {
     unpacked.text("preinst").contains("dpkg-divert")
 }
 
 /// Configures the unpacked packages, and unpacks and configures those that were left to dpkg.
-pub fn configure(
+pub(crate) fn configure(
     root: &Path,
     packages: &[Unpacked<'_>],
     lists: &[Vec<PathBuf>],
@@ -196,7 +196,7 @@ fn unpack_by_dpkg(root: &Path, left: &[&Opened], epoch: u64) -> Result<()> {
 }
 
 /// Runs a program of the line inside the root, under its own name.
-pub fn run_script(root: &Path, script: &Path, name: &str, epoch: u64) -> Result<()> {
+pub(crate) fn run_script(root: &Path, script: &Path, name: &str, epoch: u64) -> Result<()> {
     let content = std::fs::read(script).or_fail(|| format!("cannot read {}", script.display()))?;
     let inside = Path::new(PASSED).join(script.file_name().unwrap_or_default());
     Root::open(root)?.write(&inside, &content, 0o755)?;

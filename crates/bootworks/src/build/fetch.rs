@@ -23,7 +23,7 @@ const BODY: Duration = Duration::from_secs(900);
 
 /// What a fetch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Files that were not there before.
     pub files: usize,
     /// Their sizes together.
@@ -31,7 +31,7 @@ pub struct Fetched {
 }
 
 /// Makes sure that every package of the lock is in the store.
-pub fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
+pub(crate) fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
     let mut missing: Vec<&Package> = lock.files().into_values().collect();
     missing.retain(|package| !store.package(&package.sha256).is_file());
     // Large ones first: the last connection should not be alone with the kernel.

@@ -42,7 +42,7 @@ const UNPACKED: &str = "unpacked";
 
 /// What a build has made.
 #[derive(Debug)]
-pub struct Made {
+pub(crate) struct Made {
     outputs: Outputs,
     fresh: Vec<&'static str>,
     fetched: Fetched,
@@ -50,7 +50,7 @@ pub struct Made {
 }
 
 /// Makes what is not there yet. `phases` has what was done before.
-pub fn make(
+pub(crate) fn make(
     line: &Line,
     folder: &Path,
     lock: &Lock,
@@ -293,12 +293,12 @@ fn own_tree(live: &Section, release: &str, root: &Path, store: &Store) -> Result
 
 impl Made {
     /// The list of the files that serving the line needs.
-    pub fn into_outputs(self) -> Outputs {
+    pub(crate) fn into_outputs(self) -> Outputs {
         self.outputs
     }
 
     /// What was made, for people: files with size and digest, then times.
-    pub fn text(&self) -> Vec<String> {
+    pub(crate) fn text(&self) -> Vec<String> {
         let outputs = &self.outputs;
         let mut lines = vec![format!(
             "{}: live OS {}, kernel {}",
@@ -338,7 +338,7 @@ impl Made {
     }
 
     /// The same as one JSON object.
-    pub fn json(&self) -> Result<String> {
+    pub(crate) fn json(&self) -> Result<String> {
         let seconds: Vec<_> =
             self.phases.done().iter().map(|(name, took)| (name, took.as_secs_f64())).collect();
         let phases: Vec<_> = seconds

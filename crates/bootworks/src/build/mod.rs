@@ -6,23 +6,23 @@
 //!                                                                                       └─ image.tar.zst
 //! ```
 
-pub mod agent;
+pub(crate) mod agent;
 mod apply;
 mod archive;
 mod configure;
 mod database;
-pub mod drivers;
+pub(crate) mod drivers;
 mod fetch;
 mod image;
-pub mod initrd;
-pub mod made;
+pub(crate) mod initrd;
+pub(crate) mod made;
 mod package;
 mod phases;
 mod resolve;
 mod scrub;
 mod shelf;
 mod sources;
-pub mod store;
+pub(crate) mod store;
 mod system;
 mod unpack;
 
@@ -39,7 +39,7 @@ use store::Store;
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
@@ -50,7 +50,7 @@ pub struct Arguments {
 
 /// Arguments of `lock`.
 #[derive(clap::Args)]
-pub struct LockArguments {
+pub(crate) struct LockArguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
@@ -60,7 +60,7 @@ pub struct LockArguments {
 }
 
 /// `bootworks build`.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let made = build(&arguments.line)?;
     if arguments.json {
         report::say(&made.json()?);
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// `bootworks lock`.
-pub fn lock(arguments: &LockArguments) -> Result<Ending> {
+pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
     let line = line_folder::open(&arguments.line)?;
     let folder = line.folder();
     let old = read_lock(folder)?;
@@ -95,7 +95,7 @@ pub fn lock(arguments: &LockArguments) -> Result<Ending> {
 }
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
-pub fn build(folder: &Path) -> Result<made::Made> {
+pub(crate) fn build(folder: &Path) -> Result<made::Made> {
     let opened = line_folder::open(folder)?;
     let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;
@@ -146,7 +146,7 @@ fn write_lock(folder: &Path, lock: &Lock) -> Result<()> {
 }
 
 /// A size for people: `7 B`, `1.4 MB`.
-pub fn amount(bytes: u64) -> String {
+pub(crate) fn amount(bytes: u64) -> String {
     let steps = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");

@@ -15,7 +15,7 @@ const CONTROL_LIMIT: u64 = 64 << 20;
 
 /// A package in the store.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// What the lock says of it.
     pub package: Package,
     path: PathBuf,
@@ -23,17 +23,17 @@ pub struct Opened {
 
 impl Opened {
     /// The package as the store has it.
-    pub fn of(package: &Package, store: &Store) -> Opened {
+    pub(crate) fn of(package: &Package, store: &Store) -> Opened {
         Opened { package: package.clone(), path: store.package(&package.sha256) }
     }
 
     /// Its file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file's bytes, for [`Opened::files`].
-    pub fn bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         std::fs::read(&self.path).or_fail(|| format!("cannot read {}", self.path.display()))
     }
 
@@ -42,7 +42,7 @@ impl Opened {
     }
 
     /// Its control files by name: `control`, `postinst`, `conffiles`…
-    pub fn control(&self) -> Result<BTreeMap<String, ControlFile>> {
+    pub(crate) fn control(&self) -> Result<BTreeMap<String, ControlFile>> {
         let broken = || format!("the control files of {} cannot be read", self.package.name);
         let bytes = self.bytes()?;
         let mut archive = tar::Archive::new(stream(self.deb(&bytes)?.control)?.take(CONTROL_LIMIT));
@@ -66,12 +66,12 @@ impl Opened {
     }
 
     /// Its files, out of its bytes.
-    pub fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
+    pub(crate) fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
         Ok(tar::Archive::new(stream(self.deb(bytes)?.data)?))
     }
 
     /// The content of one file, the first of these names that it has; links are not followed.
-    pub fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
+    pub(crate) fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
         let broken = || format!("the files of {} cannot be read", self.package.name);
         let bytes = self.bytes()?;
         let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
@@ -100,7 +100,7 @@ impl Opened {
 
 /// One of a package's control files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlFile {
+pub(crate) struct ControlFile {
     /// Content.
     pub content: Vec<u8>,
     /// Whether it is a script.
@@ -109,7 +109,7 @@ pub struct ControlFile {
 
 impl ControlFile {
     /// Its content as text.
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+    pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.content)
     }
 }

@@ -16,7 +16,7 @@ const LOADERS: [&str; 1] = ["ipxe"];
 const INITRD: [&str; 1] = ["busybox-static"];
 
 /// Resolves the sections that `kept` does not have as the line says them now; without `kept`, all.
-pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
+pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
     let mut archives = Archives { host: Host::read()?, store, open: BTreeMap::new() };
     let live = live_recipe(line);
     let asked = |recipe: &Recipe, what: &str| digest(asked(recipe, what));
@@ -58,7 +58,7 @@ pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> 
 }
 
 /// Whether the lock has what the line asks for now.
-pub fn fits(line: &Line, lock: &Lock) -> bool {
+pub(crate) fn fits(line: &Line, lock: &Lock) -> bool {
     let live = live_recipe(line);
     let bare = Recipe { packages: Vec::new(), ..live.clone() };
     let has = |section: &Section, recipe: &Recipe, what: &str| section.recipe == digest(asked(recipe, what));
@@ -75,7 +75,7 @@ pub fn fits(line: &Line, lock: &Lock) -> bool {
 }
 
 /// The live OS's recipe with its kernel.
-pub fn live_recipe(line: &Line) -> Recipe {
+pub(crate) fn live_recipe(line: &Line) -> Recipe {
     let mut recipe = line.live.recipe.clone();
     recipe.packages.push(line.live.kernel.clone());
     recipe

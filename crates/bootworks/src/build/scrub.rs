@@ -75,7 +75,7 @@ WantedBy=multi-user.target
 ";
 
 /// Scrubs a root.
-pub fn scrub(root: &Path) -> Result<()> {
+pub(crate) fn scrub(root: &Path) -> Result<()> {
     for pattern in REMOVED {
         for path in matching(root, pattern) {
             let removed = match path.symlink_metadata() {
@@ -132,7 +132,7 @@ fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
 }
 
 /// Sets every time that is later than `epoch`, seconds since 1970, to it: nothing then tells when it was built.
-pub fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
     let Ok(latest) = i64::try_from(epoch) else { return Ok(()) };
     let time = Timespec { tv_sec: latest, tv_nsec: 0 };
     for path in walk(root)? {
@@ -147,7 +147,7 @@ pub fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
 }
 
 /// Every path below a folder and the folder itself, sorted, folders before what is in them.
-pub fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn walk(root: &Path) -> Result<Vec<PathBuf>> {
     let mut all = vec![root.to_owned()];
     let mut open = vec![root.to_owned()];
     while let Some(folder) = open.pop() {

@@ -19,14 +19,14 @@ const UNFINISHED: &str = "unfinished-";
 
 /// The folder of the outputs, held by one build at a time.
 #[derive(Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     folder: PathBuf,
     _held: File,
 }
 
 /// Files made together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub(crate) struct Group {
     /// Files by name; paths are relative to the folder of the outputs.
     pub files: BTreeMap<String, OutputFile>,
     /// What else is known of them.
@@ -38,7 +38,7 @@ pub struct Group {
 
 impl Group {
     /// One of its files.
-    pub fn file(&self, name: &str) -> Result<OutputFile> {
+    pub(crate) fn file(&self, name: &str) -> Result<OutputFile> {
         self.files.get(name).cloned().ok_or_else(|| {
             Failure::new(format!("the build made no `{name}`"))
                 .hint("remove the line's `.build` and build again")
@@ -46,14 +46,14 @@ impl Group {
     }
 
     /// One of its facts.
-    pub fn fact(&self, name: &str) -> String {
+    pub(crate) fn fact(&self, name: &str) -> String {
         self.facts.get(name).cloned().unwrap_or_default()
     }
 }
 
 impl Shelf {
     /// Opens the line's folder of outputs and clears what a build that was killed has left.
-    pub fn open(line: &Path) -> Result<Shelf> {
+    pub(crate) fn open(line: &Path) -> Result<Shelf> {
         let folder =
             std::path::absolute(line.join(FOLDER)).or_fail(|| format!("cannot use {}", line.display()))?;
         std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
@@ -70,13 +70,13 @@ impl Shelf {
     }
 
     /// The folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The group `name` made from `inputs` (a digest): the one that is there, or what `make` leaves in the folder
     /// that it gets. `make` gives the names of the files to list, and facts.
-    pub fn group(
+    pub(crate) fn group(
         &self,
         name: &str,
         inputs: &str,
@@ -125,7 +125,7 @@ impl Shelf {
     }
 
     /// Writes the list of the outputs, last and at once, and removes the groups that are not in it.
-    pub fn finish(&self, outputs: &Outputs) -> Result<()> {
+    pub(crate) fn finish(&self, outputs: &Outputs) -> Result<()> {
         let path = self.folder.join(LIST);
         let writing = || format!("cannot write {}", path.display());
         let text = serde_json::to_string_pretty(outputs).or_fail(writing)? + "\n";

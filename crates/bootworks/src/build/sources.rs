@@ -33,7 +33,7 @@ const POCKETS: [&str; 3] = ["", "-updates", "-security"];
 
 /// One archive of apt's configuration: `deb URI SUITES COMPONENTS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// Base address, without a slash at the end.
     pub uri: String,
     /// Suites.
@@ -46,7 +46,7 @@ pub struct Source {
 
 impl Source {
     /// As deb822.
-    pub fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let mut text = format!(
             "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\n",
             self.uri,
@@ -62,7 +62,7 @@ impl Source {
 
 /// What a host says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     /// `ID` of os-release: `debian`.
     pub distribution: String,
     /// `VERSION_CODENAME` of os-release: `bookworm`.
@@ -73,7 +73,7 @@ pub struct Host {
 
 impl Host {
     /// Reads `/etc/os-release` and `/etc/apt`.
-    pub fn read() -> Result<Host> {
+    pub(crate) fn read() -> Result<Host> {
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let field = |name: &str| {
             let line = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -100,7 +100,7 @@ impl Host {
 }
 
 /// The archives that a recipe is resolved from.
-pub fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
+pub(crate) fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
     let components =
         if recipe.components.is_empty() { vec!["main".to_owned()] } else { recipe.components.clone() };
     if !recipe.mirrors.is_empty() {

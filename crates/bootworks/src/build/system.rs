@@ -22,7 +22,7 @@ const EDITION: u32 = 1;
 
 /// A system to make.
 #[derive(Clone, Copy, Debug)]
-pub struct System<'a> {
+pub(crate) struct System<'a> {
     /// What it is, for failures: `the live OS`.
     pub name: &'a str,
     /// Its packages.
@@ -39,7 +39,7 @@ pub struct System<'a> {
 
 /// What a system is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Boxes boot it with our own initrd; it must have every tool of the controller.
     LiveOs,
     /// It is installed; it boots with an initrd of its own.
@@ -48,7 +48,7 @@ pub enum Purpose {
 
 impl System<'_> {
     /// Names what will be made: everything that the result depends on, as one digest.
-    pub fn inputs(&self) -> Result<String> {
+    pub(crate) fn inputs(&self) -> Result<String> {
         let recipe = self.recipe;
         let mut text =
             format!("system {EDITION} {:?} {}\n{}", self.purpose, self.epoch, self.section.identity());
@@ -68,7 +68,7 @@ impl System<'_> {
     }
 
     /// Makes it in the empty folder `root`.
-    pub fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
         self.make_in(store, root, phases).map_err(|failure| failure.doing(format!("building {}", self.name)))
     }
 
@@ -140,7 +140,7 @@ fn check_tools(root: &Path) -> Result<()> {
 }
 
 /// Packs the live OS's root as squashfs.
-pub fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
     linux::process::Child::of(MKSQUASHFS)
         .env("SOURCE_DATE_EPOCH", epoch.to_string())
         .arg(root)

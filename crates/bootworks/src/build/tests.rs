@@ -124,7 +124,7 @@ fn line(folder: &Path, archive: &TestArchive, live: &[&str], appliance: &[&str])
          [[question]]\nid = \"hostname\"\nask = \"Name\"\ntype = \"hostname\"\n\
          [appliance]\nimage = {{ recipe = \"appliance.toml\" }}\nconfirm = \"auto\"\n\
          [[appliance.disk]]\nmatch = {{ min-size = \"1GiB\", choose = \"smallest\" }}\ntable = \"gpt\"\n\
-         partitions = [{{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }}]\n",
+         partitions = [{{ size = \"512MiB\", filesystem = \"vfat\", mount = \"/boot/efi\" }}, {{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }}]\n",
         archive.recipe(live)
     );
     std::fs::write(folder.join("line.toml"), text).unwrap();
@@ -201,7 +201,7 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
         + appliance: tool 1.0+b1"#]]
     .assert_eq(&differences(&lock, &mended).join("\n"));
 
-    assert_eq!(fetch(&lock, &store).unwrap().files, 8);
+    assert_eq!(fetch(&lock, &store).unwrap().files, 7);
     assert_eq!(fetch(&lock, &store).unwrap().files, 0);
     let root = folder.path().join("root");
     std::fs::create_dir(&root).unwrap();

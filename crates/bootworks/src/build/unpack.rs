@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A root that packages are unpacked into.
 #[derive(Debug)]
-pub struct Root {
+pub(crate) struct Root {
     folder: OwnedFd,
 }
 
@@ -42,11 +42,11 @@ struct Claims {
 }
 
 /// Paths of each package, absolute, in the package's order: what dpkg's `.list` files hold.
-pub type Lists = Vec<Vec<PathBuf>>;
+pub(crate) type Lists = Vec<Vec<PathBuf>>;
 
 /// Unpacks all packages into the empty folder `root`. `replaces` says whether the package of the first index
 /// may overwrite a file of the second's. The order of `packages` decides whose folders' modes hold.
-pub fn unpack(
+pub(crate) fn unpack(
     root: &Path,
     packages: &[Opened],
     replaces: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -131,7 +131,7 @@ fn settle(
 
 impl Root {
     /// Opens the root's folder.
-    pub fn open(path: &Path) -> Result<Root> {
+    pub(crate) fn open(path: &Path) -> Result<Root> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
         let folder = rustix::fs::open(path, flags, Mode::empty())
             .or_fail(|| format!("cannot open {}", path.display()))?;
@@ -295,7 +295,7 @@ impl Root {
     }
 
     /// Writes a file, in place of whatever has its name; folders above it are made.
-    pub fn write(&self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
         let path = inside(path)?;
         let writing = || format!("cannot write /{} in the root", path.display());
         let (parent, name) = split(&path).ok_or_else(|| Failure::new(writing()))?;
@@ -311,7 +311,7 @@ impl Root {
     }
 
     /// Makes a symbolic link, in place of whatever has its name; folders above it are made.
-    pub fn link(&self, path: &Path, target: &Path) -> Result<()> {
+    pub(crate) fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let path = inside(path)?;
         let writing = || format!("cannot make the link /{} in the root", path.display());
         let (parent, name) = split(&path).ok_or_else(|| Failure::new(writing()))?;

@@ -135,6 +135,17 @@ fn system_real_dhcp_clients_get_one_address() {
     });
 }
 
+/// A second DHCP server on the machine: the operator reads its name, in whatever network it is.
+#[test]
+fn system_the_holder_of_the_dhcp_port_is_named() {
+    in_private_network(async || {
+        let held = bind_udp(Ipv4Addr::UNSPECIFIED, 67, Some("lo")).unwrap();
+        let report = bind_udp(Ipv4Addr::UNSPECIFIED, 67, Some("lo")).unwrap_err().report();
+        assert!(report.contains(&format!("(pid {}) holds it", std::process::id())), "{report}");
+        drop(held);
+    });
+}
+
 /// Every client has its own idea of options and endings; all must get the same bytes.
 #[test]
 fn system_real_tftp_clients_get_the_file() {

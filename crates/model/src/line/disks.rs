@@ -1,6 +1,6 @@
 //! The disks of `[[appliance.disk]]`: each partition by itself, then what they must be together.
 
-use crate::sheet::{At, Place, Section, Sheet, size_words};
+use crate::sheet::{At, Place, Section, Sheet, size};
 use crate::storage::{Choose, DiskLayout, DiskMatch, Filesystem, Partition, Size, Table};
 
 /// Fewest octets of an EFI system partition: below 65525 clusters of one 512-octet sector and its tables
@@ -75,7 +75,7 @@ fn together(sheet: &Sheet<'_>, at: Place, mounted: &[Mounted<'_>]) {
         }
         Some(Mounted { size: Some(Size::Bytes(octets)), at, .. }) if *octets < SMALLEST_ESP => {
             let message =
-                format!("the EFI system partition has {}, too little for FAT32", size_words(*octets));
+                format!("the EFI system partition has {}, too little for FAT32", size::words(*octets));
             sheet.report(at.clone(), message, "`size = \"512MiB\"`; FAT32 begins at 34MiB");
         }
         Some(_) => {}
@@ -120,7 +120,7 @@ fn disk<'s>(sheet: &Sheet<'_>, section: &Section<'s>, mounted: &mut Vec<Mounted<
     if let Some(min) = min_size.flatten()
         && fixed > min.value
     {
-        let (least, taken) = (size_words(min.value), size_words(fixed));
+        let (least, taken) = (size::words(min.value), size::words(fixed));
         let message = format!("a disk of {least} fits, but its partitions take {taken}");
         // The next whole gibibyte leaves room for the partition tables, too.
         let enough = (fixed >> 30) + 1;
@@ -137,7 +137,7 @@ fn matching(sheet: &Sheet<'_>, section: &Section<'_>) -> (DiskMatch, Option<At<u
     if let (Some(min), Some(max)) = (&min_size, &max_size)
         && min.value > max.value
     {
-        let (least, most) = (size_words(min.value), size_words(max.value));
+        let (least, most) = (size::words(min.value), size::words(max.value));
         let message = format!("no disk has at least {least} and at most {most}");
         sheet.report(max.at.clone(), message, "`max-size` is above `min-size`, or not there");
     }

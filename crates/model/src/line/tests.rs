@@ -194,7 +194,8 @@ partitions = [
         error: line.toml:22:33: `filesystem` cannot be `"xfs"`
           22 |   { size = "rest", filesystem = "xfs", mount = "/" },
              |                                 ^^^^^
-        hint: it is `"vfat"`, `"ext4"` or `"swap"`"#]].assert_eq(&mistakes.to_string());
+        hint: it is `"vfat"`, `"ext4"` or `"swap"`"#]]
+    .assert_eq(&mistakes.to_string());
 }
 
 /// A key that is misspelt, misplaced or missing costs a look at the guide, unless the message is that look.

@@ -43,10 +43,7 @@ fn modules_are_found_below_lib_and_usr_lib() {
 pub(crate) fn system_is_allowed() -> bool {
     let allowed = std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_some();
     if !allowed {
-        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-        {
-            eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
-        }
+        eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
     }
     allowed
 }
@@ -97,13 +94,10 @@ fn system_a_package_and_its_folder_are_one_tree() {
         assert_eq!(of_folder(&folder).unwrap(), cold);
         assert!(cold.modules.len() > 1000 && !cold.builtin.is_empty());
         let patterns = cold.aliases().pairs().count();
-        #[expect(clippy::print_stderr, reason = "numbers for whoever runs this")]
-        {
-            eprintln!(
-                "{package}: {} modules, {patterns} patterns; cold {cold_time:?}, kept {warm_time:?}",
-                cold.modules.len()
-            );
-        }
+        eprintln!(
+            "{package}: {} modules, {patterns} patterns; cold {cold_time:?}, kept {warm_time:?}",
+            cold.modules.len()
+        );
     }
 }
 
