@@ -200,6 +200,8 @@ impl Counter {
                     let trouble = Trouble { rung: Rung::LinkUp, ..trouble };
                     events.push(Event::TroubleFound { trouble, kernel_log: Vec::new() });
                 }
+                // A build that is newer than the server's start: its root must be there when the box mounts it.
+                service.exports.add(build.export());
                 let live = &build.outputs.live;
                 events.push(Event::BootOffered { release: live.release.clone(), live: live.digest.clone() });
                 let parameters = BootParameters {

@@ -21,7 +21,7 @@ const LAST: usize = 12;
 /// Arguments.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     what: Option<What>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ struct Shown {
 }
 
 /// Shows boxes.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let shown = match &arguments.what {
         Some(What::Logs(shown) | What::Record(shown)) => shown,
         None => &arguments.shown,

@@ -6,6 +6,7 @@
 use super::answer;
 use super::boot::{self, Counter};
 use super::file;
+use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::store::{Store, now};
 use super::tftp::Owner;
@@ -47,6 +48,8 @@ pub(crate) struct Service {
     pub(crate) counter: Counter,
     /// Whose address it is.
     pub(crate) owner: Owner,
+    /// What can be mounted.
+    pub(crate) exports: Exports,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
 }
@@ -76,23 +79,45 @@ fn router(service: Arc<Service>) -> Router {
         .route("/api/boxes/{mac}/answers", post(answers))
         .route("/api/boxes/{mac}/confirm", post(confirm))
         .route("/api/boxes/{mac}/record", get(record).put(seal))
-        .method_not_allowed_fallback(async || refuse(StatusCode::METHOD_NOT_ALLOWED, "not that way", None))
-        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing here", Some("`/api/boxes` is")))
+        .method_not_allowed_fallback(async || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "not that way", "the paths and methods are model::api's")
+        })
+        .fallback(async || {
+            refuse(StatusCode::NOT_FOUND, "there is nothing here", "`/api/boxes` lists every box")
+        })
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(service)
 }
 
 /// An answer that is not what was asked for.
-fn refuse(status: StatusCode, error: &str, hint: Option<&str>) -> Response<Body> {
-    let mut response = json(&serde_json::json!({ "error": error, "hint": hint }));
-    *response.status_mut() = status;
-    response
+struct Refusal {
+    status: StatusCode,
+    error: String,
+    hint: Option<&'static str>,
+}
+
+/// What a request ends in.
+type Answer = std::result::Result<Response<Body>, Refusal>;
+
+fn refuse(status: StatusCode, error: impl Into<String>, hint: &'static str) -> Refusal {
+    Refusal { status, error: error.into(), hint: Some(hint) }
 }
 
 /// The server could not do it: the box tries again, the operator reads why.
-fn fail(failure: &Failure) -> Response<Body> {
-    crate::report::note(&failure.report());
-    refuse(StatusCode::SERVICE_UNAVAILABLE, &failure.to_string(), Some("the server's own output says more"))
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        crate::report::note(&failure.report());
+        let hint = "the server's own output says more";
+        refuse(StatusCode::SERVICE_UNAVAILABLE, failure.to_string(), hint)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut response = json(&serde_json::json!({ "error": self.error, "hint": self.hint }));
+        *response.status_mut() = self.status;
+        response
+    }
 }
 
 fn json(value: &impl Serialize) -> Response<Body> {
@@ -106,22 +131,22 @@ fn text(text: String) -> Response<Body> {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
-/// The box of a path, or the answer that says what is wrong with it.
-fn box_of(mac: &str) -> std::result::Result<Mac, Response<Body>> {
+/// The box of a path.
+fn box_of(mac: &str) -> std::result::Result<Mac, Refusal> {
     mac.parse().map_err(|error: wire::mac::NotAMac| {
-        refuse(StatusCode::BAD_REQUEST, &format!("`{mac}` is {error}"), Some("`/api/boxes` lists every box"))
+        refuse(StatusCode::BAD_REQUEST, format!("`{mac}` is {error}"), "`/api/boxes` lists every box")
     })
 }
 
-fn read<T: serde::de::DeserializeOwned>(
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> std::result::Result<T, Response<Body>> {
-    let body = body.map_err(|rejection| {
-        refuse(rejection.status(), &rejection.body_text(), Some("a body has at most 4 MiB"))
-    })?;
+/// A body as it is taken from the wire.
+type Received = std::result::Result<Bytes, BytesRejection>;
+
+fn read<T: serde::de::DeserializeOwned>(body: Received) -> std::result::Result<T, Refusal> {
+    let body = body
+        .map_err(|rejection| refuse(rejection.status(), rejection.body_text(), "a body has at most 4 MiB"))?;
     serde_json::from_slice(&body).map_err(|error| {
         let sentence = format!("the body is not what is expected here: {error}");
-        refuse(StatusCode::BAD_REQUEST, &sentence, Some("the bodies are described in model::api"))
+        refuse(StatusCode::BAD_REQUEST, sentence, "the bodies are described in model::api")
     })
 }
 
@@ -138,11 +163,10 @@ async fn first_script(State(service): Shared, ConnectInfo(peer): Peer) -> Respon
     text(script)
 }
 
-async fn boot_script(State(service): Shared, RawQuery(query): RawQuery) -> Response<Body> {
-    match boot::Caller::read(query.as_deref().unwrap_or_default()) {
-        Ok(caller) => text(service.counter.serve(&service, caller).await),
-        Err(why) => refuse(StatusCode::BAD_REQUEST, &why, Some("`/ipxe` is the script that asks rightly")),
-    }
+async fn boot_script(State(service): Shared, RawQuery(query): RawQuery) -> Answer {
+    let caller = boot::Caller::read(query.as_deref().unwrap_or_default())
+        .map_err(|why| refuse(StatusCode::BAD_REQUEST, why, "`/ipxe` is the script that asks rightly"))?;
+    Ok(text(service.counter.serve(&service, caller).await))
 }
 
 fn script_sent(name: &str, script: &str) -> Event {
@@ -162,7 +186,7 @@ async fn live_file(
     query: RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Response<Body> {
+) -> Answer {
     let served = service.publications.live_file(&digest, &name);
     service.send(served, &name, &method, &headers, (peer, query)).await
 }
@@ -174,7 +198,7 @@ async fn image(
     query: RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Response<Body> {
+) -> Answer {
     let served = service.publications.image(&sha256);
     service.send(served, "image", &method, &headers, (peer, query)).await
 }
@@ -186,7 +210,7 @@ async fn loader(
     query: RawQuery,
     method: Method,
     headers: HeaderMap,
-) -> Response<Body> {
+) -> Answer {
     let served = service.publications.loader(&name);
     service.send(served, &name, &method, &headers, (peer, query)).await
 }
@@ -207,7 +231,7 @@ impl Service {
         method: &Method,
         headers: &HeaderMap,
         (ConnectInfo(peer), RawQuery(query)): (Peer, RawQuery),
-    ) -> Response<Body> {
+    ) -> Answer {
         let query = query.unwrap_or_default();
         let named = query.split('&').find_map(|pair| pair.strip_prefix("box="));
         let of = named.and_then(|mac| boot::decode(mac).parse().ok()).or_else(|| self.at(peer));
@@ -220,16 +244,14 @@ impl Service {
         let Some(served) = served else {
             failed("there is no such file");
             let hint = "its build is gone; a box that boots again gets the current one";
-            return refuse(StatusCode::NOT_FOUND, "there is no such file", Some(hint));
+            return Err(refuse(StatusCode::NOT_FOUND, "there is no such file", hint));
         };
         let to = of.map(|of| (of, &self.store, &self.transfers));
-        match file::send(&served, method, headers, to).await {
-            Ok(response) => response,
-            Err(failure) => {
-                failed(&failure.to_string());
-                fail(&failure)
-            }
+        let sent = file::send(&served, method, headers, to).await;
+        if let Err(failure) = &sent {
+            failed(&failure.to_string());
         }
+        Ok(sent?)
     }
 
     /// An agent of another build speaks another `model::api`, perhaps: that is worth a line in its timeline.
@@ -247,25 +269,15 @@ impl Service {
     }
 }
 
-async fn report(State(service): Shared, body: std::result::Result<Bytes, BytesRejection>) -> Response<Body> {
-    let mut report: Report = match read(body) {
-        Ok(report) => report,
-        Err(refusal) => return refusal,
-    };
+async fn report(State(service): Shared, body: Received) -> Answer {
+    let mut report: Report = read(body)?;
     if report.events.len() > EVENTS {
         let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, &sentence, Some("send the rest in the next"));
+        return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, sentence, "send the rest in the next"));
     }
     service.notice_stranger(&report);
     report.events.iter_mut().for_each(clean);
-    match service.store.report(report).await {
-        Ok(mut orders) => {
-            // What every box is answered stands in its job already; here only what came for this one.
-            orders.answers.retain(|id, answer| service.answers.get(id) != Some(answer));
-            json(&orders)
-        }
-        Err(failure) => fail(&failure),
-    }
+    Ok(json(&service.store.report(report).await?))
 }
 
 /// What a box logs is shown on terminals and dashboards: no control character of it may act there.
@@ -291,126 +303,78 @@ async fn boxes(State(service): Shared) -> Response<Body> {
     json(&service.store.boxes().into_iter().map(|state| BoxView::of(state, now)).collect::<Vec<_>>())
 }
 
-async fn one_box(State(service): Shared, Path(mac): Path<String>) -> Response<Body> {
-    let of = match box_of(&mac) {
-        Ok(of) => of,
-        Err(refusal) => return refusal,
-    };
-    match service.store.state(of) {
-        Some(state) => json(&BoxView::of(state, now())),
-        None => refuse(
-            StatusCode::NOT_FOUND,
-            &format!("nothing was seen of the box {of}"),
-            Some("`/api/boxes` lists every box"),
-        ),
-    }
+async fn one_box(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    let state = service.store.state(of).ok_or_else(|| {
+        let sentence = format!("nothing was seen of the box {of}");
+        refuse(StatusCode::NOT_FOUND, sentence, "`/api/boxes` lists every box")
+    })?;
+    Ok(json(&BoxView::of(state, now())))
 }
 
-async fn timeline(
-    State(service): Shared,
-    Path(mac): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response<Body> {
-    let of = match box_of(&mac) {
-        Ok(of) => of,
-        Err(refusal) => return refusal,
-    };
+async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(query): RawQuery) -> Answer {
+    let of = box_of(&mac)?;
     let query = query.unwrap_or_default();
     let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
-    match service.store.entries(Some(of), after.and_then(|after| after.parse().ok()).unwrap_or(0)).await {
-        Ok(entries) => json(&entries),
-        Err(failure) => fail(&failure),
-    }
+    let after = after.and_then(|after| after.parse().ok()).unwrap_or(0);
+    Ok(json(&service.store.entries(Some(of), after).await?))
 }
 
-async fn job(State(service): Shared, Path(mac): Path<String>) -> Response<Body> {
-    let of = match box_of(&mac) {
-        Ok(of) => of,
-        Err(refusal) => return refusal,
-    };
+async fn job(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
     let mut known = service.answers.clone();
     known.extend(service.store.answers(of));
-    json(&service.publications.current().job(known))
+    Ok(json(&service.publications.current().job(known)))
 }
 
-async fn answers(
-    State(service): Shared,
-    Path(mac): Path<String>,
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let (of, given): (Mac, BTreeMap<String, String>) = match (box_of(&mac), read(body)) {
-        (Ok(of), Ok(given)) => (of, given),
-        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
-    };
+async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
+    let of = box_of(&mac)?;
+    let given: BTreeMap<String, String> = read(body)?;
     let questions = service.publications.current().line.questions.clone();
     // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
-    let judged = tokio::task::spawn_blocking(move || answer::judge(&questions, given)).await;
-    let (kept, verdict) = match judged {
-        Ok(Ok(judged)) => judged,
-        Ok(Err(failure)) => return fail(&failure),
-        Err(error) => return fail(&Failure::new("cannot judge answers").because(error)),
-    };
-    if !kept.is_empty()
-        && let Err(failure) = service.store.keep_answers(of, kept).await
-    {
-        return fail(&failure);
+    let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
+    let (kept, verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    if !kept.is_empty() {
+        service.store.keep_answers(of, kept).await?;
     }
     let mut response = json(&verdict);
     if !verdict.refused.is_empty() {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
-    response
+    Ok(response)
 }
 
-async fn confirm(State(service): Shared, Path(mac): Path<String>) -> Response<Body> {
-    let of = match box_of(&mac) {
-        Ok(of) => of,
-        Err(refusal) => return refusal,
-    };
-    match service.store.confirm(of).await {
-        Ok(true) => json(&serde_json::json!({})),
-        Ok(false) => refuse(
-            StatusCode::CONFLICT,
-            &format!("the box {of} does not show a plan"),
-            Some("a plan is confirmed once it stands on the box's screen; the next boot asks again"),
-        ),
-        Err(failure) => fail(&failure),
+async fn confirm(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    if service.store.confirm(of).await? {
+        return Ok(json(&serde_json::json!({})));
     }
+    let hint = "a plan is confirmed once it stands on the box's screen; the next boot asks again";
+    Err(refuse(StatusCode::CONFLICT, format!("the box {of} does not show a plan"), hint))
 }
 
-async fn record(State(service): Shared, Path(mac): Path<String>) -> Response<Body> {
-    let of = match box_of(&mac) {
-        Ok(of) => of,
-        Err(refusal) => return refusal,
-    };
-    match service.store.sealed(of).await {
-        Ok(Some(record)) => ([(header::CONTENT_TYPE, "application/json")], record).into_response(),
-        Ok(None) => {
-            let hint = "a record comes when the box is finished";
-            refuse(StatusCode::NOT_FOUND, &format!("there is no record of the box {of}"), Some(hint))
-        }
-        Err(failure) => fail(&failure),
-    }
+async fn record(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    let record = service.store.sealed(of).await?.ok_or_else(|| {
+        let sentence = format!("there is no record of the box {of}");
+        refuse(StatusCode::NOT_FOUND, sentence, "a record comes when the box is finished")
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], record).into_response())
 }
 
-async fn seal(
-    State(service): Shared,
-    Path(mac): Path<String>,
-    body: std::result::Result<Bytes, BytesRejection>,
-) -> Response<Body> {
-    let (of, record): (Mac, serde_json::Value) = match (box_of(&mac), read(body)) {
-        (Ok(of), Ok(record)) => (of, record),
-        (Err(refusal), _) | (_, Err(refusal)) => return refusal,
-    };
+async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
+    let of = box_of(&mac)?;
+    let record: serde_json::Value = read(body)?;
     if !record.is_object() {
-        let hint = "the record is one JSON object";
-        return refuse(StatusCode::BAD_REQUEST, "the body is not a record", Some(hint));
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "the body is not a record",
+            "the record is one JSON object",
+        ));
     }
-    match service.store.seal(of, record.to_string()).await {
-        Ok(()) => json(&serde_json::json!({})),
-        Err(failure) => fail(&failure),
-    }
+    service.store.seal(of, record.to_string()).await?;
+    Ok(json(&serde_json::json!({})))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -12,7 +12,7 @@
 
 mod answer;
 mod boot;
-pub mod boxes;
+pub(crate) mod boxes;
 mod dhcp;
 mod ears;
 mod file;
@@ -26,6 +26,8 @@ mod socket;
 mod store;
 mod teller;
 mod tftp;
+#[cfg(test)]
+mod whole;
 
 use crate::{Ending, line_folder, report};
 use boot::{Counter, Proof};
@@ -56,7 +58,7 @@ const LEASE: Duration = Duration::from_secs(3600);
 
 /// Arguments.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
@@ -90,7 +92,7 @@ pub struct Arguments {
 }
 
 /// Serves until it is interrupted: Ctrl-C ends it with exit code 130, SIGTERM (a service manager) with 0.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let folder = line_folder::open(&arguments.line)?;
     let outputs = arguments.outputs.clone().unwrap_or_else(|| folder.outputs());
     let read = |folder: &Path| line_folder::open(folder).map(|folder| folder.line().clone());
@@ -220,7 +222,8 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         Arc::new(move |address: Ipv4Addr| leases.owner(address).or_else(|| store.box_at(address)))
     };
     let (address, http_port) = (counter.address, counter.http_port);
-    let build = publications.current();
+    let exports = nfs::exports::Exports::default();
+    exports.add(publications.current().export());
     let service = Arc::new(Service {
         store: store.clone(),
         publications,
@@ -228,6 +231,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         answers,
         counter,
         owner: owner.clone(),
+        exports: exports.clone(),
         strangers: Mutex::default(),
     });
     let (seen, sights) = unbounded_channel();
@@ -236,8 +240,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     servers.spawn(never(dhcp::serve(dhcp, leases, address, http_port, seen.clone())));
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
     servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
-    let export = nfs::Export { path: format!("/live/{}", build.outputs.live.digest), folder: build.tree() };
-    servers.spawn(keep(nfs::spawn(vec![export], nfs, owner, seen)));
+    servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
     servers.spawn(http::serve(http, service));
     Ok(servers)
 }

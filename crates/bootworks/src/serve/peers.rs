@@ -26,12 +26,12 @@ fn tool(name: &'static str) -> Child {
     Child::of(Tool { name, package: "?", reason: "the tests" })
 }
 
-fn ip(words: &str) {
+pub(super) fn ip(words: &str) {
     tool("ip").args(words.split(' ')).run().unwrap();
 }
 
 /// Runs a test in a private network of its own; says so where it cannot.
-fn in_private_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub(super) fn in_private_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     if std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none() {
         eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
         return;
@@ -75,7 +75,7 @@ fn serve(interface: &str, files: &[(&str, Arc<[u8]>)]) -> UnboundedReceiver<(Mac
 }
 
 /// A cable between `s0` here and `c0` in the namespace `client`.
-fn lay_cable() {
+pub(super) fn lay_cable() {
     // `ip` keeps names of namespaces as files; on a file system of our own they vanish with us.
     tool("mkdir").args(["-p", "/run/netns"]).run().unwrap();
     tool("mount").args(["-t", "tmpfs", "none", "/run/netns"]).run().unwrap();
@@ -86,7 +86,7 @@ fn lay_cable() {
 }
 
 /// Runs a command in the namespace `client` without holding up the servers.
-async fn on_client(command: &str) -> (bool, String) {
+pub(super) async fn on_client(command: &str) -> (bool, String) {
     let output = tokio::process::Command::new("ip")
         .args(["netns", "exec", "client", "sh", "-c", command])
         .output()

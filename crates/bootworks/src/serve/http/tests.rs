@@ -18,7 +18,7 @@ const BOX: &str = "52:54:00:00:00:01";
 const NIC: &str = "nic=01808610d3&platform=pcbios&serial=SN-7";
 
 /// The example line, read once: what is tested is the server, not the reader.
-fn example(_: &FilePath) -> model::failure::Result<Line> {
+pub(in crate::serve) fn example(_: &FilePath) -> model::failure::Result<Line> {
     let folder = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/edge-gateway");
     Ok(crate::line_folder::open(&folder)?.line().clone())
 }
@@ -32,7 +32,7 @@ struct Bench {
 }
 
 /// Writes a build: `kernel`, `initrd` and so on are a few octets each, the image is `image` octets long.
-fn build(folder: &FilePath, initrd_modules: &[&str], image: usize) {
+pub(in crate::serve) fn build(folder: &FilePath, initrd_modules: &[&str], image: usize) {
     let templates = folder.join("files");
     std::fs::create_dir_all(&templates).unwrap();
     for name in ["index.html", "motd"] {
@@ -93,6 +93,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
                 proof,
             },
             owner: Arc::new(|_| None),
+            exports: Exports::default(),
             strangers: Mutex::default(),
         });
         tokio::spawn(serve(listener, service.clone()));

@@ -5,10 +5,11 @@
 //! other: there is no table of calls seen. (A server that kept one left a reconnecting client without answer.)
 //! Sockets are `mod.rs`'s.
 
+use super::Witness;
+use super::exports::{Exports, tidy};
 use super::files::{self, File, Patience};
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
-use super::{Export, Witness};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -70,33 +71,21 @@ enum Unwalked {
 
 /// Everything that answers.
 pub(super) struct Desk {
-    exports: Vec<(String, Arc<Folder>)>,
-    folders: Vec<Arc<Folder>>,
+    exports: Exports,
     services: Vec<Service>,
     mounts: Mutex<BTreeSet<(IpAddr, String)>>,
     witness: Witness,
 }
 
 impl Desk {
-    /// Answers for these exports; exports of one folder share its tree.
-    pub(super) fn new(exports: Vec<Export>, services: Vec<Service>, witness: Witness) -> Desk {
-        let mut folders: Vec<Arc<Folder>> = Vec::new();
-        let mut shared = Vec::new();
-        for export in exports {
-            let known = folders.iter().find(|folder| folder.path() == export.folder).cloned();
-            let folder = known.unwrap_or_else(|| {
-                let folder = Arc::new(Folder::new(export.folder));
-                folders.push(Arc::clone(&folder));
-                folder
-            });
-            shared.push((tidy(&export.path), folder));
-        }
-        Desk { exports: shared, folders, services, mounts: Mutex::default(), witness }
+    /// Answers for these exports.
+    pub(super) fn new(exports: impl Into<Exports>, services: Vec<Service>, witness: Witness) -> Desk {
+        Desk { exports: exports.into(), services, mounts: Mutex::default(), witness }
     }
 
     /// The exported folders.
-    pub(super) fn folders(&self) -> &[Arc<Folder>] {
-        &self.folders
+    pub(super) fn folders(&self) -> Vec<Arc<Folder>> {
+        self.exports.now().folders.clone()
     }
 
     /// Answers one message.
@@ -151,8 +140,9 @@ impl Desk {
             return Some(Answer::Now(Reply::refused(xid, Refusal::GarbageArguments)));
         };
         let Some(handle) = asked.handle() else { return Some(Answer::Now(reply::nothing(xid))) };
-        match shelf::find(&self.folders, handle) {
-            Ok(Some(place)) => Some(carry_out(xid, &asked, &call.caller, place, &self.folders)),
+        let exported = self.exports.now();
+        match shelf::find(&exported.folders, handle) {
+            Ok(Some(place)) => Some(carry_out(xid, &asked, &call.caller, place, &exported.folders)),
             Ok(None) => None,
             Err(status) => Some(Answer::Now(reply::failed(xid, procedure, status, None, None))),
         }
@@ -162,7 +152,7 @@ impl Desk {
     fn answer_after_walking(self: &Arc<Self>, message: &[u8], road: Road) -> Answer {
         let (desk, message) = (Arc::clone(self), message.to_vec());
         let reply = async move {
-            let status = match shelf::walk_all(&desk.folders).await {
+            let status = match shelf::walk_all(&desk.folders()).await {
                 // A folder that cannot be read now may have the file: a box that runs from it must not lose it.
                 Walked::Partly => Status::ServerFault,
                 Walked::Wholly => Status::Stale,
@@ -204,15 +194,16 @@ impl Desk {
                 mount::nothing(xid)
             }
             Some(Ok(mount::Call::Exports)) => {
-                mount::exports(xid, self.exports.iter().map(|(path, _)| path.as_bytes()))
+                mount::exports(xid, self.exports.now().paths.iter().map(|(path, _)| path.as_bytes()))
             }
         };
         Answer::Now(reply)
     }
 
     async fn mount(&self, xid: u32, client: IpAddr, path: String) -> Reply {
-        let Some((_, folder)) = self.exports.iter().find(|(exported, _)| *exported == path) else {
-            let exported: Vec<&str> = self.exports.iter().map(|(path, _)| path.as_str()).collect();
+        let exports = self.exports.now();
+        let Some((_, folder)) = exports.paths.iter().find(|(exported, _)| *exported == path) else {
+            let exported: Vec<&str> = exports.paths.iter().map(|(path, _)| path.as_str()).collect();
             self.witness.refused(client, path, format!("not exported; what is: {}", exported.join(", ")));
             return mount::refused(xid, mount::Refusal::NoEntry);
         };
@@ -252,12 +243,6 @@ impl Desk {
             }
         })
     }
-}
-
-/// A path as two people who mean the same would write it.
-fn tidy(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    format!("/{}", parts.join("/"))
 }
 
 /// What an NFS call asks for, of a file that is there.

@@ -6,11 +6,13 @@
 
 mod answer;
 mod conversation;
+pub(super) mod exports;
 mod files;
 mod shelf;
 mod tree;
 
 use answer::{Answer, Desk, Road};
+use exports::Exports;
 use model::timeline::Event;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -59,7 +61,7 @@ pub(super) type Book = Arc<dyn Fn(Ipv4Addr) -> Option<Mac> + Send + Sync>;
 /// Serves until the returned set is dropped: that ends the listeners and all conversations. The folders are walked
 /// at once, so that the first box does not wait for it.
 pub(super) fn spawn(
-    exports: Vec<Export>,
+    exports: impl Into<Exports>,
     ears: Ears,
     book: Book,
     seen: UnboundedSender<(Mac, Event)>,
@@ -83,7 +85,7 @@ pub(super) fn spawn(
     let mut tasks = JoinSet::new();
     let walker = Arc::clone(&desk);
     tasks.spawn(async move {
-        shelf::walk_all(walker.folders()).await;
+        shelf::walk_all(&walker.folders()).await;
     });
     let (mut listeners, mut sockets) = (vec![ears.nfs], vec![ears.nfs_udp]);
     if let Some((listener, socket)) = ears.portmap {

@@ -429,7 +429,7 @@ proptest! {
             let witness = super::Witness { book: Arc::new(|_| None), seen };
             let export = Export { path: "/".into(), folder: folder.path().into() };
             let desk = Arc::new(Desk::new(vec![export], Vec::new(), witness));
-            super::shelf::walk_all(desk.folders()).await;
+            super::shelf::walk_all(&desk.folders()).await;
             let handle = desk.folders()[0].known().unwrap().handle(super::tree::ROOT);
             let mut arguments = Writer::default();
             if uses_handle {
