@@ -27,7 +27,7 @@ use virtual_box::VirtualBox;
 
 /// Take a virtual box from power-on to a finished appliance.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
@@ -65,7 +65,7 @@ pub struct Arguments {
 }
 
 /// Runs the rehearsal.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let hardware: VirtualBox = arguments.hardware.parse()?;
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     let line = line_folder::open(&arguments.line)?;
