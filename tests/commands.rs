@@ -12,6 +12,8 @@
 //!
 //! Commands run in an empty folder of their own, with no environment but `PATH`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};

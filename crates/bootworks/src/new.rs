@@ -41,7 +41,6 @@ const FILES: &[NewFile] = files! {
     0o644 "README.md"
     0o644 "appliance.toml"
     0o755 "files/appliance-ready"
-    0o644 "files/appliance-keys.service"
     0o644 "files/appliance-ready.service"
     0o644 "files/index.html"
     0o644 "files/motd"

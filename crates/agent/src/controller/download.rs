@@ -1,18 +1,16 @@
 //! One large file over HTTP, read as a stream; after a cut it goes on where it stopped.
 //!
-//! Not `ureq`: that can limit the time of a whole body, which may take an hour, but not the silence within it.
+//! Two halves of different files are never joined: the answer's range is held against what was asked for.
 
 use model::failure::{Failure, Result};
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{SocketAddrV4, TcpStream};
+use std::io::Read as _;
+use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 /// How long a connection may stay silent before it is given up and made anew.
 const SILENCE: Duration = Duration::from_secs(15);
 /// How long to wait for a server that does not answer before the step fails.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// Longest head of an answer.
-const LONGEST_HEAD: u64 = 16 * 1024;
 
 /// A file on its way.
 pub(super) struct Download<'a> {
@@ -20,7 +18,8 @@ pub(super) struct Download<'a> {
     path: String,
     total_bytes: u64,
     position: u64,
-    body: Option<BufReader<TcpStream>>,
+    agent: ureq::Agent,
+    body: Option<ureq::BodyReader<'static>>,
     /// Told what is waited for.
     say: &'a (dyn Fn(&str) + Sync),
     patience: Duration,
@@ -42,7 +41,16 @@ impl<'a> Download<'a> {
         total_bytes: u64,
         say: &'a (dyn Fn(&str) + Sync),
     ) -> Download<'a> {
-        Download { server, path, total_bytes, position: 0, body: None, say, patience: PATIENCE }
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(SILENCE))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            // A connection that was cut must not be taken up again.
+            .max_idle_connections(0)
+            .build()
+            .into();
+        Download { server, path, total_bytes, position: 0, agent, body: None, say, patience: PATIENCE }
     }
 
     /// The next bytes; none at the end of the file, which is reached after `total_bytes` and never before.
@@ -96,85 +104,49 @@ impl<'a> Download<'a> {
         match body.read(&mut into[..wanted]) {
             Ok(0) => Err(Cut::Again("it closed the connection too early".into())),
             Ok(count) => Ok(count),
-            Err(error) => Err(Cut::Again(silence(&error))),
+            Err(error) => Err(Cut::Again(error.to_string())),
         }
     }
 
-    fn connect(&self) -> Result<BufReader<TcpStream>, Cut> {
-        let again = |error: std::io::Error| Cut::Again(silence(&error));
-        let mut stream = TcpStream::connect_timeout(&self.server.into(), SILENCE).map_err(again)?;
-        stream.set_read_timeout(Some(SILENCE)).map_err(again)?;
-        stream.set_write_timeout(Some(SILENCE)).map_err(again)?;
-        let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nRange: bytes={}-\r\nConnection: close\r\n\r\n",
-            self.path, self.server, self.position
-        );
-        stream.write_all(request.as_bytes()).map_err(again)?;
-        let mut reader = BufReader::with_capacity(256 * 1024, stream);
-        let mut head = Vec::new();
-        let mut limited = (&mut reader).take(LONGEST_HEAD);
-        loop {
-            let start = head.len();
-            if limited.read_until(b'\n', &mut head).map_err(again)? == 0 {
-                return Err(Cut::Again("its answer broke off".into()));
-            }
-            if matches!(&head[start..], b"\r\n" | b"\n") {
-                break;
-            }
-        }
-        self.check(&String::from_utf8_lossy(&head))?;
-        Ok(reader)
+    fn connect(&self) -> Result<ureq::BodyReader<'static>, Cut> {
+        let url = format!("http://{}{}", self.server, self.path);
+        let request = self.agent.get(url).header("range", format!("bytes={}-", self.position));
+        let answer = request.call().map_err(|error| Cut::Again(error.to_string()))?;
+        let range = answer.headers().get("content-range").and_then(|value| value.to_str().ok());
+        self.check(answer.status().as_u16(), range.unwrap_or_default(), answer.body().content_length())?;
+        Ok(answer.into_body().into_reader())
     }
 
     /// Holds the head of an answer against what was asked for.
-    fn check(&self, head: &str) -> Result<(), Cut> {
-        let mut lines = head.lines();
-        let status = lines.next().unwrap_or_default();
-        let code = status.split(' ').nth(1).unwrap_or_default();
-        let header = |name: &str| {
-            head.lines().skip(1).find_map(|line| {
-                let (key, value) = line.split_once(':')?;
-                key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-            })
-        };
-        let length: Option<u64> = header("content-length").and_then(|text| text.parse().ok());
-        if header("transfer-encoding").is_some() {
-            return Err(Cut::Final("it sends the file in chunks, without saying how long it is".into()));
-        }
-        match code {
-            "206" => {
-                let range = header("content-range").unwrap_or_default();
+    fn check(&self, status: u16, range: &str, length: Option<u64>) -> Result<(), Cut> {
+        match status {
+            206 => {
                 let wanted = format!("bytes {}-{}/{}", self.position, self.total_bytes - 1, self.total_bytes);
                 if range == wanted {
                     return Ok(());
                 }
                 Err(Cut::Final(format!("it sent `{range}` where `{wanted}` was asked for")))
             }
-            "200" if self.position > 0 => Err(Cut::Final("it cannot go on in the middle of a file".into())),
-            "200" if length == Some(self.total_bytes) => Ok(()),
-            "200" => Err(Cut::Final(format!(
-                "the file there has {} bytes, but {} were promised",
-                length.map_or("unknown".into(), |length| length.to_string()),
-                self.total_bytes
-            ))),
-            "500" | "502" | "503" | "504" | "429" => Err(Cut::Again(format!("it answered `{status}`"))),
-            _ => Err(Cut::Final(format!("it answered `{status}`"))),
+            200 if self.position > 0 => Err(Cut::Final("it cannot go on in the middle of a file".into())),
+            200 if length == Some(self.total_bytes) => Ok(()),
+            200 => {
+                let has = length.map_or("an unknown number of".into(), |length| length.to_string());
+                Err(Cut::Final(format!(
+                    "the file there has {has} bytes, but {} were promised",
+                    self.total_bytes
+                )))
+            }
+            429 | 500..=599 => Err(Cut::Again(format!("it answered with status {status}"))),
+            _ => Err(Cut::Final(format!("it answered with status {status}"))),
         }
-    }
-}
-
-/// A time-out in words; the kernel's own are `Resource temporarily unavailable`.
-fn silence(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => "it is silent".into(),
-        _ => error.to_string(),
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::net::{SocketAddr, TcpListener};
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

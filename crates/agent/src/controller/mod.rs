@@ -1,10 +1,271 @@
-//! Being written.
+//! The controller: asks, plans, installs, verifies, powers off. Runs in the live OS's root, once for each box.
+//!
+//! ```text
+//!   inventory -> job -> questions -> plan -> confirmation -> steps -> record -> power off
+//!       ^                  ^                                   |
+//!       |                  +---- "no" to the plan              | a refusal or a step that failed: the trouble
+//!       +------------------------- "retry" --------------------+ on every console, and a person decides
+//! ```
 
 mod apply;
+mod consoles;
 mod download;
+mod password;
+mod questions;
+mod server;
 mod witness;
 
-/// Runs it.
-pub(crate) fn run() -> crate::Ending {
-    crate::Ending::Failed
+use crate::Ending;
+use crate::beacon::Beacon;
+use crate::init::network::Found;
+use crate::screen;
+use apply::{Blame as _, Done, Installation, Outcome};
+use consoles::Consoles;
+use linux::kmsg;
+use model::api::Job;
+use model::hardware::Inventory;
+use model::ladder::Rung;
+use model::line::Confirm;
+use model::plan::{Plan, Step};
+use model::question::Kind;
+use model::record::Record;
+use model::timeline::{Event, Trouble};
+use questions::{Decision, Dialogue, Known, Wish};
+use server::Server;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use witness::Witness;
+
+/// Where the appliance is mounted while it is written.
+const TARGET: &str = "/run/target";
+/// How often orders are asked for when nothing else is told.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How many kernel lines go with a trouble.
+const KERNEL_LINES: usize = 20;
+/// How long the last words may take to reach the server.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Runs the controller. It ends when the box is to be turned off, or to be started over.
+pub(crate) fn run() -> Ending {
+    let consoles = Mutex::new(Consoles::open());
+    let Some(found) = Found::read() else {
+        lock(&consoles).say("bootworks: nobody left word of where the server is; starting over");
+        return Ending::Failed;
+    };
+    let beacon = Beacon::start("controller", Some(HEARTBEAT));
+    beacon.connect(found.beacon_address());
+    let controller = Controller {
+        server: Server { address: found.server, of: found.of },
+        answers: answers_of_file(&consoles),
+        consoles,
+        beacon,
+    };
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    controller.reached(Rung::ControllerSpoke, &format!("kernel {release}"));
+    loop {
+        match controller.attempt() {
+            Ok(()) => {
+                controller.beacon.flush(LAST_WORDS);
+                controller.say("this box is finished; turning it off");
+                return Ending::PowerOff;
+            }
+            Err(trouble) => {
+                if controller.explain(&trouble) == Wish::PowerOff {
+                    controller.beacon.flush(LAST_WORDS);
+                    return Ending::PowerOff;
+                }
+                controller.tell(Event::TroubleOver { cause: trouble.cause });
+            }
+        }
+    }
+}
+
+fn lock(consoles: &Mutex<Consoles>) -> MutexGuard<'_, Consoles> {
+    consoles.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Answers from the file named by `--answers`: a JSON object of answers by question id.
+fn answers_of_file(consoles: &Mutex<Consoles>) -> BTreeMap<String, String> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let Some(at) = arguments.iter().position(|argument| argument == "--answers") else {
+        return BTreeMap::new();
+    };
+    let path = arguments.get(at + 1).map_or("", String::as_str);
+    let read = std::fs::read(path).map_err(|error| error.to_string());
+    match read.and_then(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string())) {
+        Ok(answers) => answers,
+        Err(why) => {
+            lock(consoles).say(&format!("no answers are taken from `{path}`: {why}"));
+            BTreeMap::new()
+        }
+    }
+}
+
+struct Controller {
+    server: Server,
+    consoles: Mutex<Consoles>,
+    beacon: Beacon,
+    answers: BTreeMap<String, String>,
+}
+
+impl Witness for Controller {
+    fn tell(&self, event: Event) {
+        self.beacon.tell(event);
+    }
+
+    fn say(&self, line: &str) {
+        lock(&self.consoles).say(line);
+    }
+
+    fn show_progress(&self, line: &str) {
+        lock(&self.consoles).show_progress(line);
+    }
+}
+
+impl Controller {
+    fn reached(&self, rung: Rung, detail: &str) {
+        self.say(&format!("{}: {detail}", rung.label()));
+        self.tell(Event::Reached { rung, detail: detail.to_owned() });
+    }
+
+    /// One way from the inventory to the end.
+    fn attempt(&self) -> Result<(), Trouble> {
+        let inventory = linux::inventory::read(Path::new("/"), Some(self.server.of));
+        self.say(&summary(&inventory));
+        self.tell(Event::HardwareFound { inventory: Box::new(inventory.clone()) });
+        let job = self.server.job(self);
+        let (plan, answers, confirmed_by) = self.agree(&job, &inventory)?;
+        let mut installation = Installation::of(&plan, self.server.address, TARGET.into(), self);
+        let mut conclude = |step: &Step, done: &Done| {
+            if *step == Step::Record {
+                self.send_record(&job, &plan, &inventory, &answers, &confirmed_by, done)?;
+            }
+            Ok(())
+        };
+        installation.run(&mut conclude).map_err(|stopped| stopped.trouble)
+    }
+
+    /// Asks and plans until the plan is confirmed.
+    fn agree(
+        &self,
+        job: &Job,
+        inventory: &Inventory,
+    ) -> Result<(Plan, BTreeMap<String, String>, String), Trouble> {
+        let orders = || self.beacon.orders();
+        let dialogue = Dialogue { consoles: &self.consoles, witness: self, orders: &orders, inventory };
+        let mut known = self.known(job);
+        let mut before = BTreeMap::new();
+        loop {
+            let answers = dialogue.settle(&job.questions, &known, &before);
+            self.reached(Rung::QuestionsAnswered, &counted(answers.len()));
+            let plan = model::plan::plan(job, inventory, &answers, &mut random).map_err(|no| no.trouble())?;
+            let text = plan.text();
+            self.tell(Event::PlanShown { text: text.clone() });
+            let decision = match job.appliance.confirm {
+                Confirm::Ask => dialogue.confirm(&text),
+                Confirm::Auto => {
+                    self.say(&format!("\n{text}"));
+                    Decision::Confirmed("auto".into())
+                }
+            };
+            match decision {
+                Decision::Confirmed(by) => {
+                    self.reached(Rung::PlanConfirmed, &by);
+                    return Ok((plan, answers, by));
+                }
+                Decision::Again => (known, before) = (Known::new(), answers),
+            }
+        }
+    }
+
+    /// Answers given beforehand: a file on the box before the server, which may know a whole batch.
+    fn known(&self, job: &Job) -> Known {
+        let orders = self.beacon.orders().answers;
+        let sources = [(&job.answers, "api"), (&orders, "api"), (&self.answers, "file")];
+        let all = sources.into_iter().flat_map(|(answers, by)| answers.iter().map(move |one| (one, by)));
+        all.map(|((id, text), by)| (id.clone(), (text.clone(), by))).collect()
+    }
+
+    fn send_record(
+        &self,
+        job: &Job,
+        plan: &Plan,
+        inventory: &Inventory,
+        answers: &BTreeMap<String, String>,
+        confirmed_by: &str,
+        done: &Done,
+    ) -> Outcome<()> {
+        let is_secret = |id: &String| {
+            job.questions
+                .iter()
+                .any(|question| &question.id == id && matches!(question.kind, Kind::Password { .. }))
+        };
+        let answers = answers.iter().filter(|(id, _)| !is_secret(id));
+        let record = Record {
+            of: self.server.of,
+            line: job.line.clone(),
+            hostname: plan.hostname.clone(),
+            build: crate::BUILD.into(),
+            live: job.live.clone(),
+            lock: job.lock.clone(),
+            image: job.appliance.image.sha256.clone(),
+            answers: answers.map(|(id, answer)| (id.clone(), answer.clone())).collect(),
+            hardware: inventory.clone(),
+            plan: plan.text(),
+            confirmed_by: confirmed_by.to_owned(),
+            steps: done.steps.clone(),
+            read_back: done.read_back.clone(),
+            remarks: done.remarks.clone(),
+        };
+        self.server.put_record(&record, self).blame("http-unreachable")
+    }
+
+    /// Shows a trouble on every console and to the server, and waits for a person.
+    fn explain(&self, trouble: &Trouble) -> Wish {
+        let kernel_log = kmsg::tail(KERNEL_LINES);
+        self.tell(Event::TroubleFound { trouble: trouble.clone(), kernel_log: kernel_log.clone() });
+        self.say(&screen::trouble(trouble, &kernel_log, "type retry, shell or off"));
+        let orders = || self.beacon.orders();
+        let inventory = Inventory::default();
+        let dialogue =
+            Dialogue { consoles: &self.consoles, witness: self, orders: &orders, inventory: &inventory };
+        dialogue.await_wish()
+    }
+}
+
+/// 128 random bits for a UUID. The kernel's generator cannot fail once the box is up; if it does, the boot id
+/// and the address of a local still make no two alike.
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
+        Ok(16) => u128::from_ne_bytes(bytes),
+        _ => random(),
+    }
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "1 answer".into() } else { format!("{count} answers") }
+}
+
+/// The box in a few lines.
+fn summary(inventory: &Inventory) -> String {
+    let smbios = &inventory.smbios;
+    let mut text = format!(
+        "{} {}, serial {}, {} with {} processors and {}",
+        smbios.manufacturer,
+        smbios.product,
+        if smbios.serial.is_empty() { "unknown" } else { &smbios.serial },
+        inventory.firmware.to_uppercase(),
+        inventory.processors,
+        model::hardware::size_text(inventory.memory_bytes)
+    );
+    for disk in &inventory.disks {
+        text.push_str(&format!("\n  {}: {}", disk.name, disk.title()));
+    }
+    for interface in &inventory.interfaces {
+        text.push_str(&format!("\n  {}: {}, {}", interface.name, interface.mac, interface.driver));
+    }
+    text
 }

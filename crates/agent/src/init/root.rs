@@ -25,7 +25,7 @@ const READ: &str = "/live/read";
 const WRITES: &str = "/live/writes";
 const MEMORY: &str = "/live/memory";
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The causes that stand for "no root".
 const CAUSES: &[&str] = &[
     "nfs-server-unreachable",

@@ -30,7 +30,7 @@ const DRIVERS: &str = "drivers.json";
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
-    ("ipxe.efi", &["usr/lib/ipxe/ipxe.efi", "usr/lib/ipxe/snponly.efi"]),
+    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe.efi"]),
     ("ipxe.iso", &["usr/lib/ipxe/ipxe.iso"]),
 ];
 /// Where a busybox without libraries is, before and after `/bin` went into `/usr`.

@@ -171,7 +171,7 @@ impl Step {
             Step::Unpack { .. } => "image",
             Step::Settle { .. } => "settle",
             Step::StageLoaders { .. } => "loaders",
-            Step::ReadBack => "verify",
+            Step::ReadBack => "read-back",
             Step::Seal { .. } => "seal",
             Step::Record => "record",
             Step::PowerOff => "power-off",

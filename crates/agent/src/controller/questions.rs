@@ -1,0 +1,295 @@
+//! The dialogue: questions asked on every console at once, and answered there, over the API or beforehand.
+//!
+//! Whoever answers first wins, and the others read it. Passwords are hashed the moment they are valid; the
+//! plain text goes no further than this file.
+
+use super::consoles::{Consoles, Echo, Typed};
+use super::password;
+use super::witness::Witness;
+use model::api::Orders;
+use model::hardware::Inventory;
+use model::question::{self, Answer, Kind, Question};
+use model::timeline::Event;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often the API is looked at while a question is open.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Where answers come from.
+pub(crate) struct Dialogue<'a> {
+    /// The consoles.
+    pub(crate) consoles: &'a Mutex<Consoles>,
+    /// Told what is asked and answered.
+    pub(crate) witness: &'a dyn Witness,
+    /// What the server ordered so far.
+    pub(crate) orders: &'a dyn Fn() -> Orders,
+    /// What is known of the box, for defaults.
+    pub(crate) inventory: &'a Inventory,
+}
+
+/// Answers known before anything is asked: by question id, with where they are from.
+pub(crate) type Known = BTreeMap<String, (String, &'static str)>;
+
+/// An answer as it is kept, and who gave it.
+struct Given {
+    kept: String,
+    shown: Option<String>,
+    by: &'static str,
+}
+
+/// What a person decided about the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Go ahead; who said so.
+    Confirmed(String),
+    /// Ask everything again.
+    Again,
+}
+
+/// What a person wants after a trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// Try again.
+    Retry,
+    /// Turn the box off.
+    PowerOff,
+}
+
+impl Dialogue<'_> {
+    fn consoles(&self) -> MutexGuard<'_, Consoles> {
+        // Whoever panicked while writing left consoles that can be written on.
+        self.consoles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets an answer to every question: from `known`, else from whoever answers first. `before` are answers of
+    /// an earlier round, taken by Enter.
+    pub(crate) fn settle(
+        &self,
+        questions: &[Question],
+        known: &Known,
+        before: &BTreeMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let mut answers = BTreeMap::new();
+        for (index, question) in questions.iter().enumerate() {
+            let given = self.known(question, known).unwrap_or_else(|| {
+                let value = |name: &_| model::plan::value(name, self.inventory, &answers);
+                let proposed = question::proposal(question, value);
+                let earlier = before.get(&question.id).filter(|_| !is_secret(question)).cloned();
+                self.ask(question, &format!("{} of {}", index + 1, questions.len()), earlier.or(proposed))
+            });
+            let Given { kept, shown, by } = given;
+            self.witness.tell(Event::Answered {
+                question: question.id.clone(),
+                by: by.into(),
+                answer: shown,
+            });
+            answers.insert(question.id.clone(), kept);
+        }
+        answers
+    }
+
+    /// The answer that was given beforehand, if it counts.
+    fn known(&self, question: &Question, known: &Known) -> Option<Given> {
+        let (text, by) = known.get(&question.id)?;
+        match judge(question, text, by) {
+            Ok(given) => {
+                let shown = given.shown.as_deref().unwrap_or("(not shown)");
+                self.witness.say(&format!("{}: {shown} (by {by})", question.ask));
+                Some(given)
+            }
+            Err(why) => {
+                self.witness
+                    .say(&format!("{}: the answer given by {by} does not count: {why}", question.ask));
+                None
+            }
+        }
+    }
+
+    fn ask(&self, question: &Question, place: &str, default: Option<String>) -> Given {
+        self.witness.tell(Event::Asked { question: question.id.clone() });
+        let (prompt, echo) = prompt(question, default.as_deref());
+        let mut heading = format!("\nQuestion {place}");
+        if let Kind::Choice { choices } = &question.kind {
+            for (index, choice) in choices.iter().enumerate() {
+                heading.push_str(&format!("\n  {}  {choice}", index + 1));
+            }
+        }
+        self.consoles().say(&heading);
+        self.consoles().prompt_all(&prompt, echo);
+        let mut round = Round { question, prompt, echo, default, first: BTreeMap::new() };
+        let mut refused = None;
+        loop {
+            let typed = self.consoles().wait(TICK);
+            if let Some(one) = typed {
+                if let Some(given) = self.take(&mut round, &one) {
+                    let shown = given.shown.as_deref().unwrap_or("(not shown)");
+                    let mut consoles = self.consoles();
+                    consoles.close_question(Some(one.seat));
+                    let line = format!("answered on {}: {shown}", consoles.name(one.seat));
+                    consoles.say_elsewhere(one.seat, &line);
+                    return given;
+                }
+            }
+            if let Some(text) = (self.orders)().answers.get(&question.id)
+                && refused.as_ref() != Some(text)
+            {
+                match judge(question, text, "api") {
+                    Ok(given) => {
+                        let shown = given.shown.as_deref().unwrap_or("(not shown)");
+                        self.consoles().close_question(None);
+                        self.consoles().say(&format!("answered over the API: {shown}"));
+                        return given;
+                    }
+                    Err(why) => {
+                        self.witness.tell(Event::Said {
+                            line: format!("answer to `{}` refused: {why}", question.id),
+                        });
+                        refused = Some(text.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// A line typed on a console: an answer, half of one, or a mistake.
+    fn take(&self, round: &mut Round<'_>, typed: &Typed) -> Option<Given> {
+        if let Some(first) = round.first.remove(&typed.seat) {
+            if first == typed.line {
+                return self.accept(round, typed, &first);
+            }
+            return self.refuse(round, typed, "the two are not the same");
+        }
+        let line = match &round.default {
+            Some(default) if typed.line.trim().is_empty() => default.clone(),
+            _ => typed.line.clone(),
+        };
+        if is_secret(round.question) {
+            return match question::check(round.question, &line) {
+                Ok(_) => {
+                    self.consoles().prompt(typed.seat, "The same again: ", round.echo);
+                    round.first.insert(typed.seat, line);
+                    None
+                }
+                Err(why) => self.refuse(round, typed, &why),
+            };
+        }
+        self.accept(round, typed, &line)
+    }
+
+    fn accept(&self, round: &Round<'_>, typed: &Typed, line: &str) -> Option<Given> {
+        match judge(round.question, line, "console") {
+            Ok(given) => Some(given),
+            Err(why) => self.refuse(round, typed, &why),
+        }
+    }
+
+    fn refuse(&self, round: &Round<'_>, typed: &Typed, why: &str) -> Option<Given> {
+        let mut consoles = self.consoles();
+        consoles.say_on(typed.seat, &format!("  {why}"));
+        consoles.prompt(typed.seat, &round.prompt, round.echo);
+        None
+    }
+
+    /// Shows the plan and waits for a person, or the API, to confirm it.
+    pub(crate) fn confirm(&self, plan: &str) -> Decision {
+        let prompt = "Type `yes` to erase and install, `no` to answer again: ";
+        self.consoles().forget_typed_ahead();
+        self.consoles().say(&format!("\n{plan}"));
+        self.consoles().prompt_all(prompt, Echo::Shown);
+        loop {
+            let typed = self.consoles().wait(TICK);
+            if let Some(one) = typed {
+                let word = one.line.trim().to_lowercase();
+                let mut consoles = self.consoles();
+                let name = consoles.name(one.seat).to_owned();
+                match word.as_str() {
+                    "yes" => {
+                        consoles.say_elsewhere(one.seat, &format!("confirmed on {name}"));
+                        return Decision::Confirmed(name);
+                    }
+                    "no" => {
+                        consoles.say_elsewhere(one.seat, &format!("not confirmed on {name}"));
+                        return Decision::Again;
+                    }
+                    _ => consoles.say_on(one.seat, "  nothing is written before `yes` is typed in full"),
+                }
+                consoles.prompt(one.seat, prompt, Echo::Shown);
+            }
+            if (self.orders)().confirmed {
+                self.consoles().say("confirmed over the API");
+                return Decision::Confirmed("api".into());
+            }
+        }
+    }
+
+    /// Waits for a person to say what to do about a trouble that stands on the screen.
+    pub(crate) fn await_wish(&self) -> Wish {
+        let prompt = "Type `retry`, `shell` or `off`: ";
+        self.consoles().prompt_all(prompt, Echo::Shown);
+        loop {
+            let typed = self.consoles().wait(TICK);
+            if let Some(one) = typed {
+                let mut consoles = self.consoles();
+                let name = consoles.name(one.seat).to_owned();
+                match one.line.trim().to_lowercase().as_str() {
+                    "retry" | "r" => {
+                        consoles.say_elsewhere(one.seat, &format!("trying again, as said on {name}"));
+                        return Wish::Retry;
+                    }
+                    "off" => {
+                        consoles.say_elsewhere(one.seat, &format!("turning off, as said on {name}"));
+                        return Wish::PowerOff;
+                    }
+                    "shell" | "s" => consoles.run_shell(one.seat),
+                    _ => consoles.say_on(one.seat, "  that is none of the three"),
+                }
+                consoles.prompt(one.seat, prompt, Echo::Shown);
+            }
+        }
+    }
+}
+
+/// A question while it is open.
+struct Round<'a> {
+    question: &'a Question,
+    prompt: String,
+    echo: Echo,
+    default: Option<String>,
+    /// A password typed once, by console.
+    first: BTreeMap<usize, String>,
+}
+
+fn is_secret(question: &Question) -> bool {
+    matches!(question.kind, Kind::Password { .. })
+}
+
+/// The line that asks.
+fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
+    let ask = &question.ask;
+    let default = default.map_or(String::new(), |default| format!(" [{default}]"));
+    match &question.kind {
+        Kind::Password { .. } => (format!("{ask} (not shown): "), Echo::Hidden),
+        Kind::YesNo => (format!("{ask} (yes or no){default}: "), Echo::Shown),
+        Kind::Choice { .. } => (format!("{ask} (name or number){default}: "), Echo::Shown),
+        Kind::Text | Kind::Hostname => (format!("{ask}{default}: "), Echo::Shown),
+    }
+}
+
+/// Holds an answer against its question and makes of it what is kept.
+fn judge(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
+    if is_secret(question) && by != "console" && password::is_hash(text) {
+        return Ok(Given { kept: text.to_owned(), shown: None, by });
+    }
+    match question::check(question, text)? {
+        Answer::Plain(answer) => Ok(Given { kept: answer.clone(), shown: Some(answer), by }),
+        Answer::Secret(plain) => {
+            let kept = password::hash(&plain).map_err(|failure| failure.to_string())?;
+            Ok(Given { kept, shown: None, by })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
