@@ -122,15 +122,15 @@ impl Dialogue<'_> {
         let mut refused = None;
         loop {
             let typed = self.consoles().wait(TICK);
-            if let Some(one) = typed {
-                if let Some(given) = self.take(&mut round, &one) {
-                    let shown = given.shown.as_deref().unwrap_or("(not shown)");
-                    let mut consoles = self.consoles();
-                    consoles.close_question(Some(one.seat));
-                    let line = format!("answered on {}: {shown}", consoles.name(one.seat));
-                    consoles.say_elsewhere(one.seat, &line);
-                    return given;
-                }
+            if let Some(one) = typed
+                && let Some(given) = self.take(&mut round, &one)
+            {
+                let shown = given.shown.as_deref().unwrap_or("(not shown)");
+                let mut consoles = self.consoles();
+                consoles.close_question(Some(one.seat));
+                let line = format!("answered on {}: {shown}", consoles.name(one.seat));
+                consoles.say_elsewhere(one.seat, &line);
+                return given;
             }
             if let Some(text) = (self.orders)().answers.get(&question.id)
                 && refused.as_ref() != Some(text)
