@@ -1,2 +1,51 @@
-//! `cargo xtask`: set-up, tests and benchmarks of the repository.
-fn main() {}
+//! `cargo xtask`: everything that is done with the repository as a whole: set-up, build, rehearsal, tests.
+//!
+//! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
+
+mod bench;
+mod check;
+mod programs;
+mod setup;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  rehearse [ARGUMENTS]   set up, build, and take a virtual box of examples/edge-gateway from power-on to a
+                         finished appliance; arguments go to `bootworks rehearse`
+  test [--fast]          set up, build, and run all tests; --fast leaves out those that need root or QEMU
+       [--rehearsals]    and the whole table of rehearsals, which takes hours
+  build                  build the agent and bootworks; prints where they are
+  check                  format, lints, licences, documentation: what CI looks at besides the tests
+  setup                  install the system packages that building and testing need
+  bench boot             side by side: the stock way to a login prompt, ours to the first question";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["rehearse", rest @ ..] => test::rehearse(rest),
+        ["test", rest @ ..] => test::run_all(rest),
+        ["build"] => programs::build().map(|programs| shell::say(&programs.bootworks.display().to_string())),
+        ["check"] => check::everything(),
+        ["setup"] => setup::install(setup::Purpose::Test),
+        ["bench", "boot"] => bench::boot(),
+        ["help" | "--help" | "-h"] | [] => {
+            shell::say(HELP);
+            Ok(())
+        }
+        _ => Err(shell::Stop::new(format!("`cargo xtask {}` is no command\n\n{HELP}", words.join(" ")))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            if !stop.reason.is_empty() {
+                shell::note(&format!("error: {}", stop.reason));
+            }
+            ExitCode::from(stop.code)
+        }
+    }
+}

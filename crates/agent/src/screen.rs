@@ -22,14 +22,20 @@ pub(crate) fn trouble(trouble: &Trouble, kernel_log: &[String], keys: &str) -> S
     below.extend(wrap("not reached: ", trouble.rung.label()));
     below.extend(list("seen:  ", &trouble.evidence, EVIDENCE));
     below.extend(list("fix:   ", &trouble.fix, FIXES));
-    below.extend(wrap("cause: ", &trouble.cause));
-    below.extend(wrap("", &trouble.sentence));
-    let room = LINES.saturating_sub(below.len());
+    below.push(reminder(trouble));
+    let room = LINES.saturating_sub(below.iter().map(|text| text.lines().count()).sum());
     let mut lines: Vec<String> = Vec::new();
     for line in kernel_log.iter().rev().map(|line| cut(&clean(line))).take(room) {
         lines.insert(0, line);
     }
     lines.extend(below);
+    lines.join("\n")
+}
+
+/// The last lines of the trouble screen: said again when something else was said after them.
+pub(crate) fn reminder(trouble: &Trouble) -> String {
+    let mut lines = wrap("cause: ", &trouble.cause);
+    lines.extend(wrap("", &trouble.sentence));
     lines.join("\n")
 }
 

@@ -41,7 +41,6 @@ const FILES: &[NewFile] = files! {
     0o644 "README.md"
     0o644 "appliance.toml"
     0o755 "files/appliance-ready"
-    0o644 "files/appliance-keys.service"
     0o644 "files/appliance-ready.service"
     0o644 "files/index.html"
     0o644 "files/motd"
@@ -103,13 +102,14 @@ fn found_in(folder: &Path) -> io::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
         if name != ".git" {
-            return Ok(Some(name.to_string_lossy().into_owned()));
+            names.push(name.to_string_lossy().into_owned());
         }
     }
-    Ok(None)
+    Ok(names.into_iter().min())
 }
 
 fn write(folder: &Path, name: &str) -> Result<()> {

@@ -12,3 +12,8 @@ pub fn say(line: &str) {
 pub fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
+
+/// Bytes of a console as they are: what a box prints, for whoever watches it here.
+pub fn pass_on(mouth: &mut impl std::io::Write, bytes: &[u8]) {
+    let _ = mouth.write_all(bytes).and_then(|()| mouth.flush());
+}

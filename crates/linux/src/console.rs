@@ -60,6 +60,12 @@ impl Console {
         Some(console)
     }
 
+    /// Whether it can still be used. When a shell ends, the kernel hangs its terminal up for everybody who has
+    /// it open (`drivers/tty/tty_jobctrl.c`, `disassociate_ctty`): it must be opened again.
+    pub fn is_alive(&self) -> bool {
+        tcgetattr(&self.terminal).is_ok()
+    }
+
     /// Its name: `ttyS0`.
     pub fn name(&self) -> &str {
         &self.name

@@ -9,6 +9,7 @@ pub mod block_loop;
 pub mod bridge;
 pub mod chroot;
 pub mod console;
+pub mod interrupt;
 pub mod inventory;
 pub mod kmsg;
 pub mod leash;

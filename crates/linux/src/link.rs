@@ -2,7 +2,9 @@
 //! netlink (rtnetlink(7)). Which interface is used is decided by the caller.
 
 use model::failure::{Explain as _, Failure, Result};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
@@ -91,6 +93,27 @@ pub fn index(name: &str) -> Option<u32> {
     std::fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).ok()?.trim().parse().ok()
 }
 
+/// The IPv4 addresses of an interface, each with its prefix length, in the kernel's order.
+pub fn addresses(index: u32) -> Result<Vec<(Ipv4Addr, u8)>> {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    let answers = list(RouteNetlinkMessage::GetAddress(message))
+        .or_fail(|| format!("cannot list the addresses of interface {index}"))?;
+    let mut addresses = Vec::new();
+    for answer in answers {
+        let RouteNetlinkMessage::NewAddress(message) = answer else { continue };
+        if message.header.index != index {
+            continue;
+        }
+        let local = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        });
+        addresses.extend(local.map(|address| (address, message.header.prefix_len)));
+    }
+    Ok(addresses)
+}
+
 /// Switches an interface on.
 pub fn up(index: u32) -> Result<()> {
     let mut message = LinkMessage::default();
@@ -166,6 +189,48 @@ fn ask(request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
     acknowledged(answer.get(..length).unwrap_or_default())
 }
 
+/// Asks for a list and takes every part of the answer, up to the kernel's word that it is done.
+fn list(request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::NETLINK,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        // NETLINK_ROUTE is protocol 0.
+        None,
+    )?;
+    let mut message = NetlinkMessage::from(request);
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    rustix::net::sendto(&socket, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let invalid =
+        |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+    let mut answers = Vec::new();
+    // The kernel fills at most 32 KiB at a time (net/netlink/af_netlink.c, netlink_recvmsg).
+    let mut buffer = vec![0u8; 32 * 1024];
+    loop {
+        let (length, _) = rustix::net::recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let mut rest = buffer.get(..length).unwrap_or_default();
+        while rest.len() >= 16 {
+            let message =
+                NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| invalid(&error))?;
+            // Each message is padded to four octets (NLMSG_ALIGN).
+            let step = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
+            match message.payload {
+                NetlinkPayload::Done(_) => return Ok(answers),
+                NetlinkPayload::Error(error) => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+                _ => {}
+            }
+            rest = rest.get(step.max(16)..).unwrap_or_default();
+        }
+        if length == 0 {
+            return Err(invalid(&"the kernel's list ends early"));
+        }
+    }
+}
+
 /// Reads `struct nlmsgerr` (`include/uapi/linux/netlink.h`): after the header of 16 octets stands minus the
 /// error number, or 0.
 fn acknowledged(answer: &[u8]) -> io::Result<()> {
@@ -213,6 +278,13 @@ pub fn loopback_up() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every machine has this one: the list comes whole and is understood.
+    #[test]
+    fn the_loopback_has_its_address() {
+        let index = index("lo").unwrap();
+        assert!(addresses(index).unwrap().contains(&(Ipv4Addr::LOCALHOST, 8)));
+    }
 
     /// An error read as success leaves a box without an address that believes it has one.
     #[test]

@@ -34,9 +34,10 @@ impl fmt::Display for Holder {
 /// The process that holds this port on this address, on all addresses, or on any where `address` is
 /// 0.0.0.0. `None` where nobody does, or where it is not ours to see: other users' files need root.
 pub fn port_holder(transport: Transport, address: Ipv4Addr, port: u16) -> Option<Holder> {
+    // `/proc/net` shows the network of the process's first thread, which may be another than ours.
     let tables = match transport {
-        Transport::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
-        Transport::Udp => ["/proc/net/udp", "/proc/net/udp6"],
+        Transport::Tcp => ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"],
+        Transport::Udp => ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"],
     };
     let inodes: Vec<u64> = tables
         .iter()

@@ -235,7 +235,7 @@ mod tests {
             let class = format!("{:?} {:?}", classify(packet), architecture(packet));
             match boot {
                 Ok(Boot { file, options }) => {
-                    let options = options.to_string().replace('\n', ",").trim_end().to_owned();
+                    let options = options.to_string().replace('\n', ",");
                     format!("{class}: {}{options}", file.as_deref().unwrap_or("no file"))
                 }
                 Err(why) => format!("{class}: {why}"),
@@ -276,5 +276,30 @@ mod tests {
             Other None: no file"#]].assert_eq(&lines.join("\n"));
         let boot = answer(&ipxe_by_class, Ipv4Addr::new(10, 77, 0, 1), 8080).unwrap();
         assert_eq!(boot.file.as_deref(), Some("http://10.77.0.1:8080/ipxe"));
+    }
+
+    /// The same question to packets that were caught on the wire.
+    #[test]
+    fn real_packets_are_told_apart() {
+        let class = |hex: &str| {
+            let digits: Vec<char> = hex.chars().filter(char::is_ascii_hexdigit).collect();
+            let octet =
+                |pair: &[char]| pair.iter().fold(0, |sum, digit| sum * 16 + digit.to_digit(16).unwrap());
+            let bytes: Vec<u8> = digits.chunks(2).map(|pair| u8::try_from(octet(pair)).unwrap()).collect();
+            let packet = Packet::parse(&bytes).unwrap();
+            (classify(&packet), architecture(&packet))
+        };
+        macro_rules! capture {
+            ($name:literal) => {
+                class(include_str!(concat!("../../wire/testdata/dhcp/", $name, "-discover.hex")))
+            };
+        }
+        assert_eq!(capture!("uefi-pxe"), (Client::Rom, Some(7)));
+        assert_eq!(capture!("uefi-http"), (Client::HttpBoot, Some(16)));
+        assert_eq!(capture!("ipxe-bios"), (Client::Ipxe, Some(0)));
+        assert_eq!(capture!("ipxe-uefi"), (Client::Ipxe, Some(7)));
+        assert_eq!(capture!("ipconfig"), (Client::Ipconfig, None));
+        assert_eq!(capture!("dhclient"), (Client::Other, None));
+        assert_eq!(capture!("udhcpc"), (Client::Other, None));
     }
 }

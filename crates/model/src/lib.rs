@@ -15,6 +15,7 @@ pub mod recipe;
 pub mod hardware;
 pub mod initrd;
 pub mod modules;
+pub mod profile;
 pub mod proof;
 
 pub mod api;

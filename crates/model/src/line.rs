@@ -1,7 +1,10 @@
 //! The line: the folder that defines a factory line, as `line.toml` says it.
 
-mod disks;
 pub mod keys;
+
+mod appliance;
+mod disks;
+mod network;
 mod reader;
 
 use crate::api::User;
@@ -153,5 +156,7 @@ pub struct Rehearsal {
     pub ready: Option<String>,
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

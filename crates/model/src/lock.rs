@@ -388,7 +388,7 @@ mod tests {
     fn a_lock_is_written_and_read_back() {
         let lock = lock(vec![package("dash", "0.5.12-2", 'a')]);
         let text = lock.write();
-        expect![[r#"
+        expect![[r##"
             # Made by `bootworks lock`: every package this line is built from. Keep it in git.
             version = 1
 
@@ -400,25 +400,29 @@ mod tests {
 
             [live]
             recipe = "0000000000000000000000000000000000000000000000000000000000000000"
+            epoch = 1795222382
             packages = [
               { name = "dash", version = "0.5.12-2", architecture = "amd64", bytes = 7, sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", url = "http://archive.example.org/pool/dash.deb" },
             ]
 
             [loaders]
             recipe = "0000000000000000000000000000000000000000000000000000000000000000"
+            epoch = 1795222382
             packages = [
             ]
 
             [initrd]
             recipe = "0000000000000000000000000000000000000000000000000000000000000000"
+            epoch = 1795222382
             packages = [
             ]
 
             [index]
             recipe = "0000000000000000000000000000000000000000000000000000000000000000"
+            epoch = 1795222382
             packages = [
             ]
-        "#]]
+        "##]]
         .assert_eq(&text);
         assert_eq!(Lock::read(&text, FILE).unwrap(), lock);
     }
@@ -434,12 +438,12 @@ mod tests {
         );
         expect![[r#"
             error: line.lock has 6 wrong values
-            because: line.lock:13:57: `armhf` is neither `amd64` nor `all`
-            because: line.lock:13:86: `AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA` is no SHA-256: 64 digits 0-9a-f
-            because: line.lock:13:160: `ftp://pool/dash.deb` is no http, https or file address
-            because: line.lock:14:12: `../etc` is no package name
-            because: line.lock:14:32: `1 2` is no version
-            because: line.lock:14:54: `armhf` is neither `amd64` nor `all`
+            because: line.lock:14:57: `armhf` is neither `amd64` nor `all`
+            because: line.lock:14:86: `AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA` is no SHA-256: 64 digits 0-9a-f
+            because: line.lock:14:160: `ftp://pool/dash.deb` is no http, https or file address
+            because: line.lock:15:12: `../etc` is no package name
+            because: line.lock:15:32: `1 2` is no version
+            because: line.lock:15:54: `armhf` is neither `amd64` nor `all`
             hint: `bootworks lock` writes a new one"#]]
         .assert_eq(&Lock::read(&text, FILE).unwrap_err().report());
         let report = |text: &str| Lock::read(text, FILE).unwrap_err().report();
@@ -477,7 +481,9 @@ mod tests {
         assert_eq!(epoch("Tue, 29 Feb 2000 23:59:59 UTC"), Some(951_868_799));
         assert_eq!(epoch("Sat, 21 Nov 2026 00:53:02 UTC"), Some(1_795_222_382));
         assert_eq!(epoch("Wed, 01 Mar 2100 00:00:00 +0000"), Some(4_107_542_400));
-        for wrong in ["", "Sat, 32 Nov 2026 00:00:00 UTC", "Sat, 1 Foo 2026 00:00:00 UTC", "Sat, 1 Nov 2026 0:0 UTC"] {
+        for wrong in
+            ["", "Sat, 32 Nov 2026 00:00:00 UTC", "Sat, 1 Foo 2026 00:00:00 UTC", "Sat, 1 Nov 2026 0:0 UTC"]
+        {
             assert_eq!(epoch(wrong), None, "{wrong}");
         }
     }

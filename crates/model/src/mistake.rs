@@ -86,7 +86,10 @@ fn floor(text: &str, at: usize) -> usize {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}: {}\n{}", self.place(), self.message, self.excerpt())?;
+        write!(f, "error: {}: {}", self.place(), self.message)?;
+        if !self.source.trim().is_empty() {
+            write!(f, "\n{}", self.excerpt())?;
+        }
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
@@ -97,10 +100,12 @@ impl fmt::Display for Mistake {
 impl Mistakes {
     /// How many, in words: `10 mistakes in line.toml`, `3 mistakes in line.toml and appliance.toml`.
     pub fn count(&self) -> String {
-        let mut files: Vec<&str> = self.0.iter().map(|mistake| mistake.file.as_str()).collect();
-        files.dedup();
-        files.sort_unstable();
-        files.dedup();
+        let mut files: Vec<&str> = Vec::new();
+        for mistake in &self.0 {
+            if !files.contains(&mistake.file.as_str()) {
+                files.push(&mistake.file);
+            }
+        }
         let noun = if self.0.len() == 1 { "mistake" } else { "mistakes" };
         format!("{} {noun} in {}", self.0.len(), files.join(" and "))
     }

@@ -151,6 +151,14 @@ fn mirror(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Mirror> {
         }
     }
     let suites = words(sheet, section, "suites", "`[\"bookworm\"]`");
+    if section.is_empty_list("suites") {
+        sheet.report(
+            section.place_of("suites"),
+            "no suite is taken from it",
+            "for example `suites = [\"bookworm\"]`",
+        );
+    }
+
     let signed_by = section.text("signed-by");
     Some(Mirror {
         uri: uri?.value.to_owned(),
@@ -222,7 +230,7 @@ fn check_unit(sheet: &Sheet<'_>, unit: &At<&str>) {
         let shown = unit.value.escape_debug();
         let hint = match fits && !unit.value.contains('.') {
             true => format!("`\"{shown}.service\"`"),
-            false => format!("it ends in {}", sheet::list_words(SUFFIXES, "or")),
+            false => format!("it ends in {}", sheet::table::list_words(SUFFIXES, "or")),
         };
         sheet.report(unit.at.clone(), format!("`{shown}` is not a systemd unit"), hint);
     }

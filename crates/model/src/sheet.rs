@@ -4,103 +4,16 @@
 //! What the keys mean together is said where the file is read (`line`, `recipe`); the table itself is also
 //! what the guide's reference is printed from.
 
+pub mod size;
+pub mod table;
+
+use self::table::{Key, Kind, Need, Table, list_words};
 use crate::mistake::{Mistake, nearest};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
-
-/// The keys of one table.
-#[derive(Debug)]
-pub struct Table {
-    /// As it is written: `[network]`, `[[question]]`, `mirrors = [{ … }]`.
-    pub name: &'static str,
-    /// What it is for, a sentence.
-    pub says: &'static str,
-    /// Its keys, in the order in which they are explained; several lists where tables share keys.
-    pub keys: &'static [&'static [Key]],
-}
-
-/// One key.
-#[derive(Debug)]
-pub struct Key {
-    /// Its name.
-    pub name: &'static str,
-    /// What may stand there.
-    pub kind: Kind,
-    /// Whether it may be absent.
-    pub need: Need,
-    /// What it says, a sentence.
-    pub says: &'static str,
-    /// An example, as it is written in TOML after the `=`; empty for tables.
-    pub example: &'static str,
-}
-
-/// What may stand at a key.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// Text in quotes.
-    Text,
-    /// A number, 0 or more.
-    Number,
-    /// `true` or `false`.
-    Flag,
-    /// Octets: a number, or text with a unit: `"512MiB"`.
-    Size,
-    /// A size, or the word `"rest"`.
-    SizeOrRest,
-    /// Permission bits: `"0644"` or `0o644`.
-    Mode,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// A list of texts.
-    List,
-    /// A table.
-    Table(&'static Table),
-    /// A list of tables.
-    Tables(&'static Table),
-    /// A table whose keys the line itself defines, with texts.
-    Map,
-}
-
-/// Whether a key may be absent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// It must be there.
-    Must,
-    /// It may be absent, which means this.
-    May(&'static str),
-}
-
-impl Kind {
-    /// The kind in words, for messages and the reference.
-    pub fn words(self) -> String {
-        match self {
-            Kind::Text => "text".into(),
-            Kind::Number => "a number".into(),
-            Kind::Flag => "`true` or `false`".into(),
-            Kind::Size => "a size".into(),
-            Kind::SizeOrRest => "a size or `\"rest\"`".into(),
-            Kind::Mode => "permission bits".into(),
-            Kind::Choice(words) => list_words(words, "or"),
-            Kind::List => "a list of texts".into(),
-            Kind::Table(_) => "a table".into(),
-            Kind::Tables(_) => "a list of tables".into(),
-            Kind::Map => "a table of texts".into(),
-        }
-    }
-}
-
-/// `"a", "b" or "c"`, each between backticks.
-pub fn list_words(words: &[&str], last: &str) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
-    match quoted.split_last() {
-        Some((only, [])) => only.clone(),
-        Some((end, rest)) => format!("{} {last} {end}", rest.join(", ")),
-        None => String::new(),
-    }
-}
 
 /// Where something stands: octets of the file.
 pub type Place = Range<usize>;
@@ -142,8 +55,7 @@ impl<'a> Sheet<'a> {
     pub fn open(file: &'a str, text: &'a str, root: &'static Table, document: &Document<'_>) -> Sheet<'a> {
         let mut sheet = Sheet { file, text, root, mistakes: RefCell::default(), broken: BTreeSet::new() };
         for error in &document.errors {
-            let (message, hint) = syntax(text, error);
-            let at = error.span().unwrap_or(0..0);
+            let (at, message, hint) = syntax(text, error);
             let mistake = Mistake::new(file, text, at, message, hint);
             // The parser goes on after an error; what it finds on the same line is mostly the same slip.
             if sheet.broken.insert(mistake.line) {
@@ -203,8 +115,8 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// A syntax error in our words.
-fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
+/// A syntax error in our words: where it is, what is wrong, what would be right.
+fn syntax(text: &str, error: &toml::de::Error) -> (Place, String, Option<String>) {
     let at = error.span().unwrap_or(0..0);
     let said = error.message().trim_end_matches(", expected nothing");
     let line_start =
@@ -212,8 +124,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let bare = line.split_once('=').map(|(_, value)| value.trim()).unwrap_or_default();
     if said == "duplicate key" {
-        let key = text.get(at).unwrap_or_default();
-        return (format!("`{key}` stands twice"), Some("keep one of them".into()));
+        let message = format!("`{}` stands twice", text.get(at.clone()).unwrap_or_default().escape_debug());
+        return (at, message, Some("keep one of them".into()));
     }
     if said.starts_with("string values must be quoted")
         || said.starts_with("invalid float")
@@ -222,10 +134,14 @@ fn syntax(text: &str, error: &toml::de::Error) -> (String, Option<String>) {
         let quoted = bare.split(" #").next().unwrap_or_default().trim();
         let simple = !quoted.is_empty() && !quoted.contains(['"', '\'', '[', '{', ',']);
         let hint = simple.then(|| format!("`\"{quoted}\"`"));
-        return ("text stands in quotes".into(), hint.or(Some("put quotes around it".into())));
+        let at = match line.find(quoted) {
+            Some(found) if simple => line_start + found..line_start + found + quoted.len(),
+            _ => at,
+        };
+        return (at, "text stands in quotes".into(), hint.or(Some("put quotes around it".into())));
     }
     let hint = said.contains("string").then(|| "close the quote on the line where it is opened".to_owned());
-    (format!("this is not TOML: {said}"), hint)
+    (at, format!("this is not TOML: {said}"), hint)
 }
 
 /// One table of a file: its values by key, with every slip reported on the way.
@@ -235,6 +151,8 @@ pub struct Section<'s> {
     sheet: &'s Sheet<'s>,
     of: &'static Table,
     table: &'s DeTable<'s>,
+    /// Keys that an unknown key was probably meant to be: they are not missing, too.
+    misspelt: Vec<&'static str>,
     /// Where the table stands: its header, or its braces.
     pub at: Place,
 }
@@ -242,7 +160,7 @@ pub struct Section<'s> {
 impl<'s> Section<'s> {
     /// Holds a table against its keys; keys that it does not have are reported.
     fn open(sheet: &'s Sheet<'s>, of: &'static Table, table: &'s DeTable<'s>, at: Place) -> Section<'s> {
-        let section = Section { sheet, of, table, at };
+        let mut section = Section { sheet, of, table, misspelt: Vec::new(), at };
         for key in table.keys() {
             if section.key(key.get_ref()).is_none() {
                 sheet.report(
@@ -250,6 +168,8 @@ impl<'s> Section<'s> {
                     format!("{} has no key `{}`", of.place(), key.get_ref().escape_debug()),
                     section.suggestion(key.get_ref()),
                 );
+                let names = of.keys().map(|key| key.name);
+                section.misspelt.extend(nearest(key.get_ref(), names));
             }
         }
         section
@@ -263,7 +183,7 @@ impl<'s> Section<'s> {
     fn suggestion(&self, unknown: &str) -> String {
         let names = || self.of.keys().map(|key| key.name);
         if let Some(near) = nearest(unknown, names()) {
-            return format!("`{near}` is spelt like that");
+            return format!("it is spelt `{near}`");
         }
         if let Some(owner) = self.sheet.root.find_owner(unknown) {
             return format!("`{unknown}` stands in {}", owner.place());
@@ -278,14 +198,22 @@ impl<'s> Section<'s> {
         if let Some(value) = self.table.get(name) {
             return Some((key, value));
         }
-        if key.need == Need::Must {
+        if key.need == Need::Must && !self.misspelt.contains(&name) {
             let hint = match key.kind {
                 Kind::Table(table) | Kind::Tables(table) if key.example.is_empty() => {
                     format!("add `{}`", table.place())
                 }
                 _ => format!("for example `{} = {}`", key.name, key.example),
             };
-            self.sheet.report_absence(self.at.clone(), format!("{} has no `{name}`", self.of.place()), hint);
+            let missing = match key.kind {
+                Kind::Table(table) | Kind::Tables(table) if key.example.is_empty() => table.place(),
+                _ => name,
+            };
+            self.sheet.report_absence(
+                self.at.clone(),
+                format!("{} has no `{missing}`", self.of.place()),
+                hint,
+            );
         }
         None
     }
@@ -309,6 +237,12 @@ impl<'s> Section<'s> {
                 format!("write `{}` with its keys below it, once for each", table.place())
             }
             _ => format!("for example `{} = {}`", key.name, key.example),
+        };
+        let hint = match (key.kind, value.get_ref().as_str()) {
+            (Kind::List, Some(text)) if !text.contains(['"', '\\']) => {
+                format!("`{} = [\"{}\"]`", key.name, text.escape_debug())
+            }
+            _ => hint,
         };
         let message = format!("`{}` is {}, not {found}", key.name, key.kind.words());
         self.sheet.report(value.span(), message, hint);
@@ -373,7 +307,7 @@ impl<'s> Section<'s> {
         let (key, value) = self.value(name)?;
         let read = match value.get_ref() {
             DeValue::Integer(number) => whole(number).ok_or("out of range"),
-            DeValue::String(text) => size(text),
+            DeValue::String(text) => size::read(text),
             _ => {
                 self.mismatch(key, value);
                 return None;
@@ -434,7 +368,7 @@ impl<'s> Section<'s> {
             return Some(At { value: word, at: value.span() });
         }
         let hint = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("`\"{near}\"` is spelt like that"),
+            Some(near) => format!("it is spelt `\"{near}\"`"),
             None => format!("it is {}", list_words(words, "or")),
         };
         self.sheet.report(value.span(), format!("`{name}` cannot be `\"{}\"`", text.escape_debug()), hint);
@@ -523,9 +457,15 @@ impl<'s> Section<'s> {
         pairs
     }
 
-    /// Whether the key is there, whatever it says.
+    /// Whether the key is there, whatever it says and however it is spelt.
     pub fn has(&self, name: &str) -> bool {
-        self.table.contains_key(name)
+        self.table.contains_key(name) || self.misspelt.contains(&name)
+    }
+
+    /// Whether the key is there with a list that has nothing in it.
+    pub fn is_empty_list(&self, name: &str) -> bool {
+        let array = self.table.get(name).and_then(|value| value.get_ref().as_array());
+        array.is_some_and(|array| array.is_empty())
     }
 
     /// Where the key itself stands; the table where it is absent.
@@ -534,74 +474,7 @@ impl<'s> Section<'s> {
     }
 }
 
-impl Table {
-    /// Its keys, in the order in which they are explained.
-    pub fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
-        self.keys.iter().flat_map(|keys| keys.iter())
-    }
-
-    /// Its name in a sentence.
-    fn place(&self) -> &'static str {
-        self.name
-    }
-
-    /// The table below this one that has a key of that name.
-    fn find_owner(&'static self, name: &str) -> Option<&'static Table> {
-        if self.keys().any(|key| key.name == name) {
-            return Some(self);
-        }
-        self.keys().find_map(|key| match key.kind {
-            Kind::Table(table) | Kind::Tables(table) => table.find_owner(name),
-            _ => None,
-        })
-    }
-}
-
 /// The number, unless it is below zero or beyond 64 bits.
 fn whole(number: &DeInteger<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str().strip_prefix('+').unwrap_or(number.as_str()), number.radix()).ok()
-}
-
-/// Reads a size: digits and a unit. Units are powers of 1024, as partition tools have it; `GB` is refused
-/// because half of all people read it as 10⁹.
-pub fn size(text: &str) -> Result<u64, &'static str> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    if number.is_empty() {
-        return Err("it does not begin with a number");
-    }
-    let shift = match unit.trim() {
-        "" | "B" => 0,
-        "K" | "KiB" => 10,
-        "M" | "MiB" => 20,
-        "G" | "GiB" => 30,
-        "T" | "TiB" => 40,
-        "KB" | "MB" | "GB" | "TB" | "kB" => {
-            return Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024");
-        }
-        _ => return Err("its unit is unknown"),
-    };
-    let number: u64 = number.parse().map_err(|_| "it is too large")?;
-    number.checked_mul(1 << shift).ok_or("it is too large")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A size decides where a partition ends; a misread unit is a misplaced file system.
-    #[test]
-    fn sizes() {
-        assert_eq!(size("512MiB"), Ok(512 << 20));
-        assert_eq!(size("8G"), Ok(8 << 30));
-        assert_eq!(size("4 GiB"), Ok(4 << 30));
-        assert_eq!(size("2T"), Ok(2 << 40));
-        assert_eq!(size("4096"), Ok(4096));
-        assert_eq!(size("4GB"), Err("units are `KiB`, `MiB`, `GiB` and `TiB`, powers of 1024"));
-        assert_eq!(size("all"), Err("it does not begin with a number"));
-        assert_eq!(size("1.5G"), Err("its unit is unknown"));
-        assert_eq!(size("-1G"), Err("it does not begin with a number"));
-        assert_eq!(size("99999999T"), Err("it is too large"));
-    }
 }

@@ -154,6 +154,15 @@ pub enum Event {
         /// The path it asked for.
         path: String,
     },
+    /// A client asked to mount a path and was not given it.
+    RootRefused {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// The path it asked for.
+        path: String,
+        /// Why, a phrase.
+        reason: String,
+    },
     /// The box reached a rung by its own word.
     Reached {
         /// Which rung.

@@ -50,6 +50,9 @@ pub(crate) fn run() -> ExitCode {
     let parameters = BootParameters::read(&line);
     let modules = Arc::new(modules::Modules::read());
     let coldplug = coldplug::start(&modules, &voice);
+    if let Some(parameters) = &parameters {
+        root::prepare(parameters.root, &modules);
+    }
     if let Err(failure) = linux::link::loopback_up() {
         voice.progress(&failure.to_string());
     }

@@ -7,7 +7,7 @@ use model::modules::dependency::DependencyTable;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What became of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub(crate) struct Modules {
     here: DependencyTable,
     packages: PackageTable,
     folder: PathBuf,
-    outcomes: Mutex<BTreeMap<String, Outcome>>,
+    /// By module; `None` while one thread loads it and others wait.
+    outcomes: Mutex<BTreeMap<String, Option<Outcome>>>,
+    changed: Condvar,
 }
 
 impl Modules {
@@ -41,6 +43,7 @@ impl Modules {
             packages: PackageTable::read(text(PACKAGES)),
             folder: PathBuf::from("/lib/modules").join(release),
             outcomes: Mutex::default(),
+            changed: Condvar::new(),
         }
     }
 
@@ -65,25 +68,35 @@ impl Modules {
     /// Loads one module after all that it needs.
     pub(crate) fn load(&self, module: &str) -> Outcome {
         let name = model::modules::name(module).into_owned();
-        if let Some(known) = self.outcome(&name) {
-            return known;
-        }
         let mut own = Outcome::Absent;
         for load in self.here.load_order(&name) {
-            let outcome = match self.outcome(load.module) {
-                Some(known) => known,
-                None => match module::load(&self.folder.join(load.path)) {
-                    Ok(()) => Outcome::Loaded,
-                    Err(error) => Outcome::Refused(error),
-                },
-            };
-            self.note(load.module, outcome);
+            let outcome = self.load_file(load.module, load.path);
             if load.module == name {
                 own = outcome;
             }
         }
-        self.note(&name, own);
         own
+    }
+
+    /// Hands one file to the kernel, once: a second load of a module that is starting ends in `EBUSY` on some
+    /// kernels (`kernel/module/main.c`, `add_unformed_module`), which would read as a refusal.
+    fn load_file(&self, module: &str, path: &str) -> Outcome {
+        let mut outcomes = self.lock();
+        while let Some(known) = outcomes.get(module) {
+            match known {
+                Some(outcome) => return *outcome,
+                None => outcomes = self.changed.wait(outcomes).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+        outcomes.insert(module.to_owned(), None);
+        drop(outcomes);
+        let outcome = match module::load(&self.folder.join(path)) {
+            Ok(()) => Outcome::Loaded,
+            Err(error) => Outcome::Refused(error),
+        };
+        self.lock().insert(module.to_owned(), Some(outcome));
+        self.changed.notify_all();
+        outcome
     }
 
     /// The modules that fit a device, here or not, each with what became of it.
@@ -107,10 +120,10 @@ impl Modules {
     }
 
     fn outcome(&self, module: &str) -> Option<Outcome> {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).get(module).copied()
+        self.lock().get(module).copied().flatten()
     }
 
-    fn note(&self, module: &str, outcome: Outcome) {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(module.to_owned(), outcome);
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<Outcome>>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

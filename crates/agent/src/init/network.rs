@@ -29,6 +29,8 @@ const BOOT_NIC_FIRST: Duration = Duration::from_secs(60);
 const USB_LAST: Duration = Duration::from_secs(20);
 /// How often the waiting is told.
 const TELL: Duration = Duration::from_secs(5);
+/// How often it is judged what is wrong: it reads a few hundred small files.
+const JUDGE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 /// The causes that stand for "no server found".
 const CAUSES: &[&str] =
@@ -92,6 +94,7 @@ pub(super) fn find_server(wish: Wish, modules: &Modules, coldplug: &Coldplug, vo
         nics: BTreeMap::new(),
         seen: BTreeMap::new(),
         told: Instant::now(),
+        judged: None,
         rung: Rung::InitrdSpoke,
     };
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
@@ -102,7 +105,8 @@ pub(super) fn find_server(wish: Wish, modules: &Modules, coldplug: &Coldplug, vo
         if let Some(network) = search.winner(voice) {
             return network;
         }
-        if coldplug.has_settled() {
+        if coldplug.has_settled() && search.judged.is_none_or(|at| at.elapsed() >= JUDGE) {
+            search.judged = Some(Instant::now());
             let links: Vec<Link> = search.seen.values().map(|(link, _)| link.clone()).collect();
             let without_nic = search.judge_cards(&links, modules, &release);
             voice.only(without_nic, verdict::CAUSES);
@@ -120,6 +124,7 @@ struct Search {
     /// Every interface, with since when it is known.
     seen: BTreeMap<String, (Link, Instant)>,
     told: Instant,
+    judged: Option<Instant>,
     rung: Rung,
 }
 

@@ -16,6 +16,7 @@ use model::ladder::Rung;
 use model::timeline::Trouble;
 use rustix::io::Errno;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where the live OS's root stands, seen from the initramfs.
@@ -24,7 +25,7 @@ const READ: &str = "/live/read";
 const WRITES: &str = "/live/writes";
 const MEMORY: &str = "/live/memory";
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The causes that stand for "no root".
 const CAUSES: &[&str] = &[
     "nfs-server-unreachable",
@@ -42,13 +43,22 @@ const CAUSES: &[&str] = &[
     "rootfs-wrong-image",
 ];
 
+/// Loads what mounting this root takes. A second's work that is done while the link comes up.
+pub(super) fn prepare(road: RootRoad, modules: &Arc<Modules>) {
+    let modules = modules.clone();
+    let load = move || {
+        modules_for(road).iter().for_each(|name| {
+            modules.load(name);
+        })
+    };
+    // Without a thread `mount` loads them when it needs them.
+    let _ = std::thread::Builder::new().name("root-modules".into()).spawn(load);
+}
+
 /// Mounts the root. Tries for ever, and says what is wrong as long as it is.
 pub(super) fn mount(parameters: &BootParameters, found: &Found, modules: &Modules, voice: &Voice) {
     if mount::is_mounted(ROOT.as_ref()) {
         return;
-    }
-    for module in ["overlay", "nfs", "nfsv3", "loop", "squashfs"] {
-        modules.load(module);
     }
     let mut pause = Duration::from_secs(1);
     let begun = Instant::now();
@@ -70,6 +80,13 @@ pub(super) fn mount(parameters: &BootParameters, found: &Found, modules: &Module
     }
 }
 
+fn modules_for(road: RootRoad) -> &'static [&'static str] {
+    match road {
+        RootRoad::Nfs => &["nfs", "nfsv3", "overlay"],
+        RootRoad::Ram => &["loop", "squashfs", "overlay"],
+    }
+}
+
 fn attempt(
     parameters: &BootParameters,
     found: &Found,
@@ -79,6 +96,9 @@ fn attempt(
     let what = if mount::is_mounted(READ.as_ref()) {
         "the root that was mounted before".to_owned()
     } else {
+        for module in modules_for(parameters.root) {
+            modules.load(module);
+        }
         match parameters.root {
             RootRoad::Nfs => mount_nfs(parameters, found, modules, voice)?,
             RootRoad::Ram => mount_squashfs(parameters, found, voice)?,

@@ -7,15 +7,20 @@ use model::timeline::{Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many kernel lines go with a trouble to the server.
 const KERNEL_LINES: usize = 20;
+
+/// Evidence alone (counters) is not said again more often than this.
+const CALM: Duration = Duration::from_secs(5);
 
 /// A handle that every thread of the worker can have.
 #[derive(Clone, Debug)]
 pub(super) struct Voice {
     beacon: Beacon,
-    troubles: Arc<Mutex<BTreeMap<String, Trouble>>>,
+    /// What stands on the screen, with since when.
+    troubles: Arc<Mutex<BTreeMap<String, (Trouble, Instant)>>>,
 }
 
 impl Voice {
@@ -49,13 +54,14 @@ impl Voice {
     /// Something is wrong. Said again only when its text has changed.
     pub(super) fn trouble(&self, trouble: Trouble) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = troubles.insert(trouble.cause.clone(), trouble.clone());
-        if known.as_ref() == Some(&trouble) {
+        let known = troubles.get(&trouble.cause);
+        let is_known = known.is_some_and(|(known, _)| known.sentence == trouble.sentence);
+        if known.is_some_and(|(known, at)| *known == trouble || is_known && at.elapsed() < CALM) {
             return;
         }
-        // Evidence that changes each second (counters, seconds left) is for the screen; the server hears of
-        // a trouble once.
-        if known.is_none_or(|known| known.sentence != trouble.sentence) {
+        troubles.insert(trouble.cause.clone(), (trouble.clone(), Instant::now()));
+        // New evidence is for the screen; the server hears of a trouble once.
+        if !is_known {
             let kernel_log = linux::kmsg::tail(KERNEL_LINES);
             self.beacon.tell(Event::TroubleFound { trouble: trouble.clone(), kernel_log });
         }

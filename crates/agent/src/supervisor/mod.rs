@@ -29,6 +29,8 @@ const KERNEL_LINES: usize = 20;
 const GOOD_LIFE: Duration = Duration::from_secs(60);
 /// The longest pause before a worker is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// While a trouble stands on the screen, nothing else is said more often than this.
+const CALM: Duration = Duration::from_secs(30);
 /// What a person can press.
 const KEYS: &str = "press: s for a shell, R to restart this box, P to turn it off";
 
@@ -65,6 +67,8 @@ struct Supervisor {
     last_words: Option<String>,
     /// The trouble that stands on the screen, so that it is drawn when it changes and not each second.
     shown: Option<Trouble>,
+    /// When something was written to the screen last.
+    spoke: Instant,
 }
 
 impl Supervisor {
@@ -78,6 +82,7 @@ impl Supervisor {
             troubles: Vec::new(),
             last_words: None,
             shown: None,
+            spoke: Instant::now(),
         }
     }
 
@@ -183,7 +188,7 @@ impl Supervisor {
 
     fn take(&mut self, word: Word) {
         match word {
-            Word::Progress { line } => self.say(&line),
+            Word::Progress { line } => self.mention(&line),
             Word::Reached { rung, detail } => {
                 self.rung = self.rung.max(rung);
                 self.say(&format!("{}: {detail}", rung.label()));
@@ -249,6 +254,7 @@ impl Supervisor {
         }
         if are_ours {
             for seat in &mut self.seats {
+                seat.tend();
                 seat.listen();
             }
         }
@@ -279,7 +285,8 @@ impl Supervisor {
         }
         // The lowest rung's trouble is the cause; what comes later follows from it.
         let first = self.troubles.iter().min_by_key(|trouble| trouble.rung).cloned();
-        if first == self.shown {
+        if first == self.shown || self.is_same_but_for_evidence(first.as_ref()) && self.spoke.elapsed() < CALM
+        {
             return;
         }
         if let Some(trouble) = &first {
@@ -290,8 +297,29 @@ impl Supervisor {
             for seat in &self.seats {
                 seat.show(&format!("\n{text}\n"));
             }
+            self.spoke = Instant::now();
         }
         self.shown = first;
+    }
+
+    /// Counters in the evidence change all the time; a screen that is drawn all the time cannot be read.
+    fn is_same_but_for_evidence(&self, new: Option<&Trouble>) -> bool {
+        matches!((&self.shown, new), (Some(old), Some(new))
+            if (&old.cause, &old.sentence, &old.fix) == (&new.cause, &new.sentence, &new.fix))
+    }
+
+    /// Says a line of progress. While a trouble stands on the screen its cause stays the last line.
+    fn mention(&mut self, line: &str) {
+        let Some(trouble) = self.shown.clone() else { return self.say(line) };
+        if self.spoke.elapsed() < CALM || self.controller_runs() {
+            return kmsg::say(line);
+        }
+        self.say(line);
+        let reminder = screen::reminder(&trouble);
+        for seat in &self.seats {
+            seat.show(&format!("{reminder}\n"));
+        }
+        self.spoke = Instant::now();
     }
 
     /// A person who leaves a shell sees again what is wrong.

@@ -38,6 +38,17 @@ impl Seat {
         self.listening
     }
 
+    /// Opens the console again where it was hung up, by a shell that ended or by the controller.
+    pub(super) fn tend(&mut self) {
+        if self.shell.is_none()
+            && !self.console.is_alive()
+            && let Some(console) = Console::open(self.name())
+        {
+            self.console = console;
+            self.listening = false;
+        }
+    }
+
     /// Takes the keyboard, unless a shell has it.
     pub(super) fn listen(&mut self) {
         if !self.listening && self.shell.is_none() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// One path that a recipe writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// A file, with its permission bits.
     File(PathBuf, u32),
     /// A symbolic link.
@@ -19,7 +19,7 @@ pub enum Piece {
 }
 
 /// Everything that a recipe's files come to: path in the root, and what is put there. Sorted.
-pub fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> {
+pub(crate) fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> {
     let mut pieces = BTreeMap::new();
     for file in &recipe.files {
         let source = line.join(&file.source);
@@ -28,7 +28,12 @@ pub fn pieces(recipe: &Recipe, line: &Path) -> Result<BTreeMap<PathBuf, Piece>> 
     Ok(pieces)
 }
 
-fn collect(source: &Path, path: &Path, file: &RecipeFile, pieces: &mut BTreeMap<PathBuf, Piece>) -> Result<()> {
+fn collect(
+    source: &Path,
+    path: &Path,
+    file: &RecipeFile,
+    pieces: &mut BTreeMap<PathBuf, Piece>,
+) -> Result<()> {
     let reading = || format!("cannot read {}, which the recipe puts at {}", source.display(), path.display());
     let kind = source.symlink_metadata().or_fail(reading)?;
     if kind.is_dir() {
@@ -52,13 +57,14 @@ fn collect(source: &Path, path: &Path, file: &RecipeFile, pieces: &mut BTreeMap<
 }
 
 /// Carries a recipe out on a configured root.
-pub fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()> {
     let open = Root::open(root)?;
     for (path, piece) in pieces(recipe, line)? {
         match piece {
             Piece::Link(target) => open.link(&path, &target)?,
             Piece::File(source, mode) => {
-                let content = std::fs::read(&source).or_fail(|| format!("cannot read {}", source.display()))?;
+                let content =
+                    std::fs::read(&source).or_fail(|| format!("cannot read {}", source.display()))?;
                 open.write(&path, &content, mode)?;
             }
         }
@@ -83,7 +89,7 @@ pub fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Result<()
 }
 
 /// Makes the initrd of every kernel in an appliance, as the appliance itself would.
-pub fn make_initrd(root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn make_initrd(root: &Path, epoch: u64) -> Result<()> {
     if !root.join("usr/sbin/update-initramfs").exists() {
         return Ok(());
     }

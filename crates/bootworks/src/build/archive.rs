@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use wire::deb::{Stanza, compare_versions, dependency_names, percent_decoded, stanzas};
 
 /// The only architecture that boxes have.
-pub const ARCHITECTURE: &str = "amd64";
+pub(crate) const ARCHITECTURE: &str = "amd64";
 
 /// Archives as apt sees them.
 #[derive(Debug)]
-pub struct Apt {
+pub(crate) struct Apt {
     settings: PathBuf,
     folder: PathBuf,
     sources: Vec<Source>,
@@ -27,7 +27,7 @@ pub struct Apt {
 
 impl Apt {
     /// Sets apt up for these archives and has it fetch and verify their indexes.
-    pub fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
+    pub(crate) fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
         let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
         let folder = store.apt(&digest(&text));
         let apt = Apt { settings: folder.join("apt.conf"), folder, sources };
@@ -42,13 +42,16 @@ impl Apt {
         let tried = apt.sources.iter().map(|source| format!("{} ({})", source.uri, source.suites.join(", ")));
         let failure = Failure::new(format!("cannot take the package indexes from {}", list(tried)));
         let said = String::from_utf8_lossy(&err);
-        let lines = out.lines().filter(|line| line.starts_with("Err:")).chain(said.lines().filter_map(complaint));
+        let lines =
+            out.lines().filter(|line| line.starts_with("Err:")).chain(said.lines().filter_map(complaint));
         let failure = lines.collect::<BTreeSet<_>>().into_iter().fold(failure, Failure::because);
-        Err(failure.hint(if said.contains("signature") || said.contains("NO_PUBKEY") || said.contains("not signed") {
-            "name the archive's keyring in the recipe's mirror: `signed-by = \"/path/to/keyring.gpg\"`"
-        } else {
-            "see whether the archive answers from here, or name another one under `mirrors` in the recipe"
-        }))
+        Err(failure.hint(
+            if said.contains("signature") || said.contains("NO_PUBKEY") || said.contains("not signed") {
+                "name the archive's keyring in the recipe's mirror: `signed-by = \"/path/to/keyring.gpg\"`"
+            } else {
+                "see whether the archive answers from here, or name another one under `mirrors` in the recipe"
+            },
+        ))
     }
 
     fn write(&self, sources: &str) -> Result<()> {
@@ -87,14 +90,16 @@ impl Apt {
     }
 
     /// Reads the verified indexes.
-    pub fn index(&self) -> Result<Index> {
+    pub(crate) fn index(&self) -> Result<Index> {
         let format = "$(FILENAME)\t$(REPO_URI)\t$(RELEASE)";
         let out = self.get().args(["indextargets", "--format", format, "Created-By: Packages"]).run()?;
         let mut texts = Vec::new();
         let mut archives = BTreeSet::new();
         for line in String::from_utf8_lossy(&out).lines() {
             let mut fields = line.split('\t');
-            let (Some(file), Some(uri), Some(suite)) = (fields.next(), fields.next(), fields.next()) else { continue };
+            let (Some(file), Some(uri), Some(suite)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
             // An empty component has no index file.
             if let Ok(text) = std::fs::read_to_string(file) {
                 texts.push((uri.trim_end_matches('/').to_owned(), text));
@@ -111,24 +116,36 @@ impl Apt {
         let files = std::fs::read_dir(&lists).or_fail(|| format!("cannot read {}", lists.display()))?;
         let release = files
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|file| file.strip_suffix("InRelease").or(file.strip_suffix("Release")).is_some_and(|stem| name.starts_with(stem)))
+            .filter(|file| {
+                file.strip_suffix("InRelease")
+                    .or(file.strip_suffix("Release"))
+                    .is_some_and(|stem| name.starts_with(stem))
+            })
             .max()
             .ok_or_else(|| Failure::new(format!("apt kept no Release file of {uri} {suite}")))?;
         let path = lists.join(release);
         let text = std::fs::read_to_string(&path).or_fail(|| format!("cannot read {}", path.display()))?;
-        let date = text.lines().find_map(|line| line.strip_prefix("Date:")).unwrap_or_default().trim().to_owned();
+        let date =
+            text.lines().find_map(|line| line.strip_prefix("Date:")).unwrap_or_default().trim().to_owned();
         Ok(Archive { uri: uri.to_owned(), suite: suite.to_owned(), date, sha256: digest_file(&path)?.0 })
     }
 
     /// The packages that an installation of `wanted` on an empty disk would bring, with what they depend on.
-    pub fn resolve(&self, wanted: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+    pub(crate) fn resolve(
+        &self,
+        wanted: &BTreeSet<String>,
+        index: &Index,
+        what: &str,
+    ) -> Result<Vec<Package>> {
         index.know(wanted, what)?;
-        let child = self.get().args(["install", "-qq", "--yes", "--print-uris", "--"]).args(wanted);
+        let child = self.get().args(["install", "--yes", "--print-uris", "--"]).args(wanted);
         let (status, out, err) = child.spawn_and_wait()?;
         let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
         if !status.success() {
             let failure = Failure::new(format!("the packages of {what} do not go together"));
-            let reasons = out.lines().map(str::trim).filter(|line| line.contains("Depends:") || line.contains("Conflicts:") || line.contains("Breaks:"));
+            let reasons = out.lines().map(str::trim).filter(|line| {
+                line.contains("Depends:") || line.contains("Conflicts:") || line.contains("Breaks:")
+            });
             let failure = reasons.chain(err.lines().filter_map(complaint)).fold(failure, Failure::because);
             return Err(failure.hint("take one of them out of the recipe, or the archive that it comes from"));
         }
@@ -136,7 +153,12 @@ impl Apt {
     }
 
     /// The packages of these names that an installation would choose, without what they depend on.
-    pub fn candidates(&self, names: &BTreeSet<String>, index: &Index, what: &str) -> Result<Vec<Package>> {
+    pub(crate) fn candidates(
+        &self,
+        names: &BTreeSet<String>,
+        index: &Index,
+        what: &str,
+    ) -> Result<Vec<Package>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -165,7 +187,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 /// The verified indexes of the archives.
 #[derive(Debug)]
-pub struct Index {
+pub(crate) struct Index {
     texts: Vec<(String, String)>,
     /// The archives they are from.
     pub archives: Vec<Archive>,
@@ -177,7 +199,7 @@ impl Index {
     }
 
     /// Names of the packages without which no Debian system works: essential, or of priority `required`.
-    pub fn base(&self) -> BTreeSet<String> {
+    pub(crate) fn base(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for (_, stanza) in self.stanzas() {
             let essential = stanza.field("Essential").is_some_and(|value| value == "yes");
@@ -194,14 +216,18 @@ impl Index {
     }
 
     /// The newest stanza of each package whose name passes.
-    pub fn newest(&self, pass: impl Fn(&str) -> bool) -> BTreeMap<&str, Stanza<'_>> {
+    pub(crate) fn newest(&self, pass: impl Fn(&str) -> bool) -> BTreeMap<&str, Stanza<'_>> {
         let mut newest: BTreeMap<&str, Stanza<'_>> = BTreeMap::new();
         let version = |stanza: &Stanza<'_>| stanza.field("Version").unwrap_or_default().to_owned();
         for (_, stanza) in self.stanzas() {
             // The first line of a stanza is the name, everywhere; that is quicker than looking.
             let first = stanza.text().strip_prefix("Package: ").and_then(|rest| rest.lines().next());
-            let Some(name) = first.or_else(|| stanza.field("Package")).filter(|name| pass(name)) else { continue };
-            let older = newest.get(name).is_none_or(|known| compare_versions(&version(known), &version(&stanza)).is_lt());
+            let Some(name) = first.or_else(|| stanza.field("Package")).filter(|name| pass(name)) else {
+                continue;
+            };
+            let older = newest
+                .get(name)
+                .is_none_or(|known| compare_versions(&version(known), &version(&stanza)).is_lt());
             if older {
                 newest.insert(name, stanza);
             }
@@ -250,7 +276,8 @@ impl Index {
 
     /// What apt printed as `'URL' file size hash` lines, as packages with their SHA-256 from the indexes.
     fn packages(&self, printed: &str) -> Result<Vec<Package>> {
-        let urls: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix('\'')?.split('\'').next()).collect();
+        let urls: Vec<&str> =
+            printed.lines().filter_map(|line| line.strip_prefix('\'')?.split('\'').next()).collect();
         let mut wanted: HashMap<String, Option<Package>> =
             urls.iter().map(|url| (percent_decoded(url).into_owned(), None)).collect();
         for (uri, stanza) in self.stanzas() {
@@ -265,8 +292,9 @@ impl Index {
             match wanted.get(&*percent_decoded(url)).cloned().flatten() {
                 Some(package) => packages.push(Package { url: url.to_owned(), ..package }),
                 None => {
-                    return Err(Failure::new(format!("the index has no SHA-256 for {url}"))
-                        .hint("the archive is too old or broken; name another one under `mirrors` in the recipe"));
+                    return Err(Failure::new(format!("the index has no SHA-256 for {url}")).hint(
+                        "the archive is too old or broken; name another one under `mirrors` in the recipe",
+                    ));
                 }
             }
         }
@@ -331,7 +359,8 @@ mod tests {
     /// A slip of the finger should cost one look, not a search.
     #[test]
     fn an_unknown_package_names_its_neighbours() {
-        let index = index("Package: xfsprogs\n\nPackage: xfsdump\n\nPackage: lvm2\nProvides: lvm (= 2), volumes\n");
+        let index =
+            index("Package: xfsprogs\n\nPackage: xfsdump\n\nPackage: lvm2\nProvides: lvm (= 2), volumes\n");
         let wanted = ["xfsprog", "lvm2", "volumes", "frobnicate"].map(str::to_owned).into();
         expect_test::expect![[r#"
             error: no archive has 2 packages of the live OS
@@ -349,8 +378,9 @@ mod tests {
         let index = index(&format!(
             "Package: a\nVersion: 1+b\nArchitecture: amd64\nSize: 5\nFilename: pool/a_1+b.deb\nSHA256: {digest}\n"
         ));
-        let packages =
-            index.packages("NOTE\n'http://a.example.org/debian/pool/a_1%2bb.deb' a_1+b.deb 5 MD5Sum:0\n").unwrap();
+        let packages = index
+            .packages("NOTE\n'http://a.example.org/debian/pool/a_1%2bb.deb' a_1+b.deb 5 MD5Sum:0\n")
+            .unwrap();
         assert_eq!(packages.len(), 1);
         assert_eq!((packages[0].version.as_str(), packages[0].sha256.as_str()), ("1+b", digest.as_str()));
         assert!(index.packages("'http://a.example.org/debian/pool/b.deb' b 5\n").is_err());

@@ -23,7 +23,7 @@ const PASSED: &str = ".bootworks";
 
 /// A child with the environment that maintainer scripts and a recipe's scripts get. `epoch` is the time,
 /// seconds since 1970, that takes the place of now in what they write.
-pub fn child(program: &str, root: &Path, epoch: u64) -> Child {
+pub(crate) fn child(program: &str, root: &Path, epoch: u64) -> Child {
     Child::at(program)
         .without_environment()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -41,7 +41,7 @@ pub fn child(program: &str, root: &Path, epoch: u64) -> Child {
 }
 
 /// What must be there before the first package is unpacked.
-pub fn lay_out(root: &Path) -> Result<()> {
+pub(crate) fn lay_out(root: &Path) -> Result<()> {
     let open = Root::open(root)?;
     for name in MERGED {
         let folder = root.join("usr").join(name);
@@ -57,12 +57,12 @@ pub fn lay_out(root: &Path) -> Result<()> {
 
 /// Whether dpkg itself must unpack a package: one whose `preinst` moves other packages' files out of the way
 /// has to run before its own files are there.
-pub fn is_left_to_dpkg(unpacked: &Unpacked<'_>) -> bool {
+pub(crate) fn is_left_to_dpkg(unpacked: &Unpacked<'_>) -> bool {
     unpacked.text("preinst").contains("dpkg-divert")
 }
 
 /// Configures the unpacked packages, and unpacks and configures those that were left to dpkg.
-pub fn configure(
+pub(crate) fn configure(
     root: &Path,
     packages: &[Unpacked<'_>],
     lists: &[Vec<PathBuf>],
@@ -107,7 +107,10 @@ fn furnish(root: &Path) -> Result<()> {
         }
     }
     // Time zone and host name are read by scripts; Debian's own defaults.
-    for (name, content) in [("etc/hostname", "localhost\n"), ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")] {
+    for (name, content) in [
+        ("etc/hostname", "localhost\n"),
+        ("etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"),
+    ] {
         if !root.join(name).exists() {
             open.write(Path::new(name), content.as_bytes(), 0o644)?;
         }
@@ -121,7 +124,8 @@ fn still(root: &Path) -> Result<()> {
     for name in STILL {
         let path = root.join(name);
         if path.exists() {
-            std::fs::rename(&path, aside(&path)).or_fail(|| format!("cannot set {} aside", path.display()))?;
+            std::fs::rename(&path, aside(&path))
+                .or_fail(|| format!("cannot set {} aside", path.display()))?;
             open.write(Path::new(name), b"#!/bin/sh\nexit 0\n", 0o755)?;
         }
     }
@@ -148,7 +152,8 @@ fn aside(path: &Path) -> PathBuf {
 
 /// Runs the `preinst` scripts, in one shell.
 fn preinst(root: &Path, packages: &[Unpacked<'_>], epoch: u64) -> Result<()> {
-    let mut script = String::from("set -e\nexport DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1\n");
+    let mut script =
+        String::from("set -e\nexport DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT=1\n");
     script += "export DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT= DPKG_FORCE=\n";
     for unpacked in packages.iter().filter(|unpacked| unpacked.control.contains_key("preinst")) {
         let package = &unpacked.opened.package;
@@ -157,7 +162,10 @@ fn preinst(root: &Path, packages: &[Unpacked<'_>], epoch: u64) -> Result<()> {
             package.name, package.architecture
         );
         let file = format!("/var/lib/dpkg/info/{}.preinst", unpacked.qualified());
-        script += &format!("{file} install || {{ echo \"the preinst of {} failed\" >&2; exit 1; }}\n", package.name);
+        script += &format!(
+            "{file} install || {{ echo \"the preinst of {} failed\" >&2; exit 1; }}\n",
+            package.name
+        );
     }
     let version = child("/usr/bin/dpkg-query", root, epoch).args(["-W", "-f", "${Version}", "dpkg"]).run()?;
     child("/bin/sh", root, epoch)
@@ -175,7 +183,8 @@ fn unpack_by_dpkg(root: &Path, left: &[&Opened], epoch: u64) -> Result<()> {
     let mut files = Vec::new();
     for opened in left {
         let name = format!("{}.deb", opened.package.name);
-        std::fs::copy(opened.path(), folder.join(&name)).or_fail(|| format!("cannot copy {name} into the root"))?;
+        std::fs::copy(opened.path(), folder.join(&name))
+            .or_fail(|| format!("cannot copy {name} into the root"))?;
         files.push(format!("/{PASSED}/{name}"));
     }
     let done = child("/usr/bin/dpkg", root, epoch)
@@ -187,7 +196,7 @@ fn unpack_by_dpkg(root: &Path, left: &[&Opened], epoch: u64) -> Result<()> {
 }
 
 /// Runs a program of the line inside the root, under its own name.
-pub fn run_script(root: &Path, script: &Path, name: &str, epoch: u64) -> Result<()> {
+pub(crate) fn run_script(root: &Path, script: &Path, name: &str, epoch: u64) -> Result<()> {
     let content = std::fs::read(script).or_fail(|| format!("cannot read {}", script.display()))?;
     let inside = Path::new(PASSED).join(script.file_name().unwrap_or_default());
     Root::open(root)?.write(&inside, &content, 0o755)?;

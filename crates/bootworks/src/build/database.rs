@@ -12,7 +12,7 @@ use wire::deb::stanzas;
 
 /// A package with its control files.
 #[derive(Debug)]
-pub struct Unpacked<'a> {
+pub(crate) struct Unpacked<'a> {
     /// The package.
     pub opened: &'a Opened,
     /// Its control files.
@@ -21,18 +21,18 @@ pub struct Unpacked<'a> {
 
 impl Unpacked<'_> {
     /// One of its control files, as text; empty where it has none of that name.
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         self.control.get(name).map(|file| file.text().into_owned()).unwrap_or_default()
     }
 
     /// A field of its control file.
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         let text = self.text("control");
         stanzas(&text).next().and_then(|stanza| stanza.field(name).map(str::to_owned))
     }
 
     /// Its name as dpkg's files have it: with the architecture where other architectures' may stand beside it.
-    pub fn qualified(&self) -> String {
+    pub(crate) fn qualified(&self) -> String {
         let name = &self.opened.package.name;
         match self.field("Multi-Arch").as_deref() {
             Some("same") => format!("{name}:{}", self.opened.package.architecture),
@@ -48,7 +48,7 @@ impl Unpacked<'_> {
 }
 
 /// Makes an empty database, which dpkg and the maintainer scripts may use before packages are entered.
-pub fn prepare(root: &Path) -> Result<()> {
+pub(crate) fn prepare(root: &Path) -> Result<()> {
     for folder in ["info", "updates", "triggers", "alternatives", "parts"] {
         let folder = root.join("var/lib/dpkg").join(folder);
         std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
@@ -59,7 +59,7 @@ pub fn prepare(root: &Path) -> Result<()> {
 }
 
 /// Enters all packages as unpacked.
-pub fn enter(root: &Path, packages: &[Unpacked<'_>], lists: &[Vec<PathBuf>]) -> Result<()> {
+pub(crate) fn enter(root: &Path, packages: &[Unpacked<'_>], lists: &[Vec<PathBuf>]) -> Result<()> {
     let digests = conffile_digests(root, packages)?;
     let mut status = String::new();
     let mut interests: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -133,7 +133,11 @@ fn conffile_digests(root: &Path, packages: &[Unpacked<'_>]) -> Result<BTreeMap<S
     let child = Child::at("/usr/bin/md5sum").arg("--").args(&paths).in_root(root);
     let (_, out, _) = child.spawn_and_wait()?;
     let text = String::from_utf8_lossy(&out);
-    Ok(text.lines().filter_map(|line| line.split_once("  ")).map(|(md5, path)| (path.into(), md5.into())).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .map(|(md5, path)| (path.into(), md5.into()))
+        .collect())
 }
 
 /// What a package's `triggers` file is interested in, with the suffix that dpkg keeps (deb-triggers(5)).

@@ -22,16 +22,16 @@ const FORM: &str = "drivers-1";
 
 /// A kernel of the suite: the package that people name, and what it brings.
 #[derive(Clone, Copy, Debug)]
-pub struct Kernel<'k> {
+pub(crate) struct Kernel<'k> {
     /// The package as `line.toml` names it: `linux-image-amd64`.
-    pub package: &'k str,
+    pub(crate) package: &'k str,
     /// Its modules.
-    pub tree: &'k Tree,
+    pub(crate) tree: &'k Tree,
 }
 
 /// The modules of a kernel package, from the folder where indexes are kept or else from the package. `sha256`
 /// is the package's own.
-pub fn of_package(deb: &Path, sha256: &str, kept: &Path) -> Result<Tree> {
+pub(crate) fn of_package(deb: &Path, sha256: &str, kept: &Path) -> Result<Tree> {
     let file = kept.join(format!("{sha256}.{FORM}.zst"));
     if let Some(tree) = read_kept(&file) {
         return Ok(tree);
@@ -42,7 +42,7 @@ pub fn of_package(deb: &Path, sha256: &str, kept: &Path) -> Result<Tree> {
 }
 
 /// The modules in an unpacked kernel package, or in any root: `FOLDER/lib/modules/RELEASE`.
-pub fn of_folder(folder: &Path) -> Result<Tree> {
+pub(crate) fn of_folder(folder: &Path) -> Result<Tree> {
     let (release, modules) = release_in(folder)?;
     let mut files = Vec::new();
     walk(&modules, &mut files)?;
@@ -62,7 +62,7 @@ pub fn of_folder(folder: &Path) -> Result<Tree> {
 }
 
 /// The one release of a folder and its modules' folder.
-pub fn release_in(folder: &Path) -> Result<(String, PathBuf)> {
+pub(crate) fn release_in(folder: &Path) -> Result<(String, PathBuf)> {
     let mut found = Vec::new();
     for base in ["lib/modules", "usr/lib/modules"] {
         let Ok(entries) = std::fs::read_dir(folder.join(base)) else { continue };
@@ -86,12 +86,12 @@ pub fn release_in(folder: &Path) -> Result<(String, PathBuf)> {
 }
 
 /// Which driver fits which device, over all these kernels.
-pub fn union(kernels: &[Kernel<'_>]) -> AliasTable {
+pub(crate) fn union(kernels: &[Kernel<'_>]) -> AliasTable {
     AliasTable::of(kernels.iter().flat_map(|kernel| kernel.tree.alias_pairs()))
 }
 
 /// What the drivers of all these kernels drive, as far as it matters for a boot.
-pub fn classes(kernels: &[Kernel<'_>]) -> BTreeMap<DeviceClass, BTreeSet<String>> {
+pub(crate) fn classes(kernels: &[Kernel<'_>]) -> BTreeMap<DeviceClass, BTreeSet<String>> {
     let mut classes: BTreeMap<DeviceClass, BTreeSet<String>> = BTreeMap::new();
     for (name, module) in kernels.iter().flat_map(|kernel| &kernel.tree.modules) {
         if let Some(class) = choice::class(&module.path) {
@@ -102,7 +102,7 @@ pub fn classes(kernels: &[Kernel<'_>]) -> BTreeMap<DeviceClass, BTreeSet<String>
 }
 
 /// Which of these kernels have a driver that `own` lacks: packages by driver.
-pub fn elsewhere(own: &Tree, kernels: &[Kernel<'_>]) -> BTreeMap<String, Vec<String>> {
+pub(crate) fn elsewhere(own: &Tree, kernels: &[Kernel<'_>]) -> BTreeMap<String, Vec<String>> {
     let mut packages: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for kernel in kernels {
         let drivers = kernel.tree.modules.keys().chain(&kernel.tree.builtin);
@@ -176,12 +176,12 @@ fn wanted(name: &str) -> bool {
 }
 
 /// Whether a file is a kernel module, compressed or not.
-pub fn is_module(name: &str) -> bool {
+pub(crate) fn is_module(name: &str) -> bool {
     [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().any(|end| name.ends_with(end))
 }
 
 /// A module's bytes as the kernel links them.
-pub fn decompressed(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn decompressed(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     let broken = || format!("cannot decompress {name}");
     let mut plain = Vec::new();
     match name.rsplit_once('.') {

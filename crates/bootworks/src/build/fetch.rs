@@ -23,7 +23,7 @@ const BODY: Duration = Duration::from_secs(900);
 
 /// What a fetch did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     /// Files that were not there before.
     pub files: usize,
     /// Their sizes together.
@@ -31,7 +31,7 @@ pub struct Fetched {
 }
 
 /// Makes sure that every package of the lock is in the store.
-pub fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
+pub(crate) fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
     let mut missing: Vec<&Package> = lock.files().into_values().collect();
     missing.retain(|package| !store.package(&package.sha256).is_file());
     // Large ones first: the last connection should not be alone with the kernel.
@@ -77,8 +77,13 @@ fn agent() -> ureq::Agent {
 fn fetch_one(agent: &ureq::Agent, package: &Package, store: &Store) -> Result<()> {
     let partial = store.partial(&package.sha256);
     let writing = || format!("cannot write {}", partial.display());
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&partial).or_fail(writing)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&partial)
+        .or_fail(writing)?;
     // Two builds may want the same package: the second waits here and then finds it done.
     rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).or_fail(writing)?;
     let done = store.package(&package.sha256);
@@ -92,13 +97,15 @@ fn fetch_one(agent: &ureq::Agent, package: &Package, store: &Store) -> Result<()
         match attempt(agent, package, &mut file) {
             Ok(()) => {
                 file.sync_all().or_fail(writing)?;
-                return std::fs::rename(&partial, &done).or_fail(|| format!("cannot write {}", done.display()));
+                return std::fs::rename(&partial, &done)
+                    .or_fail(|| format!("cannot write {}", done.display()));
             }
             Err(why) => tried.push(why),
         }
     }
     tried.dedup();
-    let failure = Failure::new(format!("cannot fetch {} {} from {}", package.name, package.version, package.url));
+    let failure =
+        Failure::new(format!("cannot fetch {} {} from {}", package.name, package.version, package.url));
     let failure = tried.into_iter().fold(failure, Failure::because);
     Err(failure.hint("where the archive has a newer version only, `bootworks lock` takes that one"))
 }

@@ -21,7 +21,7 @@ const LEVEL: i32 = 3;
 
 /// A packed root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub(crate) struct Packed {
     /// SHA-256 of the file, hex.
     pub sha256: String,
     /// Its size.
@@ -31,7 +31,7 @@ pub struct Packed {
 }
 
 /// Packs the tree `root` into the file `to`.
-pub fn pack(root: &Path, to: &Path) -> Result<Packed> {
+pub(crate) fn pack(root: &Path, to: &Path) -> Result<Packed> {
     let writing = || format!("cannot write {}", to.display());
     let frames = Frames::new(File::create(to).or_fail(writing)?);
     let mut builder = tar::Builder::new(frames);
@@ -202,7 +202,7 @@ impl Write for Frames {
 }
 
 /// Takes somebody's image as it is, once its digest is what the line says.
-pub fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
+pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
     let name = file.to_string_lossy();
     if ![".tar.zst", ".tar.zstd"].iter().any(|suffix| name.ends_with(suffix)) {
         return Err(Failure::new(format!("{name} is no image that boxes can unpack"))
@@ -255,13 +255,22 @@ mod tests {
         let mut text = String::new();
         for entry in tar::Archive::new(stream).entries().unwrap() {
             let entry = entry.unwrap();
-            let (path, link) = (entry.path().unwrap().into_owned(), entry.link_name().unwrap().unwrap_or_default().into_owned());
+            let (path, link) = (
+                entry.path().unwrap().into_owned(),
+                entry.link_name().unwrap().unwrap_or_default().into_owned(),
+            );
             let header = entry.header();
-            text += &format!("{:?} {} {} {}\n", header.entry_type(), header.mtime().unwrap(), path.display(), link.display());
+            text += &format!(
+                "{:?} {} {} {}\n",
+                header.entry_type(),
+                header.mtime().unwrap(),
+                path.display(),
+                link.display()
+            );
         }
         expect_test::expect![[r#"
             Directory 1000000000 ./ 
-            Directory 1000000000 a/ 
+            Directory 1000000000 a 
             Regular 1000000000 a/file 
             Regular 1000000000 a/LONG 
             Link 1000000000 b a/file

@@ -13,6 +13,7 @@
 use super::drivers::{self, Kernel};
 use model::failure::{Explain as _, Failure, Result};
 use model::initrd::{self as place, Manifest, PackageTable};
+use model::modules::alias::AliasTable;
 use model::modules::tree::Tree;
 use model::modules::{choice, pattern};
 use model::proof::LiveOs;
@@ -25,54 +26,49 @@ const LEVEL: i32 = 9;
 
 /// What an initrd is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Sources<'s> {
+pub(crate) struct Sources<'s> {
     /// Folder of the unpacked kernel package, or a root that has it installed.
-    pub kernel_folder: &'s Path,
+    pub(crate) kernel_folder: &'s Path,
     /// The kernel: the package as `line.toml` names it, and its modules.
-    pub kernel: Kernel<'s>,
+    pub(crate) kernel: Kernel<'s>,
     /// All kernels of the suite that are known, this one too or not.
-    pub suite: &'s [Kernel<'s>],
+    pub(crate) suite: &'s [Kernel<'s>],
     /// The live OS's root, finished: its modules and its firmware are looked at.
-    pub root: &'s Path,
+    pub(crate) root: &'s Path,
     /// The agent, which becomes `/init`.
-    pub agent: &'s [u8],
+    pub(crate) agent: &'s [u8],
     /// A busybox that needs no libraries.
-    pub busybox: &'s [u8],
+    pub(crate) busybox: &'s [u8],
     /// Build id of this program.
-    pub build: &'s str,
+    pub(crate) build: &'s str,
     /// Modification time of every entry, seconds since 1970.
-    pub modified: u32,
+    pub(crate) modified: u32,
 }
 
 /// What was made.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub(crate) struct Built {
     /// The initrd, as the loader fetches it.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// What the proof needs to know.
-    pub live: LiveOs,
-    /// Number of modules in it.
-    pub modules: usize,
-    /// Number of firmware files in it.
-    pub firmware: usize,
-    /// Size unpacked.
-    pub unpacked_bytes: u64,
+    pub(crate) live: LiveOs,
 }
 
 /// Makes the initrd and what the proof has to know of this live OS.
 ///
 /// Errors: kernel and root are of two releases; the kernel lacks what mounting any root takes; a file that cannot
 /// be read.
-pub fn build(sources: &Sources<'_>) -> Result<Built> {
+pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     let tree = sources.kernel.tree;
     check_sources(sources)?;
     let chosen = choice::for_any_hardware(tree);
     let mut image = Image::new(sources.modified);
     image.add_base(sources);
     add_modules(&mut image, sources, &chosen)?;
-    let firmware = add_firmware(&mut image, sources, &chosen)?;
+    add_firmware(&mut image, sources, &chosen)?;
     let packages = drivers::elsewhere(tree, sources.suite);
-    add_tables(&mut image, sources, &chosen, &packages);
+    let aliases = drivers::union(&all(sources));
+    add_tables(&mut image, sources, &chosen, &aliases, &packages);
     let early = microcode(sources.root, sources.modified)?;
     let segments = image.write()?;
 
@@ -80,7 +76,7 @@ pub fn build(sources: &Sources<'_>) -> Result<Built> {
         release: tree.release.clone(),
         kernel: sources.kernel.package.to_owned(),
         builtin: tree.builtin.clone(),
-        aliases: aliases_of_all(sources),
+        aliases,
         classes: drivers::classes(&all(sources)),
         packages,
         ..LiveOs::default()
@@ -89,24 +85,17 @@ pub fn build(sources: &Sources<'_>) -> Result<Built> {
     (live.initrd, live.initrd_firmware) = found_in(tree, &names_in(&written)?);
     (live.root, live.root_firmware) = found_in(tree, &names_below(sources.root)?);
     live.firmware = asked_by(tree, live.initrd.union(&live.root));
-    // Of 1,000 parts that are built in, those count that drive something on some kernel.
-    live.builtin.retain(|name| sources.suite.iter().any(|kernel| kernel.tree.modules.contains_key(name)));
 
-    let unpacked = segments.plain.len() + segments.packed.len();
     let mut bytes = early;
     bytes.extend_from_slice(&segments.plain);
     bytes.extend(
         zstd::bulk::compress(&segments.packed, LEVEL).or_fail(|| "cannot compress the initrd".into())?,
     );
-    Ok(Built { bytes, modules: live.initrd.len(), firmware, unpacked_bytes: unpacked as u64, live })
+    Ok(Built { bytes, live })
 }
 
 fn all<'s>(sources: &Sources<'s>) -> Vec<Kernel<'s>> {
     std::iter::once(sources.kernel).chain(sources.suite.iter().copied()).collect()
-}
-
-fn aliases_of_all(sources: &Sources<'_>) -> model::modules::alias::AliasTable {
-    drivers::union(&all(sources))
 }
 
 /// Kernel, initrd and root of one release, and a kernel that can mount a root at all.
@@ -141,9 +130,9 @@ fn add_modules(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<Strin
     Ok(())
 }
 
-/// Puts in what the chosen modules ask for and the root has; gives the number of files.
-fn add_firmware(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<String>) -> Result<usize> {
-    let Some(folder) = firmware_folder(sources.root) else { return Ok(0) };
+/// Puts in what the chosen modules ask for and the root has.
+fn add_firmware(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<String>) -> Result<()> {
+    let Some(folder) = firmware_folder(sources.root) else { return Ok(()) };
     let there = files_below(&folder)?;
     let mut wanted = BTreeSet::new();
     for asked in asked_by(sources.kernel.tree, chosen.iter()).values().flatten() {
@@ -155,18 +144,19 @@ fn add_firmware(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<Stri
             std::fs::read(&path).or_fail(|| format!("cannot read the firmware {}", path.display()))?;
         image.add_file(&format!("lib/firmware/{name}"), 0o644, bytes);
     }
-    Ok(wanted.len())
+    Ok(())
 }
 
 fn add_tables(
     image: &mut Image,
     sources: &Sources<'_>,
     chosen: &BTreeSet<String>,
+    aliases: &AliasTable,
     packages: &BTreeMap<String, Vec<String>>,
 ) {
     let mut table =
         |path: &str, text: String| image.add_file(path.trim_start_matches('/'), 0o644, text.into());
-    table(place::ALIASES, aliases_of_all(sources).text().to_owned());
+    table(place::ALIASES, aliases.text().to_owned());
     table(place::DEPENDENCIES, sources.kernel.tree.dependency_table(chosen).text().to_owned());
     table(place::PACKAGES, PackageTable::of(packages).text().to_owned());
     table(place::BUILD, format!("{}\n", sources.build));

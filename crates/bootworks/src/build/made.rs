@@ -30,7 +30,7 @@ const DRIVERS: &str = "drivers.json";
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
-    ("ipxe.efi", &["usr/lib/ipxe/ipxe.efi", "usr/lib/ipxe/snponly.efi"]),
+    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe.efi"]),
     ("ipxe.iso", &["usr/lib/ipxe/ipxe.iso"]),
 ];
 /// Where a busybox without libraries is, before and after `/bin` went into `/usr`.
@@ -42,7 +42,7 @@ const UNPACKED: &str = "unpacked";
 
 /// What a build has made.
 #[derive(Debug)]
-pub struct Made {
+pub(crate) struct Made {
     outputs: Outputs,
     fresh: Vec<&'static str>,
     fetched: Fetched,
@@ -50,7 +50,14 @@ pub struct Made {
 }
 
 /// Makes what is not there yet. `phases` has what was done before.
-pub fn make(line: &Line, folder: &Path, lock: &Lock, store: &Store, agent: &[u8], mut phases: Phases) -> Result<Made> {
+pub(crate) fn make(
+    line: &Line,
+    folder: &Path,
+    lock: &Lock,
+    store: &Store,
+    agent: &[u8],
+    mut phases: Phases,
+) -> Result<Made> {
     let shelf = Shelf::open(folder)?;
     let fetched = phases.run("fetch", || fetch(lock, store))?;
     let mut making = Making { line, folder, lock, store, shelf: &shelf, phases };
@@ -66,7 +73,14 @@ pub fn make(line: &Line, folder: &Path, lock: &Lock, store: &Store, agent: &[u8]
     Ok(Made { outputs, fresh, fetched, phases })
 }
 
-fn outputs(line: &Line, lock: &Lock, live: &Group, initrd: &Group, image: &Group, loaders: &Group) -> Result<Outputs> {
+fn outputs(
+    line: &Line,
+    lock: &Lock,
+    live: &Group,
+    initrd: &Group,
+    image: &Group,
+    loaders: &Group,
+) -> Result<Outputs> {
     let squashfs = live.file(SQUASHFS)?;
     let (kernel, first, drivers) = (initrd.file(KERNEL)?, initrd.file(INITRD)?, initrd.file(DRIVERS)?);
     let mut name = digest(format!("{} {} {}", kernel.sha256, first.sha256, squashfs.sha256));
@@ -136,7 +150,9 @@ impl Making<'_> {
         match (&self.line.appliance.image, &self.lock.appliance) {
             (ImageSource::File { path, sha256 }, _) => {
                 self.shelf.group("image", &digest(format!("file {sha256}")), |work| {
-                    phases.run("image: check", || image::adopt(&folder.join(path), sha256, &work.join(IMAGE))).map(packed)
+                    phases
+                        .run("image: check", || image::adopt(&folder.join(path), sha256, &work.join(IMAGE)))
+                        .map(packed)
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
@@ -170,7 +186,8 @@ impl Making<'_> {
             let opened = Opened::of(ipxe, self.store);
             for (name, places) in LOADERS {
                 let path = work.join(name);
-                std::fs::write(&path, opened.file(places)?).or_fail(|| format!("cannot write {}", path.display()))?;
+                std::fs::write(&path, opened.file(places)?)
+                    .or_fail(|| format!("cannot write {}", path.display()))?;
             }
             Ok((LOADERS.map(|(name, _)| name).to_vec(), BTreeMap::new()))
         })
@@ -194,9 +211,11 @@ impl Making<'_> {
         self.shelf.group("initrd", &inputs, |work| {
             let release = live.fact(RELEASE);
             let vmlinuz = root.join(format!("boot/vmlinuz-{release}"));
-            std::fs::copy(&vmlinuz, work.join(KERNEL)).or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
+            std::fs::copy(&vmlinuz, work.join(KERNEL))
+                .or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
             let suite = phases.run("drivers of the suite", || suite(&lock.index, store))?;
-            let tree = phases.run("drivers of the kernel", || own_tree(&lock.live, &release, &root, store))?;
+            let tree =
+                phases.run("drivers of the kernel", || own_tree(&lock.live, &release, &root, store))?;
             let kernels: Vec<Kernel<'_>> =
                 suite.iter().map(|(package, tree)| Kernel { package, tree }).collect();
             let built = phases.run("initrd", || {
@@ -249,7 +268,10 @@ fn suite(index: &Section, store: &Store) -> Result<Vec<(String, Tree)>> {
         let opened = Opened::of(package, store);
         // Ubuntu's linux-image has the kernel only; an index of no modules would say that nothing is there.
         let tree = drivers::of_package(opened.path(), &package.sha256, &store.index());
-        let split = index.packages.iter().any(|other| other.name == package.name.replace("linux-image-", "linux-modules-"));
+        let split = index
+            .packages
+            .iter()
+            .any(|other| other.name == package.name.replace("linux-image-", "linux-modules-"));
         match tree {
             Err(_) if split && package.name.starts_with("linux-image-") => {}
             tree => kernels.push((names.get(&package.name).unwrap_or(&package.name).clone(), tree?)),
@@ -260,7 +282,8 @@ fn suite(index: &Section, store: &Store) -> Result<Vec<(String, Tree)>> {
 
 /// The live OS's kernel: from the package's index where one package has all of it, else from the root.
 fn own_tree(live: &Section, release: &str, root: &Path, store: &Store) -> Result<Tree> {
-    match (live.package(&format!("linux-image-{release}")), live.package(&format!("linux-modules-{release}"))) {
+    match (live.package(&format!("linux-image-{release}")), live.package(&format!("linux-modules-{release}")))
+    {
         (Some(package), None) => {
             drivers::of_package(Opened::of(package, store).path(), &package.sha256, &store.index())
         }
@@ -269,12 +292,24 @@ fn own_tree(live: &Section, release: &str, root: &Path, store: &Store) -> Result
 }
 
 impl Made {
+    /// The list of the files that serving the line needs.
+    pub(crate) fn into_outputs(self) -> Outputs {
+        self.outputs
+    }
+
     /// What was made, for people: files with size and digest, then times.
-    pub fn text(&self) -> Vec<String> {
+    pub(crate) fn text(&self) -> Vec<String> {
         let outputs = &self.outputs;
-        let mut lines = vec![format!("{}: live OS {}, kernel {}", outputs.line, outputs.live.digest, outputs.live.release)];
+        let mut lines = vec![format!(
+            "{}: live OS {}, kernel {}",
+            outputs.line, outputs.live.digest, outputs.live.release
+        )];
         for (name, file) in self.files() {
-            let state = if self.fresh.contains(&file.path.split('-').next().unwrap_or_default()) { "made" } else { "kept" };
+            let state = if self.fresh.contains(&file.path.split('-').next().unwrap_or_default()) {
+                "made"
+            } else {
+                "kept"
+            };
             let short = file.sha256.get(..16).unwrap_or_default();
             lines.push(format!("  {name:<14} {state}  {:>10}  {short}  {}", amount(file.bytes), file.path));
         }
@@ -303,10 +338,13 @@ impl Made {
     }
 
     /// The same as one JSON object.
-    pub fn json(&self) -> Result<String> {
-        let seconds: Vec<_> = self.phases.done().iter().map(|(name, took)| (name, took.as_secs_f64())).collect();
-        let phases: Vec<_> =
-            seconds.iter().map(|(name, seconds)| serde_json::json!({ "name": name, "seconds": seconds })).collect();
+    pub(crate) fn json(&self) -> Result<String> {
+        let seconds: Vec<_> =
+            self.phases.done().iter().map(|(name, took)| (name, took.as_secs_f64())).collect();
+        let phases: Vec<_> = seconds
+            .iter()
+            .map(|(name, seconds)| serde_json::json!({ "name": name, "seconds": seconds }))
+            .collect();
         let json = serde_json::json!({
             "outputs": self.outputs,
             "made": self.fresh,

@@ -6,27 +6,30 @@
 //!                                                                                       └─ image.tar.zst
 //! ```
 
-pub mod agent;
+pub(crate) mod agent;
 mod apply;
 mod archive;
 mod configure;
 mod database;
-pub mod drivers;
+pub(crate) mod drivers;
 mod fetch;
 mod image;
-pub mod initrd;
-pub mod made;
+pub(crate) mod initrd;
+pub(crate) mod made;
 mod package;
 mod phases;
 mod resolve;
 mod scrub;
 mod shelf;
 mod sources;
-pub mod store;
+pub(crate) mod store;
 mod system;
 mod unpack;
 
-use crate::{Ending, report};
+#[cfg(test)]
+mod tests;
+
+use crate::{Ending, line_folder, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::{self, Lock};
@@ -36,7 +39,7 @@ use store::Store;
 
 /// Arguments of `build`.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
@@ -47,7 +50,7 @@ pub struct Arguments {
 
 /// Arguments of `lock`.
 #[derive(clap::Args)]
-pub struct LockArguments {
+pub(crate) struct LockArguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
@@ -57,7 +60,7 @@ pub struct LockArguments {
 }
 
 /// `bootworks build`.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let made = build(&arguments.line)?;
     if arguments.json {
         report::say(&made.json()?);
@@ -68,11 +71,11 @@ pub fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// `bootworks lock`.
-pub fn lock(arguments: &LockArguments) -> Result<Ending> {
-    let folder = &arguments.line;
-    let line = read_line(folder)?;
+pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
+    let line = line_folder::open(&arguments.line)?;
+    let folder = line.folder();
     let old = read_lock(folder)?;
-    let new = resolve::resolve(&line, None, &Store::open()?)?;
+    let new = resolve::resolve(line.line(), None, &Store::open()?)?;
     write_lock(folder, &new)?;
     let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
     let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
@@ -92,8 +95,9 @@ pub fn lock(arguments: &LockArguments) -> Result<Ending> {
 }
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
-pub fn build(folder: &Path) -> Result<made::Made> {
-    let line = read_line(folder)?;
+pub(crate) fn build(folder: &Path) -> Result<made::Made> {
+    let opened = line_folder::open(folder)?;
+    let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("building a line needs root")
@@ -102,8 +106,8 @@ pub fn build(folder: &Path) -> Result<made::Made> {
     }
     let mut phases = Phases::default();
     let store = Store::open()?;
-    let lock = fitting_lock(&line, folder, &store, &mut phases)?;
-    made::make(&line, folder, &lock, &store, agent, phases)
+    let lock = fitting_lock(line, folder, &store, &mut phases)?;
+    made::make(line, folder, &lock, &store, agent, phases)
 }
 
 /// The line's lock; made or mended first where it has to be, which is said.
@@ -142,7 +146,7 @@ fn write_lock(folder: &Path, lock: &Lock) -> Result<()> {
 }
 
 /// A size for people: `7 B`, `1.4 MB`.
-pub fn amount(bytes: u64) -> String {
+pub(crate) fn amount(bytes: u64) -> String {
     let steps = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -154,8 +158,4 @@ pub fn amount(bytes: u64) -> String {
         unit += 1;
     }
     format!("{size:.1} {}", steps[unit])
-}
-
-fn read_line(folder: &Path) -> Result<Line> {
-    Err(Failure::new(format!("{} cannot be read yet", folder.display())))
 }

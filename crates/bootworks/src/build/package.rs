@@ -15,7 +15,7 @@ const CONTROL_LIMIT: u64 = 64 << 20;
 
 /// A package in the store.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// What the lock says of it.
     pub package: Package,
     path: PathBuf,
@@ -23,17 +23,17 @@ pub struct Opened {
 
 impl Opened {
     /// The package as the store has it.
-    pub fn of(package: &Package, store: &Store) -> Opened {
+    pub(crate) fn of(package: &Package, store: &Store) -> Opened {
         Opened { package: package.clone(), path: store.package(&package.sha256) }
     }
 
     /// Its file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The file's bytes, for [`Opened::files`].
-    pub fn bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
         std::fs::read(&self.path).or_fail(|| format!("cannot read {}", self.path.display()))
     }
 
@@ -42,7 +42,7 @@ impl Opened {
     }
 
     /// Its control files by name: `control`, `postinst`, `conffiles`…
-    pub fn control(&self) -> Result<BTreeMap<String, ControlFile>> {
+    pub(crate) fn control(&self) -> Result<BTreeMap<String, ControlFile>> {
         let broken = || format!("the control files of {} cannot be read", self.package.name);
         let bytes = self.bytes()?;
         let mut archive = tar::Archive::new(stream(self.deb(&bytes)?.control)?.take(CONTROL_LIMIT));
@@ -66,12 +66,12 @@ impl Opened {
     }
 
     /// Its files, out of its bytes.
-    pub fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
+    pub(crate) fn files<'a>(&self, bytes: &'a [u8]) -> Result<tar::Archive<Box<dyn Read + 'a>>> {
         Ok(tar::Archive::new(stream(self.deb(bytes)?.data)?))
     }
 
     /// The content of one file, the first of these names that it has; links are not followed.
-    pub fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
+    pub(crate) fn file(&self, names: &[&str]) -> Result<Vec<u8>> {
         let broken = || format!("the files of {} cannot be read", self.package.name);
         let bytes = self.bytes()?;
         let mut found: Vec<Option<Vec<u8>>> = vec![None; names.len()];
@@ -79,21 +79,28 @@ impl Opened {
             let mut entry = entry.or_fail(broken)?;
             let path = entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./").to_owned();
             let at = names.iter().position(|name| *name == path);
-            if let Some(slot) = at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file()) {
+            if let Some(slot) =
+                at.and_then(|at| found.get_mut(at)).filter(|_| entry.header().entry_type().is_file())
+            {
                 let mut content = Vec::new();
                 entry.read_to_end(&mut content).or_fail(broken)?;
                 *slot = Some(content);
             }
         }
         found.into_iter().flatten().next().ok_or_else(|| {
-            Failure::new(format!("the package {} {} has no {}", self.package.name, self.package.version, names.join(" or ")))
+            Failure::new(format!(
+                "the package {} {} has no {}",
+                self.package.name,
+                self.package.version,
+                names.join(" or ")
+            ))
         })
     }
 }
 
 /// One of a package's control files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ControlFile {
+pub(crate) struct ControlFile {
     /// Content.
     pub content: Vec<u8>,
     /// Whether it is a script.
@@ -102,7 +109,7 @@ pub struct ControlFile {
 
 impl ControlFile {
     /// Its content as text.
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+    pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.content)
     }
 }
@@ -113,7 +120,8 @@ fn stream(part: Part<'_>) -> Result<Box<dyn Read + '_>> {
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(part.bytes)),
         Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(part.bytes)),
         Compression::Zstd => Box::new(
-            zstd::stream::read::Decoder::new(Cursor::new(part.bytes)).or_fail(|| "cannot set zstd up".into())?,
+            zstd::stream::read::Decoder::new(Cursor::new(part.bytes))
+                .or_fail(|| "cannot set zstd up".into())?,
         ),
     })
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 /// Phases of a build, in order.
 #[derive(Debug, Default)]
-pub struct Phases {
+pub(crate) struct Phases {
     done: Vec<(String, Duration)>,
 }
 
 impl Phases {
     /// Runs one phase.
-    pub fn run<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn run<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         report::note(name);
         let begin = Instant::now();
         let result = work();
@@ -21,7 +21,7 @@ impl Phases {
     }
 
     /// Name and duration of each.
-    pub fn done(&self) -> &[(String, Duration)] {
+    pub(crate) fn done(&self) -> &[(String, Duration)] {
         &self.done
     }
 }

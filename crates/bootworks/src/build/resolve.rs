@@ -16,11 +16,12 @@ const LOADERS: [&str; 1] = ["ipxe"];
 const INITRD: [&str; 1] = ["busybox-static"];
 
 /// Resolves the sections that `kept` does not have as the line says them now; without `kept`, all.
-pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
+pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
     let mut archives = Archives { host: Host::read()?, store, open: BTreeMap::new() };
     let live = live_recipe(line);
     let asked = |recipe: &Recipe, what: &str| digest(asked(recipe, what));
-    let keep = |section: Option<&Section>, recipe: &str| section.filter(|known| known.recipe == recipe).cloned();
+    let keep =
+        |section: Option<&Section>, recipe: &str| section.filter(|known| known.recipe == recipe).cloned();
     let mut lock = Lock::default();
 
     let want = asked(&live, "system");
@@ -57,7 +58,7 @@ pub fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> 
 }
 
 /// Whether the lock has what the line asks for now.
-pub fn fits(line: &Line, lock: &Lock) -> bool {
+pub(crate) fn fits(line: &Line, lock: &Lock) -> bool {
     let live = live_recipe(line);
     let bare = Recipe { packages: Vec::new(), ..live.clone() };
     let has = |section: &Section, recipe: &Recipe, what: &str| section.recipe == digest(asked(recipe, what));
@@ -74,7 +75,7 @@ pub fn fits(line: &Line, lock: &Lock) -> bool {
 }
 
 /// The live OS's recipe with its kernel.
-pub fn live_recipe(line: &Line) -> Recipe {
+pub(crate) fn live_recipe(line: &Line) -> Recipe {
     let mut recipe = line.live.recipe.clone();
     recipe.packages.push(line.live.kernel.clone());
     recipe
@@ -85,9 +86,16 @@ pub fn live_recipe(line: &Line) -> Recipe {
 fn asked(recipe: &Recipe, what: &str) -> String {
     let mut text = format!("{what}\nsuite {}\n", recipe.suite);
     for mirror in &recipe.mirrors {
-        text += &format!("mirror {} {} {}\n", mirror.uri, mirror.suites.join(" "), mirror.signed_by.as_deref().unwrap_or_default());
+        text += &format!(
+            "mirror {} {} {}\n",
+            mirror.uri,
+            mirror.suites.join(" "),
+            mirror.signed_by.as_deref().unwrap_or_default()
+        );
     }
-    let sorted = |words: &[String]| words.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ");
+    let sorted = |words: &[String]| {
+        words.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+    };
     text + &format!("components {}\npackages {}\n", sorted(&recipe.components), sorted(&recipe.packages))
 }
 
@@ -147,7 +155,8 @@ impl Archives<'_> {
     /// Every kernel of the suite that a line could choose, with the packages that have its modules.
     fn kernels(&mut self, recipe: &Recipe) -> Result<Resolved> {
         let (apt, index) = self.of(recipe)?;
-        let known = index.newest(|name| name.starts_with("linux-image-") || name.starts_with("linux-modules-"));
+        let known =
+            index.newest(|name| name.starts_with("linux-image-") || name.starts_with("linux-modules-"));
         Ok(Resolved::new(index, apt.candidates(&kernel_names(&known), index, "the kernels of the suite")?))
     }
 
@@ -155,7 +164,8 @@ impl Archives<'_> {
     fn used(self, kept: Option<&Lock>) -> Vec<Archive> {
         let old = kept.map(|lock| lock.archives.clone()).unwrap_or_default();
         let new = self.open.into_values().flat_map(|(_, index)| index.archives);
-        let all = old.into_iter().chain(new).map(|archive| ((archive.uri.clone(), archive.suite.clone()), archive));
+        let all =
+            old.into_iter().chain(new).map(|archive| ((archive.uri.clone(), archive.suite.clone()), archive));
         all.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 }
@@ -165,12 +175,15 @@ impl Archives<'_> {
 fn kernel_names(known: &BTreeMap<&str, Stanza<'_>>) -> BTreeSet<String> {
     // Vendors' and next releases' kernels (linux-meta-aws, -hwe) are left out: dozens, and not what a suite is.
     let sources = ["linux-latest", "linux-meta", "linux", "linux-signed-amd64"];
-    let is_concrete = |name: &str| name.trim_start_matches("linux-image-").starts_with(|c: char| c.is_ascii_digit());
+    let is_concrete =
+        |name: &str| name.trim_start_matches("linux-image-").starts_with(|c: char| c.is_ascii_digit());
     let mut names = BTreeSet::new();
     for (name, stanza) in known {
         let package_source = stanza.field("Source").unwrap_or(name).split(' ').next().unwrap_or_default();
-        let left_out = name.ends_with("-dbg") || name.ends_with("-unsigned") || name.split('-').any(|word| word == "rt");
-        let is_meta = name.starts_with("linux-image-") && !is_concrete(name) && sources.contains(&package_source);
+        let left_out =
+            name.ends_with("-dbg") || name.ends_with("-unsigned") || name.split('-').any(|word| word == "rt");
+        let is_meta =
+            name.starts_with("linux-image-") && !is_concrete(name) && sources.contains(&package_source);
         if !is_meta || left_out {
             continue;
         }

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Removed wherever they are: a path, whose last part may begin or end with a star.
-const REMOVED: [&str; 38] = [
+const REMOVED: [&str; 39] = [
     // Identity.
     "etc/ssh/ssh_host_*",
     "etc/nvme/hostid",
@@ -43,7 +43,8 @@ const REMOVED: [&str; 38] = [
     "var/cache/apt/*.bin",
     "var/cache/apt/archives/*.deb",
     "var/cache/apt/archives/lock",
-    "var/lib/apt/lists/*",
+    "var/lib/apt/lists/*_*",
+    "var/lib/apt/lists/lock",
     "var/cache/man/*",
     "var/log/*.log",
     "var/log/*.err",
@@ -74,7 +75,7 @@ WantedBy=multi-user.target
 ";
 
 /// Scrubs a root.
-pub fn scrub(root: &Path) -> Result<()> {
+pub(crate) fn scrub(root: &Path) -> Result<()> {
     for pattern in REMOVED {
         for path in matching(root, pattern) {
             let removed = match path.symlink_metadata() {
@@ -86,7 +87,11 @@ pub fn scrub(root: &Path) -> Result<()> {
     }
     for name in EMPTIED.map(|name| root.join(name)) {
         if name.is_file() {
-            std::fs::File::options().write(true).truncate(true).open(&name).or_fail(|| format!("cannot empty {}", name.display()))?;
+            std::fs::File::options()
+                .write(true)
+                .truncate(true)
+                .open(&name)
+                .or_fail(|| format!("cannot empty {}", name.display()))?;
         }
     }
     let open = Root::open(root)?;
@@ -116,15 +121,18 @@ fn matching(root: &Path, pattern: &str) -> Vec<PathBuf> {
         return Vec::new();
     }
     let fits = |name: &str| match last.split_once('*') {
-        Some((begin, end)) => name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end),
+        Some((begin, end)) => {
+            name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
+        }
         None => name == last,
     };
-    let entries = std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let entries =
+        std::fs::read_dir(&parent).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     entries.filter(|path| path.file_name().is_some_and(|name| fits(&name.to_string_lossy()))).collect()
 }
 
 /// Sets every time that is later than `epoch`, seconds since 1970, to it: nothing then tells when it was built.
-pub fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
     let Ok(latest) = i64::try_from(epoch) else { return Ok(()) };
     let time = Timespec { tv_sec: latest, tv_nsec: 0 };
     for path in walk(root)? {
@@ -139,7 +147,7 @@ pub fn clamp_times(root: &Path, epoch: u64) -> Result<()> {
 }
 
 /// Every path below a folder and the folder itself, sorted, folders before what is in them.
-pub fn walk(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn walk(root: &Path) -> Result<Vec<PathBuf>> {
     let mut all = vec![root.to_owned()];
     let mut open = vec![root.to_owned()];
     while let Some(folder) = open.pop() {

@@ -19,14 +19,14 @@ const UNFINISHED: &str = "unfinished-";
 
 /// The folder of the outputs, held by one build at a time.
 #[derive(Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     folder: PathBuf,
     _held: File,
 }
 
 /// Files made together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub(crate) struct Group {
     /// Files by name; paths are relative to the folder of the outputs.
     pub files: BTreeMap<String, OutputFile>,
     /// What else is known of them.
@@ -38,22 +38,24 @@ pub struct Group {
 
 impl Group {
     /// One of its files.
-    pub fn file(&self, name: &str) -> Result<OutputFile> {
+    pub(crate) fn file(&self, name: &str) -> Result<OutputFile> {
         self.files.get(name).cloned().ok_or_else(|| {
-            Failure::new(format!("the build made no `{name}`")).hint("remove the line's `.build` and build again")
+            Failure::new(format!("the build made no `{name}`"))
+                .hint("remove the line's `.build` and build again")
         })
     }
 
     /// One of its facts.
-    pub fn fact(&self, name: &str) -> String {
+    pub(crate) fn fact(&self, name: &str) -> String {
         self.facts.get(name).cloned().unwrap_or_default()
     }
 }
 
 impl Shelf {
     /// Opens the line's folder of outputs and clears what a build that was killed has left.
-    pub fn open(line: &Path) -> Result<Shelf> {
-        let folder = std::path::absolute(line.join(FOLDER)).or_fail(|| format!("cannot use {}", line.display()))?;
+    pub(crate) fn open(line: &Path) -> Result<Shelf> {
+        let folder =
+            std::path::absolute(line.join(FOLDER)).or_fail(|| format!("cannot use {}", line.display()))?;
         std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
         let name = folder.join("held");
         let holding = || format!("cannot write {}", name.display());
@@ -68,13 +70,13 @@ impl Shelf {
     }
 
     /// The folder.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The group `name` made from `inputs` (a digest): the one that is there, or what `make` leaves in the folder
     /// that it gets. `make` gives the names of the files to list, and facts.
-    pub fn group(
+    pub(crate) fn group(
         &self,
         name: &str,
         inputs: &str,
@@ -90,9 +92,12 @@ impl Shelf {
         let mut group = Group { facts, fresh: true, ..Group::default() };
         for file in names {
             let (sha256, bytes) = digest_file(&work.join(file))?;
-            group.files.insert(file.to_owned(), OutputFile { path: format!("{called}/{file}"), bytes, sha256 });
+            group
+                .files
+                .insert(file.to_owned(), OutputFile { path: format!("{called}/{file}"), bytes, sha256 });
         }
-        let list = serde_json::to_vec_pretty(&group).or_fail(|| format!("cannot write the list of {name}"))?;
+        let list =
+            serde_json::to_vec_pretty(&group).or_fail(|| format!("cannot write the list of {name}"))?;
         let path = work.join(GROUP_LIST);
         std::fs::write(&path, list).or_fail(|| format!("cannot write {}", path.display()))?;
         let finishing = || format!("cannot finish {}", work.display());
@@ -111,13 +116,16 @@ impl Shelf {
         let list = std::fs::read(self.folder.join(called).join(GROUP_LIST)).ok()?;
         let group: Group = serde_json::from_slice(&list).ok()?;
         let whole = |file: &OutputFile| {
-            self.folder.join(&file.path).metadata().is_ok_and(|kind| kind.is_file() && kind.len() == file.bytes)
+            self.folder
+                .join(&file.path)
+                .metadata()
+                .is_ok_and(|kind| kind.is_file() && kind.len() == file.bytes)
         };
         group.files.values().all(whole).then_some(group)
     }
 
     /// Writes the list of the outputs, last and at once, and removes the groups that are not in it.
-    pub fn finish(&self, outputs: &Outputs) -> Result<()> {
+    pub(crate) fn finish(&self, outputs: &Outputs) -> Result<()> {
         let path = self.folder.join(LIST);
         let writing = || format!("cannot write {}", path.display());
         let text = serde_json::to_string_pretty(outputs).or_fail(writing)? + "\n";
@@ -142,7 +150,8 @@ impl Shelf {
             }
             let path = entry.path();
             let is_folder = entry.file_type().or_fail(reading)?.is_dir();
-            let removed = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            let removed =
+                if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
             removed.or_fail(|| format!("cannot remove {}", path.display()))?;
         }
         Ok(())

@@ -10,7 +10,21 @@ use wire::deb::stanzas;
 
 /// Suites by distribution, oldest first: how a suite that the host does not run is known to be of its archive.
 const DISTRIBUTIONS: [(&str, &[&str]); 2] = [
-    ("debian", &["buster", "bullseye", "bookworm", "trixie", "forky", "duke", "stable", "oldstable", "testing", "sid"]),
+    (
+        "debian",
+        &[
+            "buster",
+            "bullseye",
+            "bookworm",
+            "trixie",
+            "forky",
+            "duke",
+            "stable",
+            "oldstable",
+            "testing",
+            "sid",
+        ],
+    ),
     ("ubuntu", &["focal", "jammy", "noble", "plucky", "questing", "resolute"]),
 ];
 
@@ -19,7 +33,7 @@ const POCKETS: [&str; 3] = ["", "-updates", "-security"];
 
 /// One archive of apt's configuration: `deb URI SUITES COMPONENTS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// Base address, without a slash at the end.
     pub uri: String,
     /// Suites.
@@ -32,7 +46,7 @@ pub struct Source {
 
 impl Source {
     /// As deb822.
-    pub fn write(&self) -> String {
+    pub(crate) fn write(&self) -> String {
         let mut text = format!(
             "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\n",
             self.uri,
@@ -48,7 +62,7 @@ impl Source {
 
 /// What a host says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Host {
+pub(crate) struct Host {
     /// `ID` of os-release: `debian`.
     pub distribution: String,
     /// `VERSION_CODENAME` of os-release: `bookworm`.
@@ -59,7 +73,7 @@ pub struct Host {
 
 impl Host {
     /// Reads `/etc/os-release` and `/etc/apt`.
-    pub fn read() -> Result<Host> {
+    pub(crate) fn read() -> Result<Host> {
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let field = |name: &str| {
             let line = release.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -77,7 +91,8 @@ impl Host {
             if !file.is_file() || !matches!(suffix, "list" | "sources") {
                 continue;
             }
-            let text = std::fs::read_to_string(&file).or_fail(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(&file).or_fail(|| format!("cannot read {}", file.display()))?;
             sources.extend(if suffix == "list" { read_lines(&text) } else { read_deb822(&text) });
         }
         Ok(Host { distribution: field("ID"), suite: field("VERSION_CODENAME"), sources })
@@ -85,7 +100,7 @@ impl Host {
 }
 
 /// The archives that a recipe is resolved from.
-pub fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
+pub(crate) fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
     let components =
         if recipe.components.is_empty() { vec!["main".to_owned()] } else { recipe.components.clone() };
     if !recipe.mirrors.is_empty() {
@@ -113,7 +128,10 @@ pub fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
         .because("the recipe names no mirror")
         .because(match ours {
             Some(ours) if ours != host.distribution => {
-                format!("this host's apt is set up for {}, and `{}` is of {ours}", host.distribution, recipe.suite)
+                format!(
+                    "this host's apt is set up for {}, and `{}` is of {ours}",
+                    host.distribution, recipe.suite
+                )
             }
             _ => "this host's apt configuration (/etc/apt) has no archive with that suite".to_owned(),
         })
@@ -189,9 +207,13 @@ fn read_lines(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default().trim();
-        let Some(mut rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else { continue };
+        let Some(mut rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else {
+            continue;
+        };
         let mut signed_by = None;
-        if let Some((options, after)) = rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        if let Some((options, after)) =
+            rest.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        {
             signed_by = options.split_whitespace().find_map(|option| option.strip_prefix("signed-by="));
             rest = after;
         }

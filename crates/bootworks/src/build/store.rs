@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 
 /// A folder of packages and indexes.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     folder: PathBuf,
 }
 
 impl Store {
     /// The store of this person: `$BOOTWORKS_STORE`, else `$XDG_CACHE_HOME/bootworks`, else `~/.cache/bootworks`.
-    pub fn open() -> Result<Store> {
+    pub(crate) fn open() -> Result<Store> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = set("BOOTWORKS_STORE")
             .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("bootworks")))
@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// The store in this folder.
-    pub fn at(folder: PathBuf) -> Result<Store> {
+    pub(crate) fn at(folder: PathBuf) -> Result<Store> {
         let folder = std::path::absolute(&folder).or_fail(|| format!("cannot use {}", folder.display()))?;
         for part in ["deb", "apt", "index"] {
             let part = folder.join(part);
@@ -40,34 +40,39 @@ impl Store {
         Ok(Store { folder })
     }
 
+    /// The store's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the package with this SHA-256 is, once it is there.
-    pub fn package(&self, sha256: &str) -> PathBuf {
+    pub(crate) fn package(&self, sha256: &str) -> PathBuf {
         self.folder.join("deb").join(format!("{sha256}.deb"))
     }
 
     /// Where that package grows while it is fetched.
-    pub fn partial(&self, sha256: &str) -> PathBuf {
+    pub(crate) fn partial(&self, sha256: &str) -> PathBuf {
         self.folder.join("deb").join(format!("{sha256}.part"))
     }
 
     /// Folder of apt's state for one set of archives.
-    pub fn apt(&self, digest: &str) -> PathBuf {
+    pub(crate) fn apt(&self, digest: &str) -> PathBuf {
         self.folder.join("apt").join(digest.get(..16).unwrap_or(digest))
     }
 
     /// Folder of what was read out of packages and is the same for every line.
-    pub fn index(&self) -> PathBuf {
+    pub(crate) fn index(&self) -> PathBuf {
         self.folder.join("index")
     }
 }
 
 /// SHA-256 of bytes, hex.
-pub fn digest(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn digest(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
 }
 
 /// SHA-256 of a file, hex, and its size.
-pub fn digest_file(path: &Path) -> Result<(String, u64)> {
+pub(crate) fn digest_file(path: &Path) -> Result<(String, u64)> {
     let reading = || format!("cannot read {}", path.display());
     let mut file = File::open(path).or_fail(reading)?;
     let mut hash = Sha256::new();
@@ -76,7 +81,7 @@ pub fn digest_file(path: &Path) -> Result<(String, u64)> {
 }
 
 /// Feeds all that is left of a reader to a hash and gives how much it was.
-pub fn feed(hash: &mut Sha256, from: &mut impl Read) -> std::io::Result<u64> {
+pub(crate) fn feed(hash: &mut Sha256, from: &mut impl Read) -> std::io::Result<u64> {
     let mut buffer = vec![0; 1 << 16];
     let mut bytes = 0;
     loop {
@@ -93,7 +98,7 @@ pub fn feed(hash: &mut Sha256, from: &mut impl Read) -> std::io::Result<u64> {
 }
 
 /// Bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

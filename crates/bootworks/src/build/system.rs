@@ -1,6 +1,7 @@
 //! Makes a whole system in a folder: the packages of a lock's section unpacked and configured, the recipe's files
 //! and scripts applied, identity scrubbed.
 
+use super::apply;
 use super::configure::{configure, is_left_to_dpkg, lay_out};
 use super::database::{Unpacked, prepare};
 use super::package::Opened;
@@ -8,7 +9,6 @@ use super::phases::Phases;
 use super::scrub::{clamp_times, scrub};
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
-use super::apply;
 use linux::tools::{LIVE_OS, MKSQUASHFS};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
@@ -22,7 +22,7 @@ const EDITION: u32 = 1;
 
 /// A system to make.
 #[derive(Clone, Copy, Debug)]
-pub struct System<'a> {
+pub(crate) struct System<'a> {
     /// What it is, for failures: `the live OS`.
     pub name: &'a str,
     /// Its packages.
@@ -39,7 +39,7 @@ pub struct System<'a> {
 
 /// What a system is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Boxes boot it with our own initrd; it must have every tool of the controller.
     LiveOs,
     /// It is installed; it boots with an initrd of its own.
@@ -48,9 +48,10 @@ pub enum Purpose {
 
 impl System<'_> {
     /// Names what will be made: everything that the result depends on, as one digest.
-    pub fn inputs(&self) -> Result<String> {
+    pub(crate) fn inputs(&self) -> Result<String> {
         let recipe = self.recipe;
-        let mut text = format!("system {EDITION} {:?} {}\n{}", self.purpose, self.epoch, self.section.identity());
+        let mut text =
+            format!("system {EDITION} {:?} {}\n{}", self.purpose, self.epoch, self.section.identity());
         for (path, piece) in apply::pieces(recipe, self.line)? {
             text += &match piece {
                 apply::Piece::Link(target) => format!("link {} {}\n", path.display(), target.display()),
@@ -67,7 +68,7 @@ impl System<'_> {
     }
 
     /// Makes it in the empty folder `root`.
-    pub fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
         self.make_in(store, root, phases).map_err(|failure| failure.doing(format!("building {}", self.name)))
     }
 
@@ -80,7 +81,9 @@ impl System<'_> {
         let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) = all.partition(is_left_to_dpkg);
         let replaced: Vec<BTreeSet<String>> = ours
             .iter()
-            .map(|unpacked| dependency_names(&unpacked.field("Replaces").unwrap_or_default()).map(str::to_owned).collect())
+            .map(|unpacked| {
+                dependency_names(&unpacked.field("Replaces").unwrap_or_default()).map(str::to_owned).collect()
+            })
             .collect();
         let replaces = |one: usize, other: usize| {
             let name = ours.get(other).map(|unpacked| &unpacked.opened.package.name);
@@ -89,8 +92,12 @@ impl System<'_> {
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
         let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
-        phases.run(&format!("{}: configure", self.name), || configure(root, &ours, &lists, &left, self.epoch))?;
-        phases.run(&format!("{}: recipe", self.name), || apply::apply(self.recipe, self.line, root, self.epoch))?;
+        phases.run(&format!("{}: configure", self.name), || {
+            configure(root, &ours, &lists, &left, self.epoch)
+        })?;
+        phases.run(&format!("{}: recipe", self.name), || {
+            apply::apply(self.recipe, self.line, root, self.epoch)
+        })?;
         match self.purpose {
             Purpose::LiveOs => check_tools(root)?,
             Purpose::Appliance => {
@@ -114,7 +121,8 @@ fn in_order(section: &Section, store: &Store) -> Vec<Opened> {
 /// Every tool of the controller must be in the live OS: all that are missing, with their packages.
 fn check_tools(root: &Path) -> Result<()> {
     let folders = ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin"];
-    let is_there = |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
+    let is_there =
+        |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
     let missing: Vec<_> = LIVE_OS.iter().filter(|tool| !is_there(tool.name)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -132,14 +140,26 @@ fn check_tools(root: &Path) -> Result<()> {
 }
 
 /// Packs the live OS's root as squashfs.
-pub fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
+pub(crate) fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
     linux::process::Child::of(MKSQUASHFS)
         .env("SOURCE_DATE_EPOCH", epoch.to_string())
         .arg(root)
         .arg(to)
-        .args(["-noappend", "-no-progress", "-quiet", "-comp", "zstd", "-Xcompression-level", "3", "-b", "256K"])
+        .args([
+            "-noappend",
+            "-no-progress",
+            "-quiet",
+            "-comp",
+            "zstd",
+            "-Xcompression-level",
+            "3",
+            "-b",
+            "256K",
+        ])
         .run()
         .map(drop)
         .map_err(|failure| failure.doing("packing the live OS's root"))?;
-    std::fs::File::open(to).and_then(|file| file.sync_all()).or_fail(|| format!("cannot write {}", to.display()))
+    std::fs::File::open(to)
+        .and_then(|file| file.sync_all())
+        .or_fail(|| format!("cannot write {}", to.display()))
 }

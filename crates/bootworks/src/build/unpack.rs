@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A root that packages are unpacked into.
 #[derive(Debug)]
-pub struct Root {
+pub(crate) struct Root {
     folder: OwnedFd,
 }
 
@@ -42,11 +42,11 @@ struct Claims {
 }
 
 /// Paths of each package, absolute, in the package's order: what dpkg's `.list` files hold.
-pub type Lists = Vec<Vec<PathBuf>>;
+pub(crate) type Lists = Vec<Vec<PathBuf>>;
 
 /// Unpacks all packages into the empty folder `root`. `replaces` says whether the package of the first index
 /// may overwrite a file of the second's. The order of `packages` decides whose folders' modes hold.
-pub fn unpack(
+pub(crate) fn unpack(
     root: &Path,
     packages: &[Opened],
     replaces: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -65,7 +65,8 @@ pub fn unpack(
                 while let Some(&rank) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let Some(opened) = packages.get(rank) else { continue };
                     let list = root.unpack_one(opened, rank, Some(&claims));
-                    let list = list.map_err(|failure| failure.doing(format!("unpacking {}", opened.package.name)));
+                    let list =
+                        list.map_err(|failure| failure.doing(format!("unpacking {}", opened.package.name)));
                     if let Ok(mut done) = done.lock() {
                         done.push((rank, list));
                     }
@@ -82,7 +83,8 @@ pub fn unpack(
     let claims = claims.into_inner().unwrap_or_default();
     settle(&root, packages, &claims, &mut lists, replaces)?;
     for (path, folder) in &claims.folders {
-        root.finish_folder(path, folder).or_fail(|| format!("cannot finish the folder /{}", path.display()))?;
+        root.finish_folder(path, folder)
+            .or_fail(|| format!("cannot finish the folder /{}", path.display()))?;
     }
     Ok(lists)
 }
@@ -108,8 +110,12 @@ fn settle(
         let over = |rank: &usize| all.iter().all(|other| rank == other || replaces(*rank, *other));
         let Some(&winner) = all.iter().find(|rank| over(rank)) else {
             let names: Vec<&str> = all.iter().map(|rank| name(*rank)).collect();
-            return Err(Failure::new(format!("{} have the same file /{}", names.join(" and "), path.display()))
-                .because("none of them says `Replaces` of the other"));
+            return Err(Failure::new(format!(
+                "{} have the same file /{}",
+                names.join(" and "),
+                path.display()
+            ))
+            .because("none of them says `Replaces` of the other"));
         };
         for rank in all.iter().filter(|rank| **rank != winner) {
             if let Some(list) = lists.get_mut(*rank) {
@@ -125,14 +131,20 @@ fn settle(
 
 impl Root {
     /// Opens the root's folder.
-    pub fn open(path: &Path) -> Result<Root> {
+    pub(crate) fn open(path: &Path) -> Result<Root> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
-        let folder = rustix::fs::open(path, flags, Mode::empty()).or_fail(|| format!("cannot open {}", path.display()))?;
+        let folder = rustix::fs::open(path, flags, Mode::empty())
+            .or_fail(|| format!("cannot open {}", path.display()))?;
         Ok(Root { folder })
     }
 
     /// Unpacks one package and gives its paths.
-    fn unpack_one(&self, opened: &Opened, rank: usize, claims: Option<&Mutex<Claims>>) -> Result<Vec<PathBuf>> {
+    fn unpack_one(
+        &self,
+        opened: &Opened,
+        rank: usize,
+        claims: Option<&Mutex<Claims>>,
+    ) -> Result<Vec<PathBuf>> {
         let broken = || "its files cannot be read".to_owned();
         let bytes = opened.bytes()?;
         let mut archive = opened.files(&bytes)?;
@@ -175,7 +187,12 @@ impl Root {
         Ok(())
     }
 
-    fn place<R: Read>(&self, entry: &mut tar::Entry<'_, R>, path: &Path, parents: &mut Parents) -> Result<()> {
+    fn place<R: Read>(
+        &self,
+        entry: &mut tar::Entry<'_, R>,
+        path: &Path,
+        parents: &mut Parents,
+    ) -> Result<()> {
         let Some((parent, name)) = split(path) else { return Ok(()) };
         let wrong = || "the archive's header is wrong".to_owned();
         let header = entry.header().clone();
@@ -210,11 +227,14 @@ impl Root {
                 make_node(folder, name, &header).or_fail(cannot)?;
                 None
             }
-            other => return Err(Failure::new(format!("the archive has an entry of an unknown kind, {other:?}"))),
+            other => {
+                return Err(Failure::new(format!("the archive has an entry of an unknown kind, {other:?}")));
+            }
         };
         let (uid, gid) = owner(&header)?;
         let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::chownat(folder, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), flags).or_fail(cannot)?;
+        rustix::fs::chownat(folder, name, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)), flags)
+            .or_fail(cannot)?;
         if let Some(file) = &file {
             // After the owner: changing that clears set-user-ID and capabilities.
             rustix::fs::fchmod(file, mode).or_fail(cannot)?;
@@ -265,11 +285,17 @@ impl Root {
     fn walk(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
-        rustix::fs::openat2(&self.folder, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+        rustix::fs::openat2(
+            &self.folder,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+        )
     }
 
     /// Writes a file, in place of whatever has its name; folders above it are made.
-    pub fn write(&self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    pub(crate) fn write(&self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
         let path = inside(path)?;
         let writing = || format!("cannot write /{} in the root", path.display());
         let (parent, name) = split(&path).ok_or_else(|| Failure::new(writing()))?;
@@ -285,7 +311,7 @@ impl Root {
     }
 
     /// Makes a symbolic link, in place of whatever has its name; folders above it are made.
-    pub fn link(&self, path: &Path, target: &Path) -> Result<()> {
+    pub(crate) fn link(&self, path: &Path, target: &Path) -> Result<()> {
         let path = inside(path)?;
         let writing = || format!("cannot make the link /{} in the root", path.display());
         let (parent, name) = split(&path).ok_or_else(|| Failure::new(writing()))?;
@@ -342,7 +368,11 @@ fn owner(header: &tar::Header) -> Result<(u32, u32)> {
     Ok((number(header.uid().or_fail(wrong)?)?, number(header.gid().or_fail(wrong)?)?))
 }
 
-fn write_file<R: Read>(from: &mut tar::Entry<'_, R>, folder: BorrowedFd<'_>, name: &OsStr) -> std::io::Result<OwnedFd> {
+fn write_file<R: Read>(
+    from: &mut tar::Entry<'_, R>,
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+) -> std::io::Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mut file = std::fs::File::from(rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?);
     std::io::copy(from, &mut file)?;
@@ -367,8 +397,13 @@ fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>, file: &OwnedFd) -> Result<
     for extension in extensions {
         let extension = extension.or_fail(wrong)?;
         if let Some(name) = extension.key_bytes().strip_prefix(b"SCHILY.xattr.") {
-            rustix::fs::fsetxattr(file, OsStr::from_bytes(name), extension.value_bytes(), XattrFlags::empty())
-                .or_fail(|| format!("cannot set its attribute {}", String::from_utf8_lossy(name)))?;
+            rustix::fs::fsetxattr(
+                file,
+                OsStr::from_bytes(name),
+                extension.value_bytes(),
+                XattrFlags::empty(),
+            )
+            .or_fail(|| format!("cannot set its attribute {}", String::from_utf8_lossy(name)))?;
         }
     }
     Ok(())

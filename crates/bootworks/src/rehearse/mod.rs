@@ -1,11 +1,228 @@
-//! Being written.
-use model::failure::{Failure, Result};
+//! `bootworks rehearse`: the whole line with a virtual box, from power-on to a ready appliance.
+//!
+//! The network is a private one, the server is the real one, the box is QEMU. What is broken on purpose
+//! and which diagnosis is demanded are arguments, so this is also how whole boots are tested.
 
-/// Arguments.
+mod accelerator;
+mod console;
+mod course;
+mod fault;
+mod machine;
+mod network;
+mod qmp;
+mod server;
+mod virtual_box;
+
+use crate::line_folder::{self, LineFolder};
+use crate::{Ending, build, report};
+use course::{Course, Outcome};
+use fault::Fault;
+use machine::{Boot, Chassis, Direct};
+use model::failure::{Explain as _, Failure, Result};
+use model::outputs::Outputs;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use virtual_box::VirtualBox;
+
+/// Take a virtual box from power-on to a finished appliance.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// The line's folder
+    #[arg(default_value = ".")]
+    line: PathBuf,
+    /// What the box is made of: firmware=bios|uefi, nic=MODEL[:down]|none, disk=MODEL|none, disk-size=8G,
+    /// memory=1G, cpus=1; nic and disk may stand several times, the first NIC boots
+    #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
+    hardware: String,
+    /// What is broken on purpose: ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%
+    #[arg(long, value_name = "NAME")]
+    fault: Vec<String>,
+    /// Succeed if, and only if, this cause is diagnosed
+    #[arg(long, value_name = "ID")]
+    expect: Option<String>,
+    /// Answer the questions here, on the box's console, instead of from the line's [rehearsal] table
+    #[arg(long)]
+    console: bool,
+    /// Put this kernel into the box's memory instead of booting from the network
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
+    /// The initrd to go with --kernel
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    initrd: Option<PathBuf>,
+    /// The kernel command line to go with --kernel
+    #[arg(long, value_name = "WORDS", requires = "kernel", default_value = "console=ttyS0,115200n8")]
+    append: String,
+    /// Succeed as soon as the console shows this text, and stop there
+    #[arg(long, value_name = "TEXT")]
+    until: Option<String>,
+    /// Give up when nothing new was heard of the box for this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
+    /// One JSON object on standard output instead of text
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs it.
-pub fn run(_: &Arguments) -> Result<crate::Ending> {
-    Err(Failure::new("being written"))
+/// Runs the rehearsal.
+pub fn run(arguments: &Arguments) -> Result<Ending> {
+    let hardware: VirtualBox = arguments.hardware.parse()?;
+    let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
+    let line = line_folder::open(&arguments.line)?;
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::new("a rehearsal needs root")
+            .because("it makes a private network, and the build configures packages in a root of their own")
+            .hint("run the same command with `sudo`"));
+    }
+    let outputs = build::build(line.folder())?.into_outputs();
+    let folder = new_folder(&line.rehearsals())?;
+    let chassis = Chassis {
+        accelerator: accelerator::probe(
+            &line.outputs().join(&outputs.live.kernel.path),
+            build::store::Store::open()?.folder(),
+        ),
+        loader_cd: line.outputs().join(&outputs.loader_cd.path),
+        loader_efi: line.outputs().join(&outputs.loader_efi.path),
+        folder: folder.clone(),
+        hardware,
+    };
+    say(arguments, &format!("box: {}", chassis.hardware.describe()));
+    if !chassis.boots_itself() {
+        let model = &chassis.hardware.nics[0].model;
+        say(arguments, &format!("QEMU has no boot ROM for {model}: iPXE comes from a virtual medium"));
+    }
+    chassis.furnish()?;
+    let served = spoil(&line.outputs(), &outputs, &folder, &faults)?;
+    let settings = server::Settings {
+        line: line.folder().to_owned(),
+        folder: folder.clone(),
+        outputs: served,
+        answers: if arguments.console { None } else { Some(write_answers(&line, &folder)?) },
+        proof_ignored: faults.contains(&Fault::IgnoreProof),
+    };
+    network::lay(&line.line().network, chassis.hardware.nics.len())?;
+    let course = Course {
+        chassis: &chassis,
+        line: line.line(),
+        faults,
+        expected: arguments.expect.clone(),
+        boot: match &arguments.kernel {
+            None => Boot::Network,
+            Some(kernel) => Boot::Direct(Direct {
+                kernel: kernel.clone(),
+                initrd: arguments.initrd.clone(),
+                words: arguments.append.clone(),
+            }),
+        },
+        until: arguments.until.clone(),
+        patience: Duration::from_secs(arguments.patience),
+        typed: arguments.console,
+        quiet: arguments.json,
+    };
+    let outcome = course.run(&settings);
+    chassis.scrap();
+    let _ = std::fs::remove_dir_all(folder.join("outputs"));
+    conclude(arguments, &folder, &outcome?)
+}
+
+fn say(arguments: &Arguments, line: &str) {
+    if arguments.json { report::note(line) } else { report::say(line) }
+}
+
+/// Prints the verdict and turns it into the exit code.
+fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<Ending> {
+    let well = match (&arguments.expect, &arguments.until) {
+        (Some(id), _) => outcome.troubles.iter().any(|trouble| trouble.cause == *id),
+        (None, Some(_)) => outcome.until_seconds.is_some(),
+        (None, None) => outcome.finished && outcome.ready,
+    };
+    if arguments.json {
+        let object = json!({
+            "well": well,
+            "finished": outcome.finished,
+            "ready": outcome.ready,
+            "interrupted": outcome.interrupted,
+            "rungs": outcome.rungs.iter().map(|(rung, seconds)| json!({ "rung": rung, "seconds": seconds })).collect::<Vec<_>>(),
+            "troubles": outcome.troubles,
+            "kernel_seconds": outcome.kernel_seconds,
+            "until_seconds": outcome.until_seconds,
+            "verdict": outcome.verdict,
+            "folder": folder,
+        });
+        report::say(&object.to_string());
+    } else {
+        for trouble in &outcome.troubles {
+            report::say(&format!("\n{}: {}", trouble.cause, trouble.sentence));
+            for line in &trouble.evidence {
+                report::say(&format!("  {line}"));
+            }
+            for fix in &trouble.fix {
+                report::say(&format!("  fix: {fix}"));
+            }
+        }
+        report::say(&format!("\n{}", outcome.verdict));
+        report::say(&format!("logs: {}", folder.display()));
+    }
+    Ok(match (outcome.interrupted, well) {
+        (true, _) => Ending::Interrupted,
+        (false, true) => Ending::Well,
+        (false, false) => Ending::No,
+    })
+}
+
+/// A folder for this rehearsal's logs, named by a number that goes up.
+fn new_folder(parent: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(parent).or_fail(|| format!("cannot make {}", parent.display()))?;
+    let numbers = std::fs::read_dir(parent).or_fail(|| format!("cannot read {}", parent.display()))?;
+    let last = numbers.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max();
+    let mut number = last.unwrap_or(0) + 1;
+    loop {
+        let folder = parent.join(format!("{number:04}"));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => {
+                return std::path::absolute(&folder).or_fail(|| format!("cannot find {}", folder.display()));
+            }
+            // Another rehearsal of the line took the number in the meantime.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error).or_fail(|| format!("cannot make {}", folder.display())),
+        }
+    }
+}
+
+fn write_answers(line: &LineFolder, folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("answers.json");
+    let text = serde_json::to_string(&line.line().rehearsal.answers)
+        .or_fail(|| "cannot write the answers".into())?;
+    std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}
+
+/// The folder that is served: the outputs themselves, or links to them beside a spoiled copy of one.
+fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fault]) -> Result<PathBuf> {
+    let outputs = std::path::absolute(outputs).or_fail(|| format!("cannot find {}", outputs.display()))?;
+    if !faults.contains(&Fault::ImageCorrupt) {
+        return Ok(outputs);
+    }
+    let spoiled = folder.join("outputs");
+    let fail = || format!("cannot make {}", spoiled.display());
+    std::fs::create_dir_all(&spoiled).or_fail(fail)?;
+    for entry in
+        std::fs::read_dir(&outputs).or_fail(|| format!("cannot read {}", outputs.display()))?.flatten()
+    {
+        if entry.file_name() != list.image.path.as_str() {
+            std::os::unix::fs::symlink(entry.path(), spoiled.join(entry.file_name())).or_fail(fail)?;
+        }
+    }
+    let copy = spoiled.join(&list.image.path);
+    std::fs::copy(outputs.join(&list.image.path), &copy).or_fail(fail)?;
+    flip_byte(&copy, list.image.bytes / 2).or_fail(|| format!("cannot spoil {}", copy.display()))?;
+    Ok(spoiled)
+}
+
+fn flip_byte(path: &Path, at: u64) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at)?;
+    file.write_all_at(&[byte[0] ^ 0x01], at)
 }

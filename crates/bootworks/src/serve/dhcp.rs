@@ -25,21 +25,21 @@ const LONGEST: usize = 1500;
 
 /// The leases, shared with those who ask whose address it is.
 #[derive(Clone, Debug)]
-pub struct Leases(Arc<Mutex<Server>>);
+pub(crate) struct Leases(Arc<Mutex<Server>>);
 
 impl Leases {
     /// Those of an earlier run, if any, on this network.
-    pub fn new(network: Network, earlier: Vec<Lease>) -> Leases {
+    pub(crate) fn new(network: Network, earlier: Vec<Lease>) -> Leases {
         Leases(Arc::new(Mutex::new(Server::new(network, earlier))))
     }
 
     /// Whose address it is, or was last.
-    pub fn owner(&self, address: Ipv4Addr) -> Option<Mac> {
+    pub(crate) fn owner(&self, address: Ipv4Addr) -> Option<Mac> {
         self.lock().client(address)
     }
 
     /// All of them, to be kept over a restart.
-    pub fn all(&self) -> Vec<Lease> {
+    pub(crate) fn all(&self) -> Vec<Lease> {
         self.lock().leases().copied().collect()
     }
 
@@ -53,7 +53,7 @@ impl Leases {
 /// `server` and `http_port` are where boot files are.
 ///
 /// Errors: the socket is no more: its interface was taken away.
-pub async fn serve(
+pub(crate) async fn serve(
     socket: UdpSocket,
     leases: Leases,
     server: Ipv4Addr,

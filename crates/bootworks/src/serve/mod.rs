@@ -1,8 +1,22 @@
-//! Being written.
+//! `bootworks serve`: everything a box needs from the network, in one process, and what was seen of it.
+//!
+//! Here the parts are put together: sockets bound, servers started, what they see noted in the store. Each part
+//! is a module of its own and knows none of the others but the store.
+//!
+//! ```text
+//! dhcp ─┐                                    ┌─► teller (operator's screen, --json)
+//! tftp ─┼─ (box, event) ─► store (SQLite) ───┼─► http: /api/boxes…
+//! nfs  ─┤                     ▲              └─► bootworks boxes
+//! http ─┴─────────────────────┘
+//! ```
+
 mod answer;
-pub mod boxes;
+mod boot;
+pub(crate) mod boxes;
 mod dhcp;
+mod ears;
 mod file;
+mod http;
 mod nfs;
 #[cfg(test)]
 mod peers;
@@ -10,14 +24,370 @@ mod publication;
 mod script;
 mod socket;
 mod store;
+mod teller;
 mod tftp;
-use model::failure::{Failure, Result};
+#[cfg(test)]
+mod whole;
+
+use crate::{Ending, line_folder, report};
+use boot::{Counter, Proof};
+use ears::{Ears, Missing};
+use http::Service;
+use model::boot::{HTTP_PORT, NFS_PORT};
+use model::failure::{Explain as _, Failure, Result};
+use model::line::{Dhcp, Network};
+use model::timeline::Event;
+use publication::Publications;
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::Store;
+use store::sqlite::SqliteShelf;
+use teller::Audience;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use wire::mac::Mac;
+
+/// How long an address is leased. A box keeps its address as long as there are others, however short it is.
+const LEASE: Duration = Duration::from_secs(3600);
 
 /// Arguments.
 #[derive(clap::Args)]
-pub struct Arguments {}
+pub(crate) struct Arguments {
+    /// The line's folder
+    #[arg(default_value = ".")]
+    line: PathBuf,
+    /// The interface on the build network, in place of line.toml's
+    #[arg(long, value_name = "NAME")]
+    interface: Option<String>,
+    /// The server's address there, in place of line.toml's: 10.77.0.1 or 10.77.0.1/24
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// Give the interface the address if it does not have it
+    #[arg(long)]
+    assign_address: bool,
+    /// TCP port of the HTTP server
+    #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
+    http_port: u16,
+    /// Answers for every box: a TOML or JSON file with `question = "answer"`
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
+    /// Start boxes also where the proof says that they cannot boot
+    #[arg(long)]
+    ignore_proof: bool,
+    /// Folder of the timeline store, in place of the line's .state
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// Folder of the build's outputs, in place of the line's .build
+    #[arg(long, value_name = "FOLDER")]
+    outputs: Option<PathBuf>,
+    /// Print every entry of every timeline as a line of JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs it.
-pub fn run(_: &Arguments) -> Result<crate::Ending> {
-    Err(Failure::new("being written"))
+/// Serves until it is interrupted: Ctrl-C ends it with exit code 130, SIGTERM (a service manager) with 0.
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
+    let folder = line_folder::open(&arguments.line)?;
+    let outputs = arguments.outputs.clone().unwrap_or_else(|| folder.outputs());
+    let read = |folder: &Path| line_folder::open(folder).map(|folder| folder.line().clone());
+    let publications = Publications::open(folder.folder(), &outputs, read)?;
+    let network = override_address(&folder.line().network, arguments.address.as_deref())?;
+    if network.dhcp == Dhcp::Proxy {
+        return Err(Failure::new("cannot serve beside another DHCP server")
+            .because("line.toml [network] says dhcp = \"proxy\", and this program leases addresses itself")
+            .hint("set dhcp = \"full\" on a network that no other DHCP server answers on"));
+    }
+    let answers = match &arguments.answers {
+        Some(file) => answer::read(file, &folder.line().questions)?,
+        None => Default::default(),
+    };
+    let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
+    let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
+    let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
+    let state = arguments.state.clone().unwrap_or_else(|| folder.state());
+    let _held = hold(&state)?;
+    let setting = Setting {
+        counter: Counter {
+            authority: script::authority(network.address, arguments.http_port),
+            address: network.address,
+            http_port: arguments.http_port,
+            nfs_port: NFS_PORT,
+            proof: if arguments.ignore_proof { Proof::Ignored } else { Proof::Heeded },
+        },
+        interface,
+        network,
+        publications,
+        answers,
+        state,
+        audience: if arguments.json { Audience::Program } else { Audience::Person },
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // Reading files and judging NICs: each thread costs memory, and a build network has one disk behind it.
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()
+        .or_fail(|| "cannot start the server's threads".into())?;
+    runtime.block_on(serve(ears, setting))
+}
+
+/// Everything that was decided before the first packet.
+struct Setting {
+    counter: Counter,
+    interface: String,
+    network: Network,
+    publications: Publications,
+    answers: std::collections::BTreeMap<String, String>,
+    state: PathBuf,
+    audience: Audience,
+}
+
+async fn serve(ears: Ears, setting: Setting) -> Result<Ending> {
+    let mut interrupt = signal(SignalKind::interrupt()).or_fail(|| "cannot listen for Ctrl-C".into())?;
+    let mut terminate = signal(SignalKind::terminate()).or_fail(|| "cannot listen for SIGTERM".into())?;
+    let (store, unreadable) = Store::open(SqliteShelf::open(&setting.state).await?).await?;
+    if unreadable.0 > 0 {
+        report::note(&format!("{} timeline entries of another bootworks are passed over", unreadable.0));
+    }
+    let telling = tokio::spawn(teller::tell(store.clone(), store.live(), setting.audience));
+    announce(&setting);
+    let mut servers = start(ears, setting, &store)?;
+    let ending = tokio::select! {
+        _ = interrupt.recv() => Ok(Ending::Interrupted),
+        _ = terminate.recv() => Ok(Ending::Well),
+        Some(ended) = servers.join_next() => match ended {
+            Ok(Err(failure)) => Err(failure),
+            Ok(Ok(())) => Err(Failure::new("a part of the server ended by itself")),
+            Err(error) => Err(Failure::new("a part of the server broke").because(error)),
+        },
+    };
+    servers.shutdown().await;
+    store.settle().await?;
+    telling.abort();
+    report::note("stopped; the timelines are kept");
+    ending
+}
+
+/// The first lines: what is served and where. With `--json` one object, before the first entry.
+fn announce(setting: &Setting) {
+    let build = setting.publications.current();
+    let live = &build.outputs.live;
+    let (line, interface, address) = (&build.line.name, &setting.interface, setting.network.address);
+    report::note(&format!(
+        "serving line {line} on {interface} {address}: kernel {}, live OS {}",
+        live.release, live.digest
+    ));
+    report::note(&format!(
+        "addresses {}-{}, boxes at http://{}/api/boxes, Ctrl-C ends",
+        setting.network.range.0, setting.network.range.1, setting.counter.authority
+    ));
+    if setting.counter.proof == Proof::Ignored {
+        report::note("the proof is ignored: boxes are started also where their NIC has no driver");
+    }
+    if setting.audience == Audience::Program {
+        let serving = serde_json::json!({ "serving": {
+            "line": line, "interface": interface, "address": address, "http_port": setting.counter.http_port,
+            "nfs_port": setting.counter.nfs_port, "release": live.release, "live": live.digest,
+        }});
+        report::say(&serving.to_string());
+    }
+}
+
+/// Starts every server; each runs until it fails.
+fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
+    let Setting { counter, network, publications, answers, .. } = setting;
+    let (dhcp, tftp, http, nfs) = ears.into_parts()?;
+    let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
+    let leases = dhcp::Leases::new(
+        wire::dhcp::server::Network {
+            server: network.address,
+            prefix: network.prefix,
+            first: network.range.0,
+            last: network.range.1,
+            routers: Vec::new(),
+            name_servers: Vec::new(),
+            lease_time: LEASE,
+            reservations: Default::default(),
+        },
+        store.leases(),
+    );
+    let owner: tftp::Owner = {
+        let (leases, store) = (leases.clone(), store.clone());
+        Arc::new(move |address: Ipv4Addr| leases.owner(address).or_else(|| store.box_at(address)))
+    };
+    let (address, http_port) = (counter.address, counter.http_port);
+    let exports = nfs::exports::Exports::default();
+    exports.add(publications.current().export());
+    let service = Arc::new(Service {
+        store: store.clone(),
+        publications,
+        transfers: file::Transfers::default(),
+        answers,
+        counter,
+        owner: owner.clone(),
+        exports: exports.clone(),
+        strangers: Mutex::default(),
+    });
+    let (seen, sights) = unbounded_channel();
+    let mut servers = JoinSet::new();
+    servers.spawn(note(sights, store.clone(), leases.clone()));
+    servers.spawn(never(dhcp::serve(dhcp, leases, address, http_port, seen.clone())));
+    let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
+    servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
+    servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
+    servers.spawn(http::serve(http, service));
+    Ok(servers)
+}
+
+async fn never(server: impl Future<Output = Result<std::convert::Infallible>>) -> Result<()> {
+    match server.await {
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Keeps the NFS server's tasks alive: they end when their set is dropped.
+async fn keep(mut tasks: JoinSet<()>) -> Result<()> {
+    while tasks.join_next().await.is_some() {}
+    Err(Failure::new("cannot go on serving NFS"))
+}
+
+/// Notes what the packet loops see, and keeps a lease once it is taken.
+async fn note(mut sights: UnboundedReceiver<(Mac, Event)>, store: Store, leases: dhcp::Leases) -> Result<()> {
+    while let Some((of, event)) = sights.recv().await {
+        let taken = matches!(event, Event::AddressTaken { .. });
+        store.note(of, event);
+        if taken && let Some(lease) = leases.all().into_iter().find(|lease| lease.mac == of) {
+            // What cannot be written is told by the store; the lease lives on in memory.
+            let _ = store.keep_lease(lease).await;
+        }
+    }
+    Ok(())
+}
+
+/// The network boot programs as TFTP gives them, each read once.
+struct Loaders {
+    service: Arc<Service>,
+    kept: Mutex<HashMap<String, Arc<[u8]>>>,
+}
+
+impl tftp::Files for Loaders {
+    fn open(&self, name: &str) -> Option<tftp::File> {
+        let served = self.service.publications.loader(name)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = match kept.get(&served.sha256) {
+            Some(content) => content.clone(),
+            None => {
+                let content: Arc<[u8]> = match std::fs::read(&served.path) {
+                    Ok(bytes) => bytes.into(),
+                    Err(error) => {
+                        report::note(&format!("cannot read {}: {error}", served.path.display()));
+                        return None;
+                    }
+                };
+                kept.insert(served.sha256.clone(), content.clone());
+                content
+            }
+        };
+        Some(tftp::File { content, role: served.role })
+    }
+}
+
+/// The line's network with the address of `--address`.
+///
+/// Errors: it is no address, or the line's range is not on its network.
+fn override_address(network: &Network, address: Option<&str>) -> Result<Network> {
+    let Some(text) = address else { return Ok(network.clone()) };
+    let (ip, prefix) = match text.split_once('/') {
+        Some((ip, prefix)) => (ip, prefix.parse().ok().filter(|prefix| (8..=30).contains(prefix))),
+        None => (text, Some(network.prefix)),
+    };
+    let (Ok(ip), Some(prefix)) = (ip.parse::<Ipv4Addr>(), prefix) else {
+        return Err(Failure::new(format!("`{text}` is not an address"))
+            .hint("`--address 10.77.0.1/24`; the prefix length is 8 to 30"));
+    };
+    let mask = u32::MAX << (32 - u32::from(prefix));
+    let (first, last) = network.range;
+    if [first, last].iter().any(|end| (end.to_bits() ^ ip.to_bits()) & mask != 0) {
+        return Err(Failure::new(format!("cannot serve as {ip}/{prefix}"))
+            .because(format!("line.toml [network] hands out {first}-{last}, which is not on that network"))
+            .hint("give both in line.toml [network], or an address on the range's network"));
+    }
+    Ok(Network { address: ip, prefix, ..network.clone() })
+}
+
+/// Holds the state folder for this server: two that write one timeline would mix their boxes.
+fn hold(state: &Path) -> Result<File> {
+    let cannot = || format!("cannot hold the state folder {}", state.display());
+    std::fs::create_dir_all(state).or_fail(cannot)?;
+    let path = state.join("serving");
+    let mut file =
+        File::options().create(true).read(true).write(true).truncate(false).open(&path).or_fail(cannot)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).unwrap_or_default();
+            return Err(Failure::new(cannot())
+                .because(format!("another `bootworks serve` has it (pid {})", holder.trim()))
+                .hint("stop that one, or give this one another folder with `--state`"));
+        }
+        Err(TryLockError::Error(error)) => return Err(error).or_fail(cannot),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).or_fail(cannot)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn network() -> Network {
+        Network {
+            interface: None,
+            address: Ipv4Addr::new(10, 77, 0, 1),
+            prefix: 24,
+            dhcp: Dhcp::Full,
+            range: (Ipv4Addr::new(10, 77, 0, 50), Ipv4Addr::new(10, 77, 0, 250)),
+        }
+    }
+
+    /// An address beside the range would be a server that no box can reach.
+    #[test]
+    fn an_address_must_be_on_the_ranges_network() {
+        assert_eq!(override_address(&network(), None).unwrap(), network());
+        let other = override_address(&network(), Some("10.77.0.2")).unwrap();
+        assert_eq!((other.address, other.prefix), (Ipv4Addr::new(10, 77, 0, 2), 24));
+        assert_eq!(override_address(&network(), Some("10.77.9.1/16")).unwrap().prefix, 16);
+        expect![[r#"
+            error: cannot serve as 192.168.0.3/24
+            because: line.toml [network] hands out 10.77.0.50-10.77.0.250, which is not on that network
+            hint: give both in line.toml [network], or an address on the range's network"#]]
+        .assert_eq(&override_address(&network(), Some("192.168.0.3/24")).unwrap_err().report());
+        assert!(override_address(&network(), Some("10.77.0.1/33")).is_err());
+        assert!(override_address(&network(), Some("here")).is_err());
+    }
+
+    /// The second server is told which process is the first.
+    #[test]
+    fn a_state_folder_is_held_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = hold(folder.path()).unwrap();
+        let report = hold(folder.path()).unwrap_err().report();
+        let report = report
+            .replace(&folder.path().display().to_string(), "STATE")
+            .replace(&std::process::id().to_string(), "PID");
+        expect![[r#"
+            error: cannot hold the state folder STATE
+            because: another `bootworks serve` has it (pid PID)
+            hint: stop that one, or give this one another folder with `--state`"#]]
+        .assert_eq(&report);
+        drop(held);
+        assert!(hold(folder.path()).is_ok());
+    }
 }

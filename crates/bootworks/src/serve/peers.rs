@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wire::dhcp::server::Network;
 use wire::mac::Mac;
@@ -25,12 +26,12 @@ fn tool(name: &'static str) -> Child {
     Child::of(Tool { name, package: "?", reason: "the tests" })
 }
 
-fn ip(words: &str) {
+pub(super) fn ip(words: &str) {
     tool("ip").args(words.split(' ')).run().unwrap();
 }
 
 /// Runs a test in a private network of its own; says so where it cannot.
-fn in_private_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+pub(super) fn in_private_network<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     if std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none() {
         eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
         return;
@@ -74,7 +75,7 @@ fn serve(interface: &str, files: &[(&str, Arc<[u8]>)]) -> UnboundedReceiver<(Mac
 }
 
 /// A cable between `s0` here and `c0` in the namespace `client`.
-fn lay_cable() {
+pub(super) fn lay_cable() {
     // `ip` keeps names of namespaces as files; on a file system of our own they vanish with us.
     tool("mkdir").args(["-p", "/run/netns"]).run().unwrap();
     tool("mount").args(["-t", "tmpfs", "none", "/run/netns"]).run().unwrap();
@@ -85,7 +86,7 @@ fn lay_cable() {
 }
 
 /// Runs a command in the namespace `client` without holding up the servers.
-async fn on_client(command: &str) -> (bool, String) {
+pub(super) async fn on_client(command: &str) -> (bool, String) {
     let output = tokio::process::Command::new("ip")
         .args(["netns", "exec", "client", "sh", "-c", command])
         .output()
@@ -131,6 +132,17 @@ fn system_real_dhcp_clients_get_one_address() {
         let (well, said) =
             on_client(&format!("dhclient -r -v -sf /bin/true -lf {folder}/leases -pf {folder}/pid c0")).await;
         assert!(well, "{said}");
+    });
+}
+
+/// A second DHCP server on the machine: the operator reads its name, in whatever network it is.
+#[test]
+fn system_the_holder_of_the_dhcp_port_is_named() {
+    in_private_network(async || {
+        let held = bind_udp(Ipv4Addr::UNSPECIFIED, 67, Some("lo")).unwrap();
+        let report = bind_udp(Ipv4Addr::UNSPECIFIED, 67, Some("lo")).unwrap_err().report();
+        assert!(report.contains(&format!("(pid {}) holds it", std::process::id())), "{report}");
+        drop(held);
     });
 }
 
@@ -206,6 +218,8 @@ async fn wait_for(
 enum Firmware {
     Bios,
     Uefi,
+    /// UEFI with its PXE switched off, so that it comes to HTTP Boot at once.
+    UefiHttp,
 }
 
 /// Boots firmware on a tap of the private network and gives the process, which dies with the test.
@@ -216,16 +230,23 @@ fn power_on(folder: &Path, firmware: Firmware) -> tokio::process::Child {
     // UEFI has a driver of its own for virtio-net; without the NIC's ROM, which is iPXE, it uses it.
     let nic = match firmware {
         Firmware::Bios => "e1000e,netdev=n,mac=52:54:00:00:00:01,bootindex=0",
-        Firmware::Uefi => "virtio-net-pci,netdev=n,mac=52:54:00:00:00:01,bootindex=0,romfile=",
+        Firmware::Uefi | Firmware::UefiHttp => {
+            "virtio-net-pci,netdev=n,mac=52:54:00:00:00:01,bootindex=0,romfile="
+        }
     };
     command.args(["-device", nic]);
     command.arg("-serial").arg(format!("file:{}", folder.join("console").display()));
-    if firmware == Firmware::Uefi {
+    if firmware != Firmware::Bios {
         let variables = folder.join("variables");
         std::fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", &variables).unwrap();
         let code = "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd";
         command.args(["-machine", "q35", "-drive", code, "-drive"]);
         command.arg(format!("if=pflash,format=raw,file={}", variables.display()));
+    }
+    if firmware == Firmware::UefiHttp {
+        for version in ["IPv4", "IPv6"] {
+            command.arg("-fw_cfg").arg(format!("name=opt/org.tianocore/{version}PXESupport,string=no"));
+        }
     }
     command.kill_on_drop(true).spawn().unwrap()
 }
@@ -268,5 +289,27 @@ fn system_ipxe_in_a_bios_rom_is_sent_to_its_script() {
                 if url == "http://10.77.0.1/ipxe")),
             "{seen:#?}"
         );
+    });
+}
+
+/// UEFI HTTP Boot: no TFTP at all; the offer must say `HTTPClient` back and carry a URL.
+#[test]
+fn system_uefi_http_boot_asks_for_the_loader() {
+    in_private_network(async || {
+        ip("tuntap add t0 mode tap");
+        let mut events = serve("t0", &[]);
+        let http = tokio::net::TcpListener::bind((SERVER, 80)).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let _box = power_on(folder.path(), Firmware::UefiHttp);
+        wait_for(&mut events, "HTTP Boot to take its address", |event| {
+            matches!(event, Event::AddressTaken { client: Client::HttpBoot, .. })
+        })
+        .await;
+        let (mut connection, _) =
+            tokio::time::timeout(Duration::from_secs(60), http.accept()).await.unwrap().unwrap();
+        let mut request = [0; 200];
+        let length = connection.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        assert!(request.starts_with("HEAD /loader/ipxe.efi HTTP/1.1"), "{request}");
     });
 }

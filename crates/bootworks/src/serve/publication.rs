@@ -4,6 +4,7 @@
 //! began with, as long as its files are there.
 
 use super::file::Served;
+use super::nfs::Export;
 use super::script;
 use model::api::{Job, JobAppliance, JobImage, TemplateFile};
 use model::boot::LOADER_FOLDER;
@@ -171,9 +172,10 @@ impl Publication {
         Job { answers, ..self.job.clone() }
     }
 
-    /// The folder that the root is exported from.
-    pub(crate) fn tree(&self) -> PathBuf {
-        self.folder.join(&self.outputs.live.tree)
+    /// The root as boxes mount it: under the digest of its build.
+    pub(crate) fn export(&self) -> Export {
+        let live = &self.outputs.live;
+        Export { path: format!("/live/{}", live.digest), folder: self.folder.join(&live.tree) }
     }
 
     /// Where a file of the build is.

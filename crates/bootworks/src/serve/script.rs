@@ -4,7 +4,7 @@
 //! What iPXE does with a line (`src/core/exec.c`): it splits it at white space, reads `||`, `&&`, `;` and a
 //! leading `#` where they stand as words, then expands `${setting}` inside each word; there are no quotes.
 
-use model::boot::BootParameters;
+use model::boot::{BootParameters, IPXE_SCRIPT};
 use model::timeline::Trouble;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -25,33 +25,38 @@ pub(crate) fn authority(address: Ipv4Addr, port: u16) -> String {
 /// The first script, the same for every box: tells the server what the box is and runs what it answers.
 ///
 /// `netX` is the NIC that was opened last, the one that booted. `busid` is type, vendor and device
-/// (`src/net/netdev_settings.c`); the SMBIOS strings may hold anything, so they go percent-encoded.
+/// (`src/net/netdev_settings.c`). The SMBIOS strings may hold anything, so they go as hex: `:uristring` of 2019
+/// leaves `&` and `+` as they are, and a product called `Q35 + ICH9` came without its plus.
 pub(crate) fn first(authority: &str) -> String {
     let settings = "mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}\
-                    &serial=${serial:uristring}&manufacturer=${manufacturer:uristring}\
-                    &product=${product:uristring}";
+                    &serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}\
+                    &product.hex=${product:hexraw}";
     format!(
         "#!ipxe\n\
          set boot http://{authority}/boot?{settings}\n\
          :ask\n\
          chain --replace --autofree ${{boot}} ||\n\
-         {}",
-        unreachable(authority, "ask")
+         {}\
+         goto ask\n",
+        no_answer(authority)
     )
 }
 
-/// What a box does when a transfer failed: says so, waits, tries again from `label`. It never falls out of the
-/// script, where firmware would go on to the next boot device and nobody would know why.
-fn unreachable(authority: &str, label: &str) -> String {
+/// What a box does when something failed: says so, waits, goes on. No script of ours ever ends by itself: the
+/// firmware would go on to the next boot device, and nobody would know why.
+fn pause(sentence: &str) -> String {
     format!(
         "echo {bar}\n\
-         echo bootworks: no answer from the server {authority} (iPXE error ${{errno}})\n\
+         echo bootworks: {sentence} (iPXE error ${{errno}})\n\
          echo Address of this box: ${{netX/ip}} on ${{netX/mac}} (${{netX/chip}})\n\
          echo Trying again every {RETRY_SECONDS} s. Ctrl-C opens the iPXE shell; `exit` there goes on.\n\
-         sleep {RETRY_SECONDS} || shell ||\n\
-         goto {label}\n",
+         sleep {RETRY_SECONDS} || shell ||\n",
         bar = "=".repeat(72)
     )
+}
+
+fn no_answer(authority: &str) -> String {
+    pause(&format!("no answer from the server {authority}"))
 }
 
 /// What a box needs to boot.
@@ -74,7 +79,7 @@ pub(crate) struct Boot<'a> {
 ///
 /// `initrd=initrd` is for UEFI, where the kernel's EFI stub asks iPXE for a file of that name; on BIOS the
 /// kernel does not know the word. Both consoles: a box may have a screen, a serial line, or both; the last one
-/// named is `/dev/console`.
+/// named is `/dev/console`. After a failure it asks from the beginning: the build it was sent to may be gone.
 pub(crate) fn boot(boot: &Boot<'_>) -> String {
     let Boot { authority, parameters, kernel_arguments, release, line, of } = boot;
     let files = format!("http://{authority}/live/{}", parameters.live);
@@ -87,17 +92,19 @@ pub(crate) fn boot(boot: &Boot<'_>) -> String {
         "#!ipxe\n\
          {hash}\
          echo bootworks: line {line}, starting kernel {release}\n\
-         :fetch\n\
          imgfree\n\
          kernel {files}/kernel?box={of} {words} || goto failed\n\
          initrd --name initrd {files}/initrd?box={of} || goto failed\n\
          boot ||\n\
          :failed\n\
-         {retry}",
+         imgfree\n\
+         {pause}\
+         chain --replace --autofree http://{authority}{IPXE_SCRIPT} ||\n\
+         goto failed\n",
         line = text(line),
         release = text(release),
         hash = if words.contains("${hash:string}") { "set hash:hex 23\n" } else { "" },
-        retry = unreachable(authority, "fetch"),
+        pause = pause(&format!("could not load the live OS from {authority}")),
     )
 }
 
@@ -123,9 +130,10 @@ pub(crate) fn refusal(authority: &str, of: Mac, again: &str, trouble: &Trouble) 
          prompt --timeout {timeout} Asking the server again every {AGAIN_SECONDS} s; a key asks now. ||\n\
          :ask\n\
          chain --replace --autofree http://{authority}/boot?{again} ||\n\
-         {retry}",
+         {pause}\
+         goto ask\n",
         timeout = AGAIN_SECONDS * 1000,
-        retry = unreachable(authority, "ask"),
+        pause = no_answer(authority),
     )
 }
 
@@ -240,9 +248,9 @@ mod tests {
     /// The first script is the same for every box and asks until it is answered.
     #[test]
     fn the_first_script_tells_what_the_box_is() {
-        expect![[r##"
+        expect![[r#"
             #!ipxe
-            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial=${serial:uristring}&manufacturer=${manufacturer:uristring}&product=${product:uristring}
+            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}&product.hex=${product:hexraw}
             :ask
             chain --replace --autofree ${boot} ||
             echo ========================================================================
@@ -251,7 +259,7 @@ mod tests {
             echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
             sleep 5 || shell ||
             goto ask
-        "##]]
+        "#]]
         .assert_eq(&first("10.77.0.1"));
     }
 
@@ -265,6 +273,7 @@ mod tests {
             boot_nic: Some(BOX),
             live: "3f2a".into(),
             root: RootRoad::Nfs,
+            root_sha256: None,
         };
         let authority = authority(parameters.server, parameters.http_port);
         let script = boot(&Boot {
@@ -275,23 +284,24 @@ mod tests {
             line: "edge-gateway",
             of: BOX,
         });
-        expect![[r##"
+        expect![[r#"
             #!ipxe
             set hash:hex 23
             echo bootworks: line edge-gateway, starting kernel 6.1.0-49-amd64
-            :fetch
             imgfree
             kernel http://10.77.0.1:8080/live/3f2a/kernel?box=52:54:00:00:00:ab initrd=initrd console=tty0 console=ttyS0,115200n8 bootworks.server=10.77.0.1 bootworks.http=8080 bootworks.nfs=2049 bootworks.live=3f2a bootworks.root=nfs BOOTIF=01-52-54-00-00-00-ab panic=30 note=#7 ${hash:string}8 || goto failed
             initrd --name initrd http://10.77.0.1:8080/live/3f2a/initrd?box=52:54:00:00:00:ab || goto failed
             boot ||
             :failed
+            imgfree
             echo ========================================================================
-            echo bootworks: no answer from the server 10.77.0.1:8080 (iPXE error ${errno})
+            echo bootworks: could not load the live OS from 10.77.0.1:8080 (iPXE error ${errno})
             echo Address of this box: ${netX/ip} on ${netX/mac} (${netX/chip})
             echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
             sleep 5 || shell ||
-            goto fetch
-        "##]]
+            chain --replace --autofree http://10.77.0.1:8080/ipxe ||
+            goto failed
+        "#]]
         .assert_eq(&script);
     }
 

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 /// and speaks on that interface only: a DHCP server must not answer on the office network.
 ///
 /// Errors: the port is held by somebody (who), needs root, the address or the interface is not here.
-pub fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result<UdpSocket> {
+pub(crate) fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result<UdpSocket> {
     let name = || match interface {
         Some(interface) => format!("cannot listen on {address}:{port}/udp of {interface}"),
         None => format!("cannot listen on {address}:{port}/udp"),
@@ -35,7 +35,7 @@ pub fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result
 }
 
 /// What to do about a port that cannot be bound; for TCP ports as well.
-pub fn explain(
+pub(crate) fn explain(
     failure: Failure,
     kind: ErrorKind,
     transport: Transport,

@@ -26,7 +26,7 @@ const LONGEST: usize = 1024;
 
 /// A file as it is served.
 #[derive(Clone, Debug)]
-pub struct File {
+pub(crate) struct File {
     /// What is in it.
     pub content: Arc<[u8]>,
     /// What it is for the ladder.
@@ -34,7 +34,7 @@ pub struct File {
 }
 
 /// Files by name; names have neither `..` nor a leading slash.
-pub trait Files: Send + Sync {
+pub(crate) trait Files: Send + Sync {
     /// The file of this name.
     fn open(&self, name: &str) -> Option<File>;
 }
@@ -46,12 +46,12 @@ impl Files for BTreeMap<String, File> {
 }
 
 /// Whose address it is; DHCP knows.
-pub type Owner = Arc<dyn Fn(Ipv4Addr) -> Option<Mac> + Send + Sync>;
+pub(crate) type Owner = Arc<dyn Fn(Ipv4Addr) -> Option<Mac> + Send + Sync>;
 
 /// Serves until the socket fails. `socket` is bound to port 69 of the server's address, non-blocking.
 ///
 /// Errors: the socket is no more.
-pub async fn serve(
+pub(crate) async fn serve(
     socket: UdpSocket,
     files: Arc<dyn Files>,
     owner: Owner,

@@ -1,6 +1,6 @@
 //! The disks of `[[appliance.disk]]`: each partition by itself, then what they must be together.
 
-use crate::sheet::{At, Place, Section, Sheet};
+use crate::sheet::{At, Place, Section, Sheet, size};
 use crate::storage::{Choose, DiskLayout, DiskMatch, Filesystem, Partition, Size, Table};
 
 /// Fewest octets of an EFI system partition: below 65525 clusters of one 512-octet sector and its tables
@@ -9,6 +9,7 @@ const SMALLEST_ESP: u64 = 34 << 20;
 
 /// Where something is mounted, over all disks.
 struct Mounted<'s> {
+    /// The mount point; empty where it could not be read, so that nothing is said to be missing.
     mount: &'s str,
     filesystem: Filesystem,
     size: Option<Size>,
@@ -25,7 +26,7 @@ pub(super) fn read<'s>(sheet: &Sheet<'_>, appliance: &Section<'s>) -> Option<Vec
     }
     if let Some(first) = sections.first() {
         together(sheet, first.at.clone(), &mounted);
-    } else if appliance.has("disk") {
+    } else if appliance.is_empty_list("disk") {
         sheet.report_absence(appliance.place_of("disk"), "no disk is laid out", "add `[[appliance.disk]]`");
     }
     layouts.into_iter().collect()
@@ -34,14 +35,18 @@ pub(super) fn read<'s>(sheet: &Sheet<'_>, appliance: &Section<'s>) -> Option<Vec
 /// What only all disks together show: `/`, the EFI system partition, one file system at a place.
 fn together(sheet: &Sheet<'_>, at: Place, mounted: &[Mounted<'_>]) {
     for (index, here) in mounted.iter().enumerate() {
-        if let Some(before) = mounted[..index].iter().find(|before| before.mount == here.mount) {
+        if let Some(before) =
+            mounted[..index].iter().find(|before| before.mount == here.mount && !here.mount.is_empty())
+        {
             let line = sheet.line_of(&before.at);
             let message = format!("`{}` is mounted twice, first in line {line}", here.mount);
             sheet.report(here.at.clone(), message, "each place has one file system");
         }
     }
     let find = |mount: &str| mounted.iter().find(|here| here.mount == mount);
+    let all_read = find("").is_none();
     match find("/") {
+        None if !all_read => {}
         None => sheet.report_absence(
             at.clone(),
             "no partition is mounted at `/`",
@@ -58,6 +63,7 @@ fn together(sheet: &Sheet<'_>, at: Place, mounted: &[Mounted<'_>]) {
     }
     const ESP: &str = "`{ size = \"512MiB\", filesystem = \"vfat\", mount = \"/boot/efi\" }`";
     match find("/boot/efi") {
+        None if !all_read => {}
         None => sheet.report_absence(
             at,
             "there is no EFI system partition, so no UEFI box could boot",
@@ -68,7 +74,8 @@ fn together(sheet: &Sheet<'_>, at: Place, mounted: &[Mounted<'_>]) {
             sheet.report(esp.at.clone(), message, ESP);
         }
         Some(Mounted { size: Some(Size::Bytes(octets)), at, .. }) if *octets < SMALLEST_ESP => {
-            let message = format!("the EFI system partition has {octets} octets, too few for FAT32");
+            let message =
+                format!("the EFI system partition has {}, too little for FAT32", size::words(*octets));
             sheet.report(at.clone(), message, "`size = \"512MiB\"`; FAT32 begins at 34MiB");
         }
         Some(_) => {}
@@ -83,7 +90,7 @@ fn disk<'s>(sheet: &Sheet<'_>, section: &Section<'s>, mounted: &mut Vec<Mounted<
     let (matching, min_size) = matching.unzip();
     section.choice("table");
     let sections = section.sections("partitions");
-    if section.has("partitions") && sections.is_empty() {
+    if section.is_empty_list("partitions") {
         let hint = "`partitions = [{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }]`";
         sheet.report_absence(section.place_of("partitions"), "no partition is made", hint);
     }
@@ -113,9 +120,11 @@ fn disk<'s>(sheet: &Sheet<'_>, section: &Section<'s>, mounted: &mut Vec<Mounted<
     if let Some(min) = min_size.flatten()
         && fixed > min.value
     {
-        let (fixed, least) = (fixed.div_ceil(1 << 20), min.value >> 20);
-        let message = format!("a disk of {least}MiB fits `min-size`, but the partitions take {fixed}MiB");
-        sheet.report(min.at, message, format!("`min-size = \"{}MiB\"` or smaller partitions", fixed + 4));
+        let (least, taken) = (size::words(min.value), size::words(fixed));
+        let message = format!("a disk of {least} fits, but its partitions take {taken}");
+        // The next whole gibibyte leaves room for the partition tables, too.
+        let enough = (fixed >> 30) + 1;
+        sheet.report(min.at, message, format!("`min-size = \"{enough}GiB\"`, or smaller partitions"));
     }
     let partitions: Option<Vec<Partition>> = partitions.into_iter().collect();
     Some(DiskLayout { matching: matching?, table: Table::Gpt, partitions: partitions? })
@@ -128,8 +137,9 @@ fn matching(sheet: &Sheet<'_>, section: &Section<'_>) -> (DiskMatch, Option<At<u
     if let (Some(min), Some(max)) = (&min_size, &max_size)
         && min.value > max.value
     {
-        let message = format!("no disk has at least {} and at most {} octets", min.value, max.value);
-        sheet.report(max.at.clone(), message, "`max-size` is not below `min-size`");
+        let (least, most) = (size::words(min.value), size::words(max.value));
+        let message = format!("no disk has at least {least} and at most {most}");
+        sheet.report(max.at.clone(), message, "`max-size` is above `min-size`, or not there");
     }
     let text = |name: &str| section.text(name).map(|text| text.value.to_owned());
     let matching = DiskMatch {
@@ -167,16 +177,24 @@ fn partition<'s>(
     match (filesystem, &mount) {
         (Some(Filesystem::Swap), Some(mount)) => {
             sheet.report(mount.at.clone(), "swap space is not mounted", "leave `mount` out");
+            mounted.push(unread(size, section.at.clone()));
         }
         (Some(Filesystem::Vfat | Filesystem::Ext4), None) if !section.has("mount") => {
             let message = "this file system is mounted nowhere";
-            sheet.report_absence(section.at.clone(), message, "add `mount`, for example `mount = \"/data\"`");
+            sheet.report_absence(section.at.clone(), message, "add `mount`, for example `mount = \"/\"`");
+            mounted.push(unread(size, section.at.clone()));
         }
-        (_, Some(mount)) if mount_point(sheet, mount) => {
+        (_, Some(text)) => {
+            let mount = if mount_point(sheet, text) { text.value } else { "" };
+            // An unknown file system was reported: it may be any, so none of the rules below is broken.
+            let filesystem = filesystem.or((mount == "/boot/efi").then_some(Filesystem::Vfat));
             let filesystem = filesystem.unwrap_or(Filesystem::Ext4);
-            mounted.push(Mounted { mount: mount.value, filesystem, size, at: mount.at.clone() });
+            mounted.push(Mounted { mount, filesystem, size, at: text.at.clone() });
         }
-        _ => {}
+        (_, None) if section.has("mount") => {
+            mounted.push(unread(size, section.at.clone()));
+        }
+        (_, None) => {}
     }
     let label = section.text("label");
     if let (Some(label), Some(filesystem)) = (&label, filesystem) {
@@ -188,6 +206,11 @@ fn partition<'s>(
         mount: mount.map(|text| text.value.to_owned()),
         label: label.map(|text| text.value.to_owned()),
     })
+}
+
+/// A partition whose mount point could not be read.
+fn unread<'s>(size: Option<Size>, at: Place) -> Mounted<'s> {
+    Mounted { mount: "", filesystem: Filesystem::Ext4, size, at }
 }
 
 /// Whether a mount point is an absolute path without detours; it goes into fstab(5), whose fields end at a space.
@@ -216,12 +239,8 @@ fn check_label(sheet: &Sheet<'_>, label: &At<&str>, filesystem: Filesystem) {
     };
     let odd = |octet: u8| !octet.is_ascii_graphic() || matches!(octet, b'"' | b'\'' | b'\\' | b'`' | b'$');
     if label.value.len() > most || label.value.bytes().any(odd) {
-        let message =
-            format!("`{}` cannot be the label of a `{name}` file system", label.value.escape_debug());
-        sheet.report(
-            label.at.clone(),
-            message,
-            format!("at most {most} letters, digits, dashes and the like"),
-        );
+        let message = format!("`{}` cannot be the label of this file system", label.value.escape_debug());
+        let hint = format!("`{name}` has room for {most} letters, digits, dashes and the like");
+        sheet.report(label.at.clone(), message, hint);
     }
 }

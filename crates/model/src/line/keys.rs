@@ -2,8 +2,8 @@
 //!
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
 
-use crate::sheet::Need::{May, Must};
-use crate::sheet::{Key, Kind, Need, Table};
+use crate::sheet::table::Need::{May, Must};
+use crate::sheet::table::{Key, Kind, Need, Table};
 
 const fn key(name: &'static str, kind: Kind, need: Need, example: &'static str, says: &'static str) -> Key {
     Key { name, kind, need, says, example }

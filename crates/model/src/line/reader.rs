@@ -1,23 +1,19 @@
 //! From the text of `line.toml` to a [`Line`], or to every mistake in it.
 //!
-//! Each function reads one table; what they report is collected by the [`Sheet`]. Disks are read in `disks`,
-//! recipes in `recipe`.
+//! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Appliance, ApplianceFile, Confirm, Dhcp, Folder, ImageSource, Line, Live, Network, Rehearsal};
-use super::{disks, keys};
-use crate::api::User;
+use super::{Folder, Line, Live, Rehearsal, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question};
 use crate::recipe;
 use crate::sheet::{self, At, Place, Section, Sheet};
 use crate::template::{self, Name};
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a template may name where it stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Secrets {
+pub(super) enum Secrets {
     /// Shown or printed: no password.
     Kept,
     /// Written into the appliance: a password's hash may be there.
@@ -25,12 +21,16 @@ enum Secrets {
 }
 
 /// The questions of the line as far as they could be read: ids with their kinds.
-type Asked<'s> = Vec<(&'s str, Option<Kind>)>;
+pub(super) type Asked<'s> = Vec<(&'s str, Option<Kind>)>;
 
-struct Reader<'s> {
-    sheet: &'s Sheet<'s>,
-    folder: &'s dyn Folder,
-    asked: Asked<'s>,
+pub(super) struct Reader<'s> {
+    pub(super) sheet: &'s Sheet<'s>,
+    pub(super) folder: &'s dyn Folder,
+    /// The tables of the questions; they are opened once, as opening reports unknown keys.
+    sections: Vec<Section<'s>>,
+    pub(super) asked: Asked<'s>,
+    /// Whether a question's id is missing, misspelt or taken: an unknown id elsewhere may be meant by it.
+    has_unclear_ids: bool,
 }
 
 /// Reads a line.
@@ -40,8 +40,12 @@ pub(super) fn read(text: &str, folder: &dyn Folder) -> Result<Line, Mistakes> {
     let mut beside = Vec::new();
     let line = {
         let top = sheet.top(&document);
-        let asked = top.sections("question").iter().filter_map(asked_in).collect();
-        let reader = Reader { sheet: &sheet, folder, asked };
+        let sections = top.sections("question");
+        let asked: Asked<'_> = sections.iter().filter_map(asked_in).collect();
+        let distinct: BTreeSet<&str> =
+            asked.iter().map(|(id, _)| *id).filter(|id| template::is_id(id)).collect();
+        let has_unclear_ids = distinct.len() < sections.len();
+        let reader = Reader { sheet: &sheet, folder, sections, asked, has_unclear_ids };
         reader.line(&top, &mut beside)
     };
     let mut mistakes = sheet.close();
@@ -70,9 +74,9 @@ impl<'s> Reader<'s> {
     /// The whole file. Mistakes in other files of the line go into `beside`.
     fn line(&self, top: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Line> {
         let name = top.section("line").and_then(|section| self.name(&section));
-        let network = top.section("network").and_then(|section| self.network(&section));
+        let network = top.section("network").and_then(|section| network::read(self.sheet, &section));
         let live = top.section("live").and_then(|section| self.live(&section));
-        let questions = self.questions(top);
+        let questions = self.questions();
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));
         let rehearsal = match top.has("rehearsal") {
             true => top.section("rehearsal").map(|section| self.rehearsal(&section, questions.as_deref())),
@@ -102,138 +106,6 @@ impl<'s> Reader<'s> {
         Some(name.value.to_owned())
     }
 
-    fn network(&self, section: &Section<'s>) -> Option<Network> {
-        let interface = section.text("interface");
-        if let Some(interface) = &interface {
-            let odd = |octet: u8| octet == b'/' || octet.is_ascii_whitespace() || octet.is_ascii_control();
-            // Linux IFNAMSIZ is 16 with the closing zero.
-            if interface.value.len() > 15 || interface.value.bytes().any(odd) {
-                let message = format!("`{}` cannot be an interface's name", interface.value.escape_debug());
-                self.sheet.report(
-                    interface.at.clone(),
-                    message,
-                    "`ip link` lists the interfaces: `\"enp3s0\"`",
-                );
-            }
-        }
-        let address = section.text("address").and_then(|text| self.network_address(&text));
-        let dhcp = match section.choice("dhcp").map(|word| word.value) {
-            Some("proxy") => Dhcp::Proxy,
-            _ => Dhcp::Full,
-        };
-        if dhcp == Dhcp::Full && !section.has("range") {
-            self.sheet.report_absence(
-                section.at.clone(),
-                "[network] has no `range`, but with `dhcp = \"full\"` the server leases addresses",
-                "for example `range = \"10.77.0.50-10.77.0.250\"`, or `dhcp = \"proxy\"` beside another DHCP server",
-            );
-        }
-        let range = section.text("range").and_then(|text| self.range(&text, address));
-        let (address, prefix) = address?;
-        Some(Network {
-            interface: interface.map(|text| text.value.to_owned()),
-            address,
-            prefix,
-            dhcp,
-            range: range.unwrap_or((address, address)),
-        })
-    }
-
-    /// `10.77.0.1/24`: an address that a server can have in its network.
-    fn network_address(&self, text: &At<&str>) -> Option<(Ipv4Addr, u8)> {
-        const HINT: &str = "an IPv4 address and a prefix length: `\"10.77.0.1/24\"`";
-        let refuse = |message: String, hint: &str| {
-            self.sheet.report(text.at.clone(), message, hint);
-            None
-        };
-        let shown = text.value.escape_debug();
-        let Some((address, prefix)) = text.value.split_once('/') else {
-            let hint = match text.value.parse::<Ipv4Addr>() {
-                Ok(address) => format!("with its prefix length: `\"{address}/24\"`"),
-                Err(_) => HINT.to_owned(),
-            };
-            return refuse(format!("`{shown}` has no prefix length"), &hint);
-        };
-        let Ok(address) = address.parse::<Ipv4Addr>() else {
-            return refuse(format!("`{}` is not an IPv4 address", address.escape_debug()), HINT);
-        };
-        let Some(prefix) = prefix.parse::<u8>().ok().filter(|prefix| (8..=30).contains(prefix)) else {
-            return refuse(
-                format!("`/{}` is not the prefix length of a build network", prefix.escape_debug()),
-                "between `/8` and `/30`, for example `/24` for 254 addresses",
-            );
-        };
-        if address.is_loopback()
-            || address.is_multicast()
-            || address.is_unspecified()
-            || address.is_broadcast()
-        {
-            return refuse(format!("`{address}` cannot be a server's address"), HINT);
-        }
-        let (network, broadcast) = bounds(address, prefix);
-        if address == network || address == broadcast {
-            let what = if address == network { "the network itself" } else { "everybody on it" };
-            return refuse(
-                format!("{address} is the address of {what}, not of a server"),
-                &format!("one between {network} and {broadcast}"),
-            );
-        }
-        Some((address, prefix))
-    }
-
-    /// `10.77.0.50-10.77.0.250`, held against the server's own address.
-    fn range(&self, text: &At<&str>, server: Option<(Ipv4Addr, u8)>) -> Option<(Ipv4Addr, Ipv4Addr)> {
-        const HINT: &str = "first and last address with a dash between: `\"10.77.0.50-10.77.0.250\"`";
-        let Some((first, last)) = text.value.split_once('-').map(|(first, last)| (first.trim(), last.trim()))
-        else {
-            self.sheet.report(
-                text.at.clone(),
-                format!("`{}` is not a range", text.value.escape_debug()),
-                HINT,
-            );
-            return None;
-        };
-        let mut ends = Vec::new();
-        for end in [first, last] {
-            match end.parse::<Ipv4Addr>() {
-                Ok(address) => ends.push(address),
-                Err(_) => {
-                    let message = format!("`{}` is not an IPv4 address", end.escape_debug());
-                    let inside = text.value.find(end).unwrap_or_default();
-                    self.sheet.report(self.sheet.within(text, inside..inside + end.len()), message, HINT);
-                }
-            }
-        }
-        let [first, last] = ends[..] else { return None };
-        let refuse = |message: String, hint: String| {
-            self.sheet.report(text.at.clone(), message, hint);
-            None
-        };
-        if first > last {
-            return refuse(
-                format!("the range ends at {last}, before it begins at {first}"),
-                format!("`\"{last}-{first}\"`"),
-            );
-        }
-        let Some((server, prefix)) = server else { return Some((first, last)) };
-        let (network, broadcast) = bounds(server, prefix);
-        if first <= network || last >= broadcast {
-            let low = Ipv4Addr::from(u32::from(network) + 1);
-            let high = Ipv4Addr::from(u32::from(broadcast) - 1);
-            return refuse(
-                format!("the range {first}-{last} is not inside the network of {server}/{prefix}"),
-                format!("that network has {low} to {high}"),
-            );
-        }
-        if (first..=last).contains(&server) {
-            return refuse(
-                format!("the range {first}-{last} has the server's own address {server} in it"),
-                "begin the range after it, or end it before".into(),
-            );
-        }
-        Some((first, last))
-    }
-
     fn live(&self, section: &Section<'s>) -> Option<Live> {
         let recipe = recipe::of(self.sheet, section, self.folder);
         let kernel = section.text("kernel").and_then(|text| recipe::package(self.sheet, &text));
@@ -246,7 +118,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Words for a kernel command line; they end up in a boot loader's configuration.
-    fn kernel_arguments(&self, section: &Section<'s>) -> String {
+    pub(super) fn kernel_arguments(&self, section: &Section<'s>) -> String {
         let Some(words) = section.text("kernel-arguments") else { return String::new() };
         let unquotable = |character: char| character.is_control() || "'\"\\$`".contains(character);
         if let Some((start, bad)) = words.value.char_indices().find(|(_, character)| unquotable(*character)) {
@@ -257,11 +129,10 @@ impl<'s> Reader<'s> {
         words.value.to_owned()
     }
 
-    fn questions(&self, top: &Section<'s>) -> Option<Vec<Question>> {
-        let sections = top.sections("question");
+    fn questions(&self) -> Option<Vec<Question>> {
         let mut questions = Vec::new();
         let mut places: BTreeMap<&str, Place> = BTreeMap::new();
-        for (number, section) in sections.iter().enumerate() {
+        for (number, section) in self.sections.iter().enumerate() {
             if let Some(id) = section.text("id") {
                 if !template::is_id(id.value) {
                     let message = format!("`{}` cannot be a question's id", id.value.escape_debug());
@@ -347,7 +218,7 @@ impl<'s> Reader<'s> {
             );
             return None;
         }
-        if choices.is_empty() {
+        if section.is_empty_list("choices") {
             self.sheet.report(
                 section.place_of("choices"),
                 "there is nothing to choose",
@@ -365,7 +236,7 @@ impl<'s> Reader<'s> {
                 );
             }
         }
-        Some(choices.iter().map(|choice| choice.value.to_owned()).collect())
+        (!choices.is_empty()).then(|| choices.iter().map(|choice| choice.value.to_owned()).collect())
     }
 
     /// Holds a default against its own question: one without names must be an answer.
@@ -398,7 +269,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads a template and holds its names against the questions.
-    fn template(&self, text: &At<&str>, secrets: Secrets) -> Option<template::Template> {
+    pub(super) fn template(&self, text: &At<&str>, secrets: Secrets) -> Option<template::Template> {
         let template = match template::parse(text.value) {
             Ok(template) => template,
             Err(mistakes) => {
@@ -417,10 +288,11 @@ impl<'s> Reader<'s> {
     }
 
     /// What is wrong with a name in a template, and what would be right.
-    fn flaw(&self, name: &Name, secrets: Secrets) -> Option<(String, String)> {
+    pub(super) fn flaw(&self, name: &Name, secrets: Secrets) -> Option<(String, String)> {
         let Name::Answer(id) = name else { return None };
         let ids = || self.asked.iter().map(|(id, _)| *id);
         match self.asked.iter().find(|(known, _)| known == id) {
+            None if self.has_unclear_ids => None,
             None => Some((format!("no question is called `{id}`"), self.which(id, ids()))),
             Some((_, Some(Kind::Password { .. }))) if secrets == Secrets::Kept => Some((
                 format!("`{id}` is a password, and this text is shown"),
@@ -432,7 +304,7 @@ impl<'s> Reader<'s> {
 
     fn which<'a>(&self, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> String {
         if let Some(near) = nearest(id, ids.clone()) {
-            return format!("`{near}` is spelt like that");
+            return format!("it is spelt `{near}`");
         }
         let known: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
         match known.is_empty() {
@@ -441,227 +313,14 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn appliance(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Appliance> {
-        let image = section.section("image").and_then(|image| self.image(&image, beside));
-        let confirm = match section.choice("confirm").map(|word| word.value) {
-            Some("auto") => Confirm::Auto,
-            _ => Confirm::Ask,
-        };
-        let hostname = self.hostname(section);
-        let kernel_arguments = self.kernel_arguments(section);
-        let disks = disks::read(self.sheet, section);
-        let users = self.users(section);
-        let files = self.files(section, beside);
-        Some(Appliance {
-            image: image?,
-            confirm,
-            disks: disks?,
-            hostname,
-            users: users?,
-            files: files?,
-            kernel_arguments,
-        })
-    }
-
-    fn hostname(&self, section: &Section<'s>) -> String {
-        let Some(text) = section.text("hostname") else {
-            if !section.has("hostname") && !self.asked.iter().any(|(id, _)| *id == "hostname") {
-                self.sheet.report_absence(
-                    section.at.clone(),
-                    "[appliance] has no `hostname`, and no question is called `hostname`",
-                    "ask for it, or write `hostname = \"edge-{{ box.serial }}\"`",
-                );
-            }
-            return "{{ answer.hostname }}".into();
-        };
-        if let Some(template) = self.template(&text, Secrets::Kept)
-            && template.names().next().is_none()
-            && let Err(reason) = question::hostname(text.value)
-        {
-            let message = format!("`{}` is not a host name", text.value.escape_debug());
-            self.sheet.report(text.at.clone(), message, reason);
-        }
-        text.value.to_owned()
-    }
-
-    fn image(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<ImageSource> {
-        let recipe = section.text("recipe");
-        let file = section.text("file");
-        let sha256 = section.text("sha256");
-        if let Some(sha256) = &sha256 {
-            let fits =
-                sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
-            if !fits {
-                let length = sha256.value.chars().count();
-                let message = format!("this is not a SHA-256: it has {length} characters");
-                let message =
-                    if length == 64 { "this is not a SHA-256: not all of it is hex".into() } else { message };
-                self.sheet.report(sha256.at.clone(), message, "64 hex digits, as `sha256sum` prints them");
-            }
-        }
-        match (recipe, file) {
-            (Some(recipe), None) => {
-                if sha256.is_some() {
-                    let hint = "leave it out: the lock pins what a recipe is built from";
-                    self.sheet.report(section.place_of("sha256"), "a recipe has no `sha256`", hint);
-                }
-                let path = recipe::path_in_line(self.sheet, &recipe)?;
-                let Some(text) = self.folder.text(path) else {
-                    let hint = "the path is relative to the line's folder";
-                    self.sheet.report(recipe.at, format!("there is no file `{path}`"), hint);
-                    return None;
-                };
-                let recipe = recipe::read(path, &text, self.folder, beside)?;
-                Some(ImageSource::Recipe { path: path.to_owned(), recipe })
-            }
-            (None, Some(file)) => {
-                if !section.has("sha256") {
-                    let message = "`file` has no `sha256`";
-                    self.sheet.report(
-                        file.at.clone(),
-                        message,
-                        "add the 64 hex digits that `sha256sum` prints",
-                    );
-                }
-                let path = recipe::path_in_line(self.sheet, &file)?.to_owned();
-                Some(ImageSource::File { path, sha256: sha256?.value.to_ascii_lowercase() })
-            }
-            (Some(_), Some(_)) => {
-                let message = "`image` has both a `recipe` and a `file`";
-                self.sheet.report(section.at.clone(), message, "leave one of them out");
-                None
-            }
-            (None, None) => {
-                if !section.has("recipe") && !section.has("file") {
-                    let message = "`image` has neither a `recipe` nor a `file`";
-                    self.sheet.report_absence(
-                        section.at.clone(),
-                        message,
-                        "`image = { recipe = \"appliance.toml\" }`",
-                    );
-                }
-                None
-            }
-        }
-    }
-
-    fn users(&self, section: &Section<'s>) -> Option<Vec<User>> {
-        let mut users: Vec<Option<User>> = Vec::new();
-        let mut names: Vec<&str> = Vec::new();
-        for section in section.sections("user") {
-            let name = section.text("name");
-            if let Some(name) = &name {
-                if !is_login(name.value) {
-                    let message = format!("`{}` cannot be a login name", name.value.escape_debug());
-                    let hint =
-                        "lower-case letters, digits, dashes and underscores, a letter first, at most 32";
-                    self.sheet.report(name.at.clone(), message, hint);
-                } else if names.contains(&name.value) {
-                    let hint = "one `[[appliance.user]]` for each user";
-                    self.sheet.report(
-                        name.at.clone(),
-                        format!("the user `{}` stands twice", name.value),
-                        hint,
-                    );
-                }
-                names.push(name.value);
-            }
-            let password = section.text("password");
-            if let Some(text) = &password {
-                self.password(text);
-            }
-            let groups = section.list("groups");
-            for group in groups.iter().filter(|group| !is_login(group.value)) {
-                let message = format!("`{}` cannot be a group's name", group.value.escape_debug());
-                self.sheet.report(group.at.clone(), message, "for example `\"sudo\"`");
-            }
-            users.push(name.map(|name| User {
-                name: name.value.to_owned(),
-                password: password.map(|text| text.value.to_owned()),
-                groups: groups.iter().map(|group| group.value.to_owned()).collect(),
-            }));
-        }
-        users.into_iter().collect()
-    }
-
-    /// What gives a user's password must give a crypt(5) hash: anything else would lock the user out, or
-    /// stand in the clear in the line's history.
-    fn password(&self, text: &At<&str>) {
-        let Some(template) = self.template(text, Secrets::Written) else { return };
-        const HINT: &str = "ask for it with a question of type `\"password\"` and write `{{ answer.ID }}`";
-        let mut names = template.names().peekable();
-        if names.peek().is_none() && !text.value.starts_with('$') {
-            return self.sheet.report(text.at.clone(), "this is not a crypt(5) hash", HINT);
-        }
-        for (name, at) in names {
-            let kind = match name {
-                Name::Answer(id) => {
-                    self.asked.iter().find(|(known, _)| known == id).and_then(|(_, kind)| kind.clone())
-                }
-                Name::Box(_) => Some(Kind::Text),
-            };
-            if kind.is_some_and(|kind| !matches!(kind, Kind::Password { .. })) {
-                let message = format!("`{name}` is not a password's hash");
-                self.sheet.report(self.sheet.within(text, at), message, HINT);
-            }
-        }
-    }
-
-    fn files(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Vec<ApplianceFile>> {
-        let mut files: Vec<Option<ApplianceFile>> = Vec::new();
-        let mut paths: Vec<&str> = Vec::new();
-        for section in section.sections("file") {
-            let path = section.text("path").filter(|path| recipe::is_absolute(self.sheet, path));
-            if let Some(path) = &path {
-                if paths.contains(&path.value) {
-                    let hint = "one `[[appliance.file]]` for each path";
-                    self.sheet.report(path.at.clone(), format!("`{}` is written twice", path.value), hint);
-                }
-                paths.push(path.value);
-            }
-            let template = section.text("template");
-            let source = template.as_ref().and_then(|text| recipe::path_in_line(self.sheet, text));
-            if let (Some(text), Some(source)) = (&template, source) {
-                match self.folder.text(source) {
-                    Some(contents) => self.contents(source, &contents, beside),
-                    None => {
-                        let hint = "the path is relative to the line's folder";
-                        self.sheet.report(text.at.clone(), format!("there is no file `{source}`"), hint);
-                    }
-                }
-            }
-            let mode = section.mode("mode").unwrap_or(0o644);
-            files.push((|| {
-                Some(ApplianceFile { path: path?.value.to_owned(), template: source?.to_owned(), mode })
-            })());
-        }
-        files.into_iter().collect()
-    }
-
-    /// Checks a template that is a file of the line.
-    fn contents(&self, path: &str, contents: &str, beside: &mut Vec<Mistake>) {
-        let mut report = |at: Place, message: String, hint: String| {
-            beside.push(Mistake::new(path, contents, at, message, Some(hint)));
-        };
-        match template::parse(contents) {
-            Ok(template) => {
-                for (name, at) in template.names() {
-                    if let Some((message, hint)) = self.flaw(name, Secrets::Written) {
-                        report(at, message, hint);
-                    }
-                }
-            }
-            Err(mistakes) => {
-                mistakes.into_iter().for_each(|mistake| report(mistake.at, mistake.message, mistake.hint))
-            }
-        }
-    }
-
     fn rehearsal(&self, section: &Section<'s>, questions: Option<&[Question]>) -> Rehearsal {
         let mut answers = BTreeMap::new();
         for (id, typed) in section.map("answers") {
             answers.insert(id.value.to_owned(), typed.value.to_owned());
             if !self.asked.iter().any(|(known, _)| *known == id.value) {
+                if self.has_unclear_ids {
+                    continue;
+                }
                 let hint = self.which(id.value, self.asked.iter().map(|(id, _)| *id));
                 let message = format!("no question is called `{}`", id.value.escape_debug());
                 self.sheet.report_absence(id.at, message, hint);
@@ -678,19 +337,4 @@ impl<'s> Reader<'s> {
         }
         Rehearsal { answers, ready: ready.map(|text| text.value.to_owned()) }
     }
-}
-
-/// The network's own address and its broadcast address. `prefix` is 8 to 30.
-fn bounds(address: Ipv4Addr, prefix: u8) -> (Ipv4Addr, Ipv4Addr) {
-    let mask = u32::MAX << (32 - u32::from(prefix));
-    (Ipv4Addr::from(u32::from(address) & mask), Ipv4Addr::from(u32::from(address) | !mask))
-}
-
-/// Whether useradd(8) takes it on Debian.
-fn is_login(name: &str) -> bool {
-    let follows =
-        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_');
-    name.len() <= 32
-        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name.bytes().all(follows)
 }

@@ -55,6 +55,8 @@ const BETWEEN: &[&str] = &[
 const LEFT_OUT: &[&str] = &[
     "drivers/scsi/scsi_debug.ko",
     "drivers/scsi/iscsi_tcp.ko",
+    "drivers/scsi/qla2xxx/tcm_qla2xxx.ko",
+    "drivers/scsi/elx/",
     "drivers/scsi/st.ko",
     "drivers/scsi/ch.ko",
     "drivers/scsi/pcmcia/",
@@ -81,7 +83,6 @@ pub const ROOT: &[&str] = &[
     "crc32c_generic",
     "libcrc32c",
     "efivarfs",
-    "ext4",
     "vfat",
     "sd_mod",
     "sr_mod",

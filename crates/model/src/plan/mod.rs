@@ -161,6 +161,24 @@ pub enum Step {
     PowerOff,
 }
 
+impl Step {
+    /// Its short name, by which faults and the record refer to it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Clear { .. } => "clear",
+            Step::Partition { .. } => "partition",
+            Step::Format { .. } => "format",
+            Step::Unpack { .. } => "image",
+            Step::Settle { .. } => "settle",
+            Step::StageLoaders { .. } => "loaders",
+            Step::ReadBack => "read-back",
+            Step::Seal { .. } => "seal",
+            Step::Record => "record",
+            Step::PowerOff => "power-off",
+        }
+    }
+}
+
 /// A firmware that GRUB is installed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoaderTarget {

@@ -1,4 +1,5 @@
 //! Goldens of the plan: what a person confirms, and why there is none.
+//! Long because each refusal stands here in full.
 
 use super::*;
 use crate::api::{JobAppliance, TemplateFile, User};

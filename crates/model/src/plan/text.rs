@@ -59,22 +59,6 @@ impl Plan {
         }
     }
 
-    /// The step's short name, by which faults and records refer to it.
-    pub fn name(step: &Step) -> &'static str {
-        match step {
-            Step::Clear { .. } => "clear",
-            Step::Partition { .. } => "partition",
-            Step::Format { .. } => "format",
-            Step::Unpack { .. } => "image",
-            Step::Settle { .. } => "settle",
-            Step::StageLoaders { .. } => "loaders",
-            Step::ReadBack => "read-back",
-            Step::Seal { .. } => "seal",
-            Step::Record => "record",
-            Step::PowerOff => "power-off",
-        }
-    }
-
     fn details(&self, step: &Step) -> Vec<String> {
         match step {
             Step::Unpack { image } => vec![format!("sha256 {}", image.sha256)],

@@ -10,7 +10,7 @@ mod firmware;
 
 use crate::hardware::{DeviceClass, PciId};
 use crate::modules::alias::AliasTable;
-use crate::modules::pattern::Fit;
+use crate::modules::pattern::{self, Fit};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -211,10 +211,27 @@ impl LiveOs {
     }
 }
 
+/// Devices of drivers that every kernel of a suite may have built in, so that none of them tells: Debian 13 has
+/// virtio_pci built into all its kernels. From the drivers' own device tables (drivers/virtio/virtio_pci_common.c,
+/// drivers/nvme/host/pci.c, drivers/ata/ahci.c).
+const BUILT_IN_EVERYWHERE: &[(&str, &str)] = &[
+    ("pci:v00001AF4d*sv*sd*bc*sc*i*", "virtio_pci"),
+    ("pci:v*d*sv*sd*bc01sc08i02*", "nvme"),
+    ("pci:v*d*sv*sd*bc01sc06i01*", "ahci"),
+    ("virtio:d00000001v*", "virtio_net"),
+    ("virtio:d00000002v*", "virtio_blk"),
+    ("virtio:d00000008v*", "virtio_scsi"),
+];
+
 /// The drivers that fit a device. Where one names vendor and device, those that only name a class (`ahci`,
 /// `nvme`) are fallbacks and do not count; where one is of the device's class, the others do not.
 fn fitting<'l>(live: &'l LiveOs, modalias: &str) -> BTreeMap<&'l str, Fit> {
     let mut drivers = live.aliases.candidates(modalias);
+    for (carried, driver) in BUILT_IN_EVERYWHERE.iter().filter(|(_, driver)| live.builtin.contains(*driver)) {
+        if let Some(fit) = pattern::fit(carried.as_bytes(), modalias.as_bytes()) {
+            drivers.entry(driver).or_insert(fit);
+        }
+    }
     if drivers.len() > 1 {
         // The same id on a class that no device has: what still fits asks for the id alone.
         if let Some(without_class) = modalias.rfind("bc").filter(|_| modalias.starts_with("pci:")) {
@@ -250,8 +267,8 @@ fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
     if driver == "virtio_pci"
         && let Some(kind) = virtio_kind(modalias)
     {
-        let next = live.aliases.drivers_for(&format!("virtio:d{kind:08X}v00001AF4"));
-        chain.extend(next.into_iter().max_by_key(|driver| live.place(driver)).map(str::to_owned));
+        let next = fitting(live, &format!("virtio:d{kind:08X}v00001AF4"));
+        chain.extend(next.into_keys().max_by_key(|driver| live.place(driver)).map(str::to_owned));
     }
     if driver == "mlx4_core" && DeviceClass::of(modalias) == Some(DeviceClass::Ethernet) {
         chain.push("mlx4_en".to_owned());

@@ -142,6 +142,21 @@ fn the_full_kernel_covers_and_firmware_is_weighed() {
     );
 }
 
+/// Debian 13 has virtio_pci built into every kernel: no index knows its devices, and they work.
+#[test]
+fn what_every_kernel_has_built_in_is_known_all_the_same() {
+    let mut live = cloud();
+    live.aliases = AliasTable::of([("virtio:d00000001v*", "virtio_net")]);
+    verdicts(
+        &live,
+        &[VIRTIO_NET, NVME],
+        expect![[r#"
+        1af4:1000 | Ethernet | virtio_pci+virtio_net | Covered | Initrd
+        144d:a808 | Storage | nvme | Covered | Builtin
+        covered"#]],
+    );
+}
+
 /// A NIC's driver in the root is of no use: the root comes through the NIC. A disk's is.
 #[test]
 fn a_nic_needs_its_driver_in_the_initrd() {

@@ -127,6 +127,46 @@ pub struct Overdue {
     pub suspects: &'static [&'static str],
 }
 
+/// A box as it is shown: its state, and what follows from it at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BoxView {
+    /// All of it.
+    #[serde(flatten)]
+    pub state: BoxState,
+    /// What an operator calls it.
+    pub label: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Where it stands, in one sentence.
+    pub sentence: String,
+    /// The highest rung of this climb.
+    pub highest: Option<Rung>,
+    /// The rung that should have been reached.
+    pub overdue: Option<Rung>,
+    /// Since how many seconds it is overdue.
+    pub overdue_seconds: Option<u64>,
+    /// Cause ids to look at first.
+    pub suspects: Vec<String>,
+}
+
+impl BoxView {
+    /// How a box is shown at `now`.
+    pub fn of(state: BoxState, now: Timestamp) -> BoxView {
+        let overdue = state.overdue(now);
+        let suspects = overdue.map_or(&[][..], |overdue| overdue.suspects);
+        BoxView {
+            label: state.label(),
+            standing: state.standing(),
+            sentence: state.sentence(),
+            highest: state.highest().map(|(rung, _)| rung),
+            overdue: overdue.map(|overdue| overdue.rung),
+            overdue_seconds: overdue.map(|overdue| overdue.by.as_secs()),
+            suspects: suspects.iter().map(|cause| (*cause).to_owned()).collect(),
+            state,
+        }
+    }
+}
+
 impl BoxState {
     /// A box that nothing was seen of before `at`.
     pub fn new(of: Mac, at: Timestamp) -> BoxState {

@@ -341,10 +341,9 @@ fn show(f: &mut fmt::Formatter<'_>, shape: Shape, octets: &[u8]) -> fmt::Result 
             Ok(())
         }
         (Shape::Nested, octets) => {
-            for (code, octets) in Options::parse(octets).iter() {
-                write!(f, "{code}=")?;
+            for (index, (code, octets)) in Options::parse(octets).iter().enumerate() {
+                write!(f, "{}{code}=", if index == 0 { "" } else { " " })?;
                 hex(f, octets)?;
-                f.write_str(" ")?;
             }
             Ok(())
         }

@@ -7,6 +7,38 @@ use alloc::vec;
 use expect_test::expect;
 use proptest::prelude::*;
 
+/// The captures: what firmware and clients really send, each a file of hex beside its readable form.
+const CAPTURES: [(&str, &str); 9] = [
+    ("dhclient-discover", include_str!("../../testdata/dhcp/dhclient-discover.hex")),
+    ("ipconfig-discover", include_str!("../../testdata/dhcp/ipconfig-discover.hex")),
+    ("ipxe-bios-discover", include_str!("../../testdata/dhcp/ipxe-bios-discover.hex")),
+    ("ipxe-bios-request", include_str!("../../testdata/dhcp/ipxe-bios-request.hex")),
+    ("ipxe-uefi-discover", include_str!("../../testdata/dhcp/ipxe-uefi-discover.hex")),
+    ("udhcpc-discover", include_str!("../../testdata/dhcp/udhcpc-discover.hex")),
+    ("uefi-http-discover", include_str!("../../testdata/dhcp/uefi-http-discover.hex")),
+    ("uefi-pxe-discover", include_str!("../../testdata/dhcp/uefi-pxe-discover.hex")),
+    ("uefi-pxe-request", include_str!("../../testdata/dhcp/uefi-pxe-request.hex")),
+];
+
+/// Our idea of the protocol is held against the world: read, shown, and written back byte for byte, as far
+/// as the padding behind the last option.
+#[test]
+fn real_packets_are_read_and_written_back() {
+    for (name, hex) in CAPTURES {
+        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let bytes: Vec<u8> = digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect();
+        let packet = Packet::parse(&bytes).unwrap();
+        let path = format!("{}/testdata/dhcp/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+        expect_test::expect_file![path].assert_eq(&format!("{packet}\n"));
+        let written = packet.encode();
+        let end = |bytes: &[u8]| bytes.iter().rposition(|octet| *octet != 0).unwrap();
+        assert!(written[..=end(&written)] == bytes[..=end(&bytes)], "{name}");
+    }
+}
+
 const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 
 /// What iPXE sends decides what it boots: architecture, user class and the NIC's PCI id are in here.
@@ -37,7 +69,7 @@ fn a_packet_reads_as_a_person_would_say_it() {
           60 vendor class: "PXEClient:Arch:00007:UNDI:003010"
           77 user class: "iPXE"
           55 parameters: 1 3 6
-         175 iPXE: 177=01808610d3 235=011501 
+         175 iPXE: 177=01808610d3 235=011501
          221 ?: 0102"#]]
     .assert_eq(&packet.to_string());
 }

@@ -82,7 +82,6 @@ impl<'a> Call<'a> {
     pub fn parse(procedure: Procedure, arguments: &'a [u8]) -> Result<Call<'a>, Malformed> {
         let mut reader = Reader::new(arguments);
         let reader = &mut reader;
-        let write = |object| Call::Write { procedure, object, into: None };
         let call = match procedure {
             Procedure::Null => Call::Null,
             Procedure::GetAttr => Call::GetAttr(handle(reader)?),
@@ -105,71 +104,98 @@ impl<'a> Call<'a> {
             Procedure::FsStat => Call::FsStat(handle(reader)?),
             Procedure::FsInfo => Call::FsInfo(handle(reader)?),
             Procedure::PathConf => Call::PathConf(handle(reader)?),
-            Procedure::SetAttr => {
-                let object = handle(reader)?;
-                new_attributes(reader)?;
-                if reader.bool()? {
-                    time(reader)?;
-                }
-                write(object)
-            }
-            Procedure::Write => {
-                let object = handle(reader)?;
-                reader.fixed(12)?; // Offset and count.
-                choice(reader, 2)?; // How stable it must be.
-                reader.opaque(u32::MAX)?;
-                write(object)
-            }
-            Procedure::Create => {
-                let object = place(reader)?.folder;
-                if choice(reader, 2)? == 2 {
-                    reader.fixed(8)?; // EXCLUSIVE: the verifier.
-                } else {
-                    new_attributes(reader)?;
-                }
-                write(object)
-            }
-            Procedure::MkDir => {
-                let object = place(reader)?.folder;
-                new_attributes(reader)?;
-                write(object)
-            }
-            Procedure::SymLink => {
-                let object = place(reader)?.folder;
-                new_attributes(reader)?;
-                reader.opaque(u32::MAX)?;
-                write(object)
-            }
-            Procedure::MkNod => {
-                let object = place(reader)?.folder;
-                match choice(reader, 7)? {
-                    3 | 4 => {
-                        new_attributes(reader)?;
-                        reader.fixed(8)?; // Major and minor number.
-                    }
-                    6 | 7 => new_attributes(reader)?,
-                    _ => {}
-                }
-                write(object)
-            }
-            Procedure::Remove | Procedure::RmDir => write(place(reader)?.folder),
-            Procedure::Rename => {
-                let (from, to) = (place(reader)?, place(reader)?);
-                Call::Write { procedure, object: from.folder, into: Some(to.folder) }
-            }
-            Procedure::Link => {
-                let (object, to) = (handle(reader)?, place(reader)?);
-                Call::Write { procedure, object, into: Some(to.folder) }
-            }
-            Procedure::Commit => {
-                let object = handle(reader)?;
-                reader.fixed(12)?; // Offset and count.
-                write(object)
-            }
+            writing => write(writing, reader)?,
         };
         reader.end()?;
         Ok(call)
     }
+
+    /// The file that the call is about first of all; NULL is about none.
+    pub fn handle(&self) -> Option<Handle<'a>> {
+        match *self {
+            Call::Null => None,
+            Call::Lookup(place) => Some(place.folder),
+            Call::GetAttr(handle)
+            | Call::Access(handle, _)
+            | Call::ReadLink(handle)
+            | Call::FsStat(handle)
+            | Call::FsInfo(handle)
+            | Call::PathConf(handle)
+            | Call::Read { file: handle, .. }
+            | Call::ReadDir { folder: handle, .. }
+            | Call::ReadDirPlus { folder: handle, .. }
+            | Call::Write { object: handle, .. } => Some(handle),
+        }
+    }
+}
+
+/// The arguments of a procedure that writes; of one that does not, nothing is read and no such call made.
+fn write<'a>(procedure: Procedure, reader: &mut Reader<'a>) -> Result<Call<'a>, Malformed> {
+    let write = |object| Call::Write { procedure, object, into: None };
+    Ok(match procedure {
+        Procedure::SetAttr => {
+            let object = handle(reader)?;
+            new_attributes(reader)?;
+            if reader.bool()? {
+                time(reader)?;
+            }
+            write(object)
+        }
+        Procedure::Write => {
+            let object = handle(reader)?;
+            reader.fixed(12)?; // Offset and count.
+            choice(reader, 2)?; // How stable it must be.
+            reader.opaque(u32::MAX)?;
+            write(object)
+        }
+        Procedure::Create => {
+            let object = place(reader)?.folder;
+            if choice(reader, 2)? == 2 {
+                reader.fixed(8)?; // EXCLUSIVE: the verifier.
+            } else {
+                new_attributes(reader)?;
+            }
+            write(object)
+        }
+        Procedure::MkDir => {
+            let object = place(reader)?.folder;
+            new_attributes(reader)?;
+            write(object)
+        }
+        Procedure::SymLink => {
+            let object = place(reader)?.folder;
+            new_attributes(reader)?;
+            reader.opaque(u32::MAX)?;
+            write(object)
+        }
+        Procedure::MkNod => {
+            let object = place(reader)?.folder;
+            match choice(reader, 7)? {
+                3 | 4 => {
+                    new_attributes(reader)?;
+                    reader.fixed(8)?; // Major and minor number.
+                }
+                6 | 7 => new_attributes(reader)?,
+                _ => {}
+            }
+            write(object)
+        }
+        Procedure::Remove | Procedure::RmDir => write(place(reader)?.folder),
+        Procedure::Rename => {
+            let (from, to) = (place(reader)?, place(reader)?);
+            Call::Write { procedure, object: from.folder, into: Some(to.folder) }
+        }
+        Procedure::Link => {
+            let (object, to) = (handle(reader)?, place(reader)?);
+            Call::Write { procedure, object, into: Some(to.folder) }
+        }
+        Procedure::Commit => {
+            let object = handle(reader)?;
+            reader.fixed(12)?; // Offset and count.
+            write(object)
+        }
+        _ => return Err(Malformed::NoSuchValue(procedure as u32)),
+    })
 }
 
 fn handle<'a>(reader: &mut Reader<'a>) -> Result<Handle<'a>, Malformed> {

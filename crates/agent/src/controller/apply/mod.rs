@@ -86,7 +86,7 @@ impl<'a> Installation<'a> {
         for (index, step) in self.plan.steps.iter().enumerate() {
             let (number, of, title) = (index + 1, self.plan.steps.len(), self.plan.title(step));
             self.witness.say(&format!("[{number}/{of}] {title}"));
-            let name = Plan::name(step).to_owned();
+            let name = step.name().to_owned();
             self.witness.tell(Event::StepStarted { step: number, of, name, title: title.clone() });
             let started = Instant::now();
             let outcome = match step {

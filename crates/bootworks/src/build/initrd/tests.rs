@@ -28,6 +28,152 @@ echo "DISKS $($bb ls /sys/block | $bb grep -v loop | $bb tr '\n' ' ')"
 $bb poweroff -f
 "#;
 
+/// A kernel of one NIC driver that asks for three firmware files, and a root that has two of them.
+fn small() -> (tempfile::TempDir, Tree) {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put("lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet/new/nic.ko", "module");
+    put("lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet/new/half.ko", "module");
+    put("usr/lib/firmware/new/plain-2.fw", "plain");
+    put("usr/lib/firmware/new/packed.fw.xz", "packed");
+    put("usr/lib/firmware/unasked.fw", "");
+    put("usr/lib/firmware/intel-ucode/06-4f-01", "code");
+    put("etc/alternatives/linked.fw", "linked");
+    let link = folder.path().join("usr/lib/firmware/new/linked.fw");
+    std::os::unix::fs::symlink("/etc/alternatives/linked.fw", link).unwrap();
+    let mut tree = Tree { release: "6.1.0-1-amd64".into(), ..Tree::default() };
+    let words = |key: &str, values: &[&str]| {
+        let mut info = model::modules::modinfo::Modinfo::default();
+        values.iter().for_each(|value| info.take(key, value));
+        info
+    };
+    let asked = ["new/plain-?.fw", "new/packed.fw", "new/linked.fw", "new/nowhere.fw"];
+    tree.add("kernel/drivers/net/ethernet/new/nic.ko", words("firmware", &asked));
+    tree.add("kernel/drivers/net/ethernet/new/half.ko", words("depends", &["gone"]));
+    tree.builtin.extend(["nfs", "nfsv3", "af_packet", "overlay", "squashfs", "loop"].map(str::to_owned));
+    (folder, tree)
+}
+
+fn small_built(folder: &Path, tree: &Tree) -> Result<Built> {
+    let own = Kernel { package: "linux-image-amd64", tree };
+    build(&Sources {
+        kernel_folder: folder,
+        kernel: own,
+        suite: &[own],
+        root: folder,
+        agent: b"agent",
+        busybox: b"busybox",
+        build: "b1",
+        modified: 1_700_000_000,
+    })
+}
+
+/// Firmware is followed through the root's own links and compressed forms; a module whose dependency is nowhere is
+/// in the image and is not told to the proof.
+#[test]
+fn everything_asked_for_and_there_is_in() {
+    let (folder, tree) = small();
+    let built = small_built(folder.path(), &tree).unwrap();
+    let mut text = String::new();
+    let mut archives = vec![built.bytes.clone()];
+    while let Some(bytes) = archives.pop() {
+        let mut reader = Reader::new(&bytes);
+        for entry in reader.by_ref().map(|entry| entry.unwrap()) {
+            let what = match entry.node {
+                Node::File(bytes) => format!("{} bytes", bytes.len()),
+                other => format!("{other:?}").split('(').next().unwrap().to_lowercase(),
+            };
+            text.push_str(&format!(
+                "{:o} {} {what}\n",
+                entry.permissions,
+                String::from_utf8_lossy(entry.path)
+            ));
+        }
+        if !reader.rest().is_empty() {
+            text.push_str("then, compressed:\n");
+            archives.push(zstd::stream::decode_all(reader.rest()).unwrap());
+        }
+    }
+    expect_test::expect![[r#"
+        755 kernel folder
+        755 kernel/x86 folder
+        755 kernel/x86/microcode folder
+        644 kernel/x86/microcode/GenuineIntel.bin 4 bytes
+        755 lib folder
+        755 lib/firmware folder
+        755 lib/firmware/new folder
+        644 lib/firmware/new/packed.fw.xz 6 bytes
+        then, compressed:
+        755 bin folder
+        755 bin/busybox 7 bytes
+        777 bin/sh link
+        755 bootworks folder
+        644 bootworks/aliases 0 bytes
+        644 bootworks/build 3 bytes
+        644 bootworks/dependencies 88 bytes
+        644 bootworks/kernel 18 bytes
+        644 bootworks/manifest 352 bytes
+        644 bootworks/packages 0 bytes
+        755 dev folder
+        600 dev/console character
+        644 dev/kmsg character
+        666 dev/null character
+        755 etc folder
+        755 init 5 bytes
+        755 lib folder
+        755 lib/firmware folder
+        755 lib/firmware/new folder
+        644 lib/firmware/new/linked.fw 6 bytes
+        644 lib/firmware/new/plain-2.fw 5 bytes
+        755 lib/modules folder
+        755 lib/modules/6.1.0-1-amd64 folder
+        755 lib/modules/6.1.0-1-amd64/kernel folder
+        755 lib/modules/6.1.0-1-amd64/kernel/drivers folder
+        755 lib/modules/6.1.0-1-amd64/kernel/drivers/net folder
+        755 lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet folder
+        755 lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet/new folder
+        644 lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet/new/half.ko 6 bytes
+        644 lib/modules/6.1.0-1-amd64/kernel/drivers/net/ethernet/new/nic.ko 6 bytes
+        755 proc folder
+        755 root folder
+        755 run folder
+        755 sbin folder
+        755 sys folder
+        755 tmp folder
+    "#]]
+    .assert_eq(&text);
+    assert_eq!(
+        built.live.initrd,
+        BTreeSet::from(["nic".to_owned()]),
+        "half has a dependency that is nowhere"
+    );
+    let firmware: Vec<&str> = built.live.initrd_firmware.iter().map(String::as_str).collect();
+    assert_eq!(firmware, ["new/linked.fw", "new/packed.fw", "new/plain-?.fw"]);
+    assert_eq!(small_built(folder.path(), &tree).unwrap().bytes, built.bytes);
+}
+
+/// A live OS that cannot boot is not built.
+#[test]
+fn what_cannot_boot_is_refused() {
+    let (folder, mut tree) = small();
+    tree.builtin.remove("overlay");
+    expect_test::expect![[r#"
+        error: kernel 6.1.0-1-amd64 cannot mount the live OS's root
+        because: it has no overlay
+        hint: name another kernel package in line.toml [live] kernel"#]]
+    .assert_eq(&small_built(folder.path(), &tree).unwrap_err().report());
+    tree.release = "6.1.0-2-amd64".into();
+    expect_test::expect![[r#"
+        error: kernel and root are of two releases
+        because: the unpacked kernel has modules of 6.1.0-1-amd64
+        because: package linux-image-amd64 has kernel 6.1.0-2-amd64"#]]
+    .assert_eq(&small_built(folder.path(), &tree).unwrap_err().report());
+}
+
 struct Real {
     folder: PathBuf,
     tree: Tree,
@@ -77,16 +223,12 @@ fn system_the_same_sources_give_the_same_bytes() {
     {
         assert!(first.live.initrd.contains(driver), "{driver}");
     }
-    #[expect(clippy::print_stderr, reason = "numbers for whoever runs this")]
-    {
-        eprintln!(
-            "{} modules, {} MB, unpacked {} MB, drivers.json {} kB, in {time:?}",
-            first.modules,
-            first.bytes.len() >> 20,
-            first.unpacked_bytes >> 20,
-            live.len() >> 10,
-        );
-    }
+    eprintln!(
+        "{} modules, {} MB, drivers.json {} kB, in {time:?}",
+        first.live.initrd.len(),
+        first.bytes.len() >> 20,
+        live.len() >> 10,
+    );
     assert!(live.len() < 2 << 20);
     let again: LiveOs = serde_json::from_slice(&live).unwrap();
     assert_eq!(again, first.live);
@@ -103,7 +245,10 @@ fn system_the_kernel_unpacks_it_and_every_module_links() {
         "virtio_pci virtio_net e1000e ahci nvme mlx4_core megaraid_sas ext4 vfat nfs overlay squashfs loop";
     let wanted = std::env::var("BOOTWORKS_TEST_MODULES").unwrap_or(wanted.to_owned());
     let wanted = if wanted == "all" {
-        choice::for_any_hardware(&real.tree).into_iter().collect::<Vec<_>>().join(" ")
+        // Outside of Hyper-V its bus refuses to load, and what needs it cannot link.
+        let all = choice::for_any_hardware(&real.tree).into_iter();
+        let all = all.filter(|module| !real.tree.closure([module.as_str()]).contains("hv_vmbus"));
+        all.collect::<Vec<_>>().join(" ")
     } else {
         wanted
     };
@@ -120,7 +265,6 @@ fn system_the_kernel_unpacks_it_and_every_module_links() {
     std::fs::write(&initrd, &built.bytes).unwrap();
     let kernel = real.folder.join("boot").join(format!("vmlinuz-{}", real.tree.release));
     let log = boot(&kernel, &initrd);
-    #[expect(clippy::print_stderr, reason = "the boot's own words")]
     for line in log.lines().filter(|line| !line.starts_with('[')) {
         eprintln!("{}", line.trim_end());
     }

@@ -1,0 +1,311 @@
+//! The builder against an archive that the test makes and signs, and against the host's own.
+
+use super::fetch::fetch;
+use super::package::Opened;
+use super::phases::Phases;
+use super::resolve::{fits, resolve};
+use super::sources::{Host, archives};
+use super::store::Store;
+use super::system::{Purpose, System};
+use super::unpack::unpack;
+use super::{archive, configure};
+use crate::line_folder;
+use expect_test::expect;
+use linux::process::Child;
+use model::lock::{Lock, Section, differences};
+use model::recipe::Recipe;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+fn skipped() -> bool {
+    let skipped = std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none();
+    if skipped {
+        eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
+    }
+    skipped
+}
+
+/// A signed archive on the disk.
+struct TestArchive {
+    folder: PathBuf,
+}
+
+impl TestArchive {
+    fn new(folder: PathBuf) -> TestArchive {
+        std::fs::create_dir_all(folder.join("dists/test/main/binary-amd64")).unwrap();
+        std::fs::create_dir_all(folder.join("pool")).unwrap();
+        std::fs::create_dir_all(folder.join("keys")).unwrap();
+        std::fs::set_permissions(folder.join("keys"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let archive = TestArchive { folder };
+        archive.gpg(&[
+            "--quick-gen-key",
+            "--passphrase",
+            "",
+            "test@example.org",
+            "default",
+            "default",
+            "never",
+        ]);
+        archive.gpg(&["--output", "key.gpg", "--export"]);
+        archive
+    }
+
+    fn gpg(&self, arguments: &[&str]) {
+        let home = self.folder.join("keys");
+        Child::at("gpg")
+            .arg("--homedir")
+            .arg(home)
+            .args(["--batch", "--yes"])
+            .args(arguments)
+            .in_folder(&self.folder)
+            .run()
+            .unwrap();
+    }
+
+    /// Builds a package; `files` are paths and contents, a content that begins with `=` is a hard link.
+    fn add(&self, name: &str, version: &str, fields: &str, files: &[(&str, &str)]) {
+        let tree = self.folder.join("tree");
+        std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
+        for (path, content) in files {
+            let path = tree.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match content.strip_prefix('=') {
+                Some(target) => std::fs::hard_link(tree.join(target), &path).unwrap(),
+                None => std::fs::write(&path, content).unwrap(),
+            }
+        }
+        let control = format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: T <t@example.org>\nDescription: test\n{fields}"
+        );
+        std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
+        let file = self.folder.join(format!("pool/{name}_{version}_amd64.deb"));
+        Child::at("dpkg-deb")
+            .args(["-Zxz", "--build", "--root-owner-group"])
+            .arg(&tree)
+            .arg(&file)
+            .run()
+            .unwrap();
+        std::fs::remove_dir_all(&tree).unwrap();
+    }
+
+    fn publish(&self) {
+        let mut index = String::new();
+        for file in std::fs::read_dir(self.folder.join("pool")).unwrap() {
+            let path = file.unwrap().path();
+            let control = Child::at("dpkg-deb").arg("--field").arg(&path).run().unwrap();
+            let (sha256, bytes) = super::store::digest_file(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            index += String::from_utf8(control).unwrap().trim_end();
+            index += &format!("\nFilename: pool/{name}\nSize: {bytes}\nSHA256: {sha256}\n\n");
+        }
+        let path = "main/binary-amd64/Packages";
+        std::fs::write(self.folder.join("dists/test").join(path), &index).unwrap();
+        let release = format!(
+            "Origin: Test\nSuite: test\nCodename: test\nDate: Sat, 21 Nov 2020 00:53:02 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {path}\n",
+            super::store::digest(&index),
+            index.len()
+        );
+        std::fs::write(self.folder.join("dists/test/Release"), release).unwrap();
+        self.gpg(&["--output", "dists/test/InRelease", "--clearsign", "dists/test/Release"]);
+    }
+
+    fn recipe(&self, packages: &[&str]) -> String {
+        let folder = self.folder.display();
+        format!(
+            "suite = \"test\"\npackages = {packages:?}\nmirrors = [{{ uri = \"file:{folder}\", suites = [\"test\"], signed-by = \"{folder}/key.gpg\" }}]\n"
+        )
+    }
+}
+
+fn line(folder: &Path, archive: &TestArchive, live: &[&str], appliance: &[&str]) -> line_folder::LineFolder {
+    let text = format!(
+        "[line]\nname = \"test\"\n[network]\naddress = \"10.77.0.1/24\"\ndhcp = \"full\"\nrange = \"10.77.0.50-10.77.0.60\"\n\
+         [live]\nkernel = \"linux-image-amd64\"\nroot = \"nfs\"\n{}\
+         [[question]]\nid = \"hostname\"\nask = \"Name\"\ntype = \"hostname\"\n\
+         [appliance]\nimage = {{ recipe = \"appliance.toml\" }}\nconfirm = \"auto\"\n\
+         [[appliance.disk]]\nmatch = {{ min-size = \"1GiB\", choose = \"smallest\" }}\ntable = \"gpt\"\n\
+         partitions = [{{ size = \"512MiB\", filesystem = \"vfat\", mount = \"/boot/efi\" }}, {{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }}]\n",
+        archive.recipe(live)
+    );
+    std::fs::write(folder.join("line.toml"), text).unwrap();
+    std::fs::write(folder.join("appliance.toml"), archive.recipe(appliance)).unwrap();
+    line_folder::open(folder).unwrap()
+}
+
+fn names(section: &Section) -> Vec<&str> {
+    section.packages.iter().map(|package| package.name.as_str()).collect()
+}
+
+fn furnished(folder: &Path) -> TestArchive {
+    let archive = TestArchive::new(folder.to_owned());
+    archive.add(
+        "base-files",
+        "12",
+        "Essential: yes\n",
+        &[("etc/base", "base"), ("usr/bin/first", "1"), ("usr/bin/second", "=usr/bin/first")],
+    );
+    archive.add(
+        "tool",
+        "1.0+b1",
+        "Depends: library (>= 1)\nReplaces: library\n",
+        &[("usr/bin/tool", "tool"), ("usr/share/both", "tool's")],
+    );
+    archive.add("library", "2", "", &[("usr/lib/library", "library"), ("usr/share/both", "library's")]);
+    archive.add("other", "1", "Conflicts: tool\n", &[("usr/bin/other", "")]);
+    archive.add(
+        "linux-image-amd64",
+        "6",
+        "Source: linux-signed-amd64\nDepends: linux-image-6.1.0-1-amd64\n",
+        &[],
+    );
+    archive.add("linux-image-6.1.0-1-amd64", "6", "", &[("boot/vmlinuz-6.1.0-1-amd64", "")]);
+    archive.add("ipxe", "1", "", &[("usr/lib/ipxe/ipxe.efi", "")]);
+    archive.add("busybox-static", "1", "", &[("bin/busybox", "")]);
+    archive.publish();
+    archive
+}
+
+/// From recipes to files on the disk: what is locked is what apt would choose, what is fetched is what was
+/// locked, what is unpacked is what was packed; and each mistake is told in words.
+#[test]
+fn system_a_line_is_locked_fetched_and_unpacked() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let archive = furnished(&folder.path().join("archive"));
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let there = folder.path().join("line");
+    std::fs::create_dir(&there).unwrap();
+
+    let opened = line(&there, &archive, &["tool"], &["library"]);
+    let lock = resolve(opened.line(), None, &store).unwrap();
+    assert_eq!(Lock::read(&lock.write(), "line.lock").unwrap(), lock);
+    assert_eq!(
+        names(&lock.live),
+        ["base-files", "library", "linux-image-6.1.0-1-amd64", "linux-image-amd64", "tool"]
+    );
+    assert_eq!(names(lock.appliance.as_ref().unwrap()), ["base-files", "library"]);
+    assert_eq!(names(&lock.index), ["linux-image-6.1.0-1-amd64", "linux-image-amd64"]);
+    assert_eq!((names(&lock.loaders), names(&lock.initrd)), (vec!["ipxe"], vec!["busybox-static"]));
+    assert_eq!(lock.live.epoch, 1_605_919_982);
+
+    // A newer version in the archive does not get in until the line is locked again; one more wish does.
+    archive.add("library", "3", "", &[("usr/lib/library", "new")]);
+    archive.publish();
+    let changed = line(&there, &archive, &["tool"], &["library", "tool"]);
+    assert!(fits(opened.line(), &lock) && !fits(changed.line(), &lock));
+    let mended = resolve(changed.line(), Some(&lock), &store).unwrap();
+    expect![[r#"
+        ~ appliance: library 2 → 3
+        + appliance: tool 1.0+b1"#]]
+    .assert_eq(&differences(&lock, &mended).join("\n"));
+
+    assert_eq!(fetch(&lock, &store).unwrap().files, 7);
+    assert_eq!(fetch(&lock, &store).unwrap().files, 0);
+    let root = folder.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let packages: Vec<Opened> =
+        lock.live.packages.iter().map(|package| Opened::of(package, &store)).collect();
+    let name = |rank: usize| packages[rank].package.name.clone();
+    let lists =
+        unpack(&root, &packages, &|one, other| name(one) == "tool" && name(other) == "library").unwrap();
+    assert_eq!(std::fs::read_to_string(root.join("usr/share/both")).unwrap(), "tool's");
+    let library = (0..packages.len()).find(|rank| name(*rank) == "library").unwrap();
+    assert!(!lists[library].contains(&PathBuf::from("usr/share/both")), "{:?}", lists[library]);
+    let inode = |path: &str| root.join(path).metadata().unwrap().ino();
+    assert_eq!(inode("usr/bin/first"), inode("usr/bin/second"));
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let failure = unpack(&empty, &packages, &|_, _| false).unwrap_err().report();
+    assert!(failure.starts_with("error: library and tool have the same file /usr/share/both"), "{failure}");
+}
+
+/// Each wrong wish costs one look, and an archive that nobody vouches for is not used.
+#[test]
+fn system_what_cannot_be_locked_says_why() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let archive = furnished(&folder.path().join("archive"));
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let place = folder.path().display().to_string();
+    let report = |live: &[&str]| {
+        let opened = line(folder.path(), &archive, live, &[]);
+        resolve(opened.line(), None, &store).unwrap_err().report().replace(&place, "DIR")
+    };
+    expect![[r#"
+        error: no archive has a package of the live OS
+        because: `libary` is not there; near it are library
+        because: looked in file:DIR/archive test
+        hint: correct the name, or add the component that has it: `components = ["main", "non-free-firmware"]`"#]]
+    .assert_eq(&report(&["libary"]));
+    let conflict = report(&["tool", "other"]);
+    assert!(conflict.starts_with("error: the packages of the live OS do not go together\n"), "{conflict}");
+    assert!(conflict.contains("other : Conflicts: tool"), "{conflict}");
+
+    let release = archive.folder.join("dists/test/InRelease");
+    let text = std::fs::read_to_string(&release).unwrap().replace("Origin: Test", "Origin: Evil");
+    std::fs::write(&release, text).unwrap();
+    let forged = report(&["tool"]);
+    assert!(forged.contains("cannot take the package indexes from file:DIR/archive (test)"), "{forged}");
+    assert!(forged.contains("hint: name the archive's keyring"), "{forged}");
+}
+
+/// A package that is not what was locked must not be built from.
+#[test]
+fn system_a_package_that_was_changed_is_refused() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let archive = furnished(&folder.path().join("archive"));
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let opened = line(folder.path(), &archive, &["tool"], &[]);
+    let lock = resolve(opened.line(), None, &store).unwrap();
+    let path = archive.folder.join("pool/tool_1.0+b1_amd64.deb");
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let failure = fetch(&lock, &store).unwrap_err().report();
+    assert!(failure.contains("cannot fetch tool 1.0+b1 from file:"), "{failure}");
+    assert!(failure.contains("the lock says"), "{failure}");
+}
+
+/// The whole way with real packages: the smallest system of the host's own suite, configured by dpkg without a
+/// complaint, with nothing of the helpers left, and the same twice.
+#[test]
+fn system_a_real_root_is_built() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let host = Host::read().unwrap();
+    let recipe: Recipe = toml::from_str(&format!("suite = {:?}", host.suite)).unwrap();
+    let apt = archive::Apt::update(archives(&recipe, &host).unwrap(), &store).unwrap();
+    let index = apt.index().unwrap();
+    let packages = apt.resolve(&index.base(), &index, "the test").unwrap();
+    let epoch = index.archives.iter().filter_map(model::lock::Archive::epoch).max().unwrap();
+    let section = Section { recipe: "0".repeat(64), epoch, packages };
+    let lock = Lock { live: section.clone(), ..Lock::default() };
+    fetch(&lock, &store).unwrap();
+    let purpose = Purpose::Appliance;
+    let system =
+        System { name: "test", section: &section, recipe: &recipe, line: folder.path(), epoch, purpose };
+    let packed = ["one", "two"].map(|name| {
+        let root = folder.path().join(name);
+        std::fs::create_dir(&root).unwrap();
+        system.make(&store, &root, &mut Phases::default()).unwrap();
+        assert_eq!(configure::child("/usr/bin/dpkg", &root, 0).arg("--audit").run().unwrap(), b"");
+        let verified = configure::child("/usr/bin/dpkg", &root, 0).arg("--verify").run().unwrap();
+        assert_eq!(String::from_utf8_lossy(&verified), "");
+        for path in super::scrub::walk(&root).unwrap() {
+            let name = path.file_name().unwrap().to_string_lossy();
+            assert!(!name.contains("bootworks") && name != "policy-rc.d", "{}", path.display());
+        }
+        super::image::pack(&root, &folder.path().join(format!("{name}.tar.zst"))).unwrap()
+    });
+    assert_eq!(packed[0], packed[1]);
+}

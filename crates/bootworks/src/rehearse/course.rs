@@ -1,0 +1,454 @@
+//! The course of a rehearsal: box on, ladder climbed, faults struck, power off, disk booted, verdict.
+//!
+//! Waits for what the server and the console say; the only clock is the patience with silence.
+
+use super::console::{Keyboard, Line};
+use super::fault::{Fault, Moment};
+use super::machine::{Boot, Chassis, Machine};
+use super::server::{Server, Settings};
+use crate::report;
+use linux::interrupt::Interrupt;
+use model::boot::HTTP_PORT;
+use model::failure::{Explain as _, Failure, Result};
+use model::ladder::Rung;
+use model::line::{Confirm, Line as FactoryLine};
+use model::template::{self, Fact, Name};
+use model::timeline::{Entry, Event, Trouble};
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// One rehearsal, ready to run.
+pub(crate) struct Course<'a> {
+    /// The box.
+    pub(crate) chassis: &'a Chassis,
+    /// The line.
+    pub(crate) line: &'a FactoryLine,
+    /// What is broken on purpose.
+    pub(crate) faults: Vec<Fault>,
+    /// The cause that must be diagnosed.
+    pub(crate) expected: Option<String>,
+    /// How the box is started.
+    pub(crate) boot: Boot,
+    /// What the console must show for the rehearsal to end well there.
+    pub(crate) until: Option<String>,
+    /// How long nothing new may be heard.
+    pub(crate) patience: Duration,
+    /// Whether the console is the user's.
+    pub(crate) typed: bool,
+    /// Whether standard output is kept for JSON.
+    pub(crate) quiet: bool,
+}
+
+/// How a rehearsal ended.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The box was installed and switched itself off.
+    pub(crate) finished: bool,
+    /// The appliance printed what the line calls ready.
+    pub(crate) ready: bool,
+    /// Ctrl-C.
+    pub(crate) interrupted: bool,
+    /// Rungs reached, with seconds since power-on.
+    pub(crate) rungs: Vec<(Rung, f64)>,
+    /// Causes diagnosed, in order, each once.
+    pub(crate) troubles: Vec<Trouble>,
+    /// When the kernel printed its first line, in seconds since power-on.
+    pub(crate) kernel_seconds: Option<f64>,
+    /// When the console showed what was waited for.
+    pub(crate) until_seconds: Option<f64>,
+    /// In one sentence.
+    pub(crate) verdict: String,
+}
+
+/// Anything that happens.
+enum News {
+    Entry(Entry),
+    Line(String),
+}
+
+/// How long a trouble may last before it counts: some go by themselves, and its screen must be drawn.
+const TROUBLE_LASTS: Duration = Duration::from_secs(20);
+/// How often the box itself and Ctrl-C are looked at while nothing is heard.
+const GLANCE: Duration = Duration::from_millis(200);
+
+impl Course<'_> {
+    /// Runs it to its end. Errors are what keeps a rehearsal from taking place; a box that fails is an outcome.
+    pub(crate) fn run(&self, settings: &Settings) -> Result<Outcome> {
+        let interrupt = Interrupt::catch()?;
+        let (sender, news) = channel();
+        let (entries, lines) =
+            (adapter(&sender, News::Entry), adapter(&sender, |Line(text)| News::Line(text)));
+        let mut run = Run {
+            course: self,
+            server: Server::start(settings, &entries)?,
+            entries,
+            lines,
+            news,
+            interrupt,
+            started: Instant::now(),
+            outcome: Outcome::default(),
+            faults: self.faults.clone(),
+            step: String::new(),
+            answers: self.line.rehearsal.answers.clone(),
+            trouble_since: None,
+            timeline: timeline_file(settings)?,
+        };
+        run.wait_for_server()?;
+        run.install()?;
+        if run.outcome.finished && !run.outcome.interrupted {
+            run.boot_appliance()?;
+        }
+        Ok(run.outcome)
+    }
+
+    /// Where the console is shown: beside the results where those are for a program.
+    fn watch_console(&self) -> Option<fn(&[u8])> {
+        match (self.typed, self.quiet) {
+            (false, _) => None,
+            (true, false) => Some(|bytes| report::pass_on(&mut std::io::stdout().lock(), bytes)),
+            (true, true) => Some(|bytes| report::pass_on(&mut std::io::stderr().lock(), bytes)),
+        }
+    }
+}
+
+struct Run<'a> {
+    course: &'a Course<'a>,
+    server: Server,
+    entries: Sender<Entry>,
+    lines: Sender<Line>,
+    news: Receiver<News>,
+    interrupt: Interrupt,
+    started: Instant,
+    outcome: Outcome,
+    faults: Vec<Fault>,
+    step: String,
+    answers: BTreeMap<String, String>,
+    trouble_since: Option<Instant>,
+    timeline: std::fs::File,
+}
+
+/// What one look at the box led to.
+#[derive(PartialEq)]
+enum Then {
+    GoOn,
+    End,
+    CutPower,
+    KillServer,
+}
+
+impl Run<'_> {
+    /// The box is switched on when the server listens: firmware asks at once, and gives up after a minute.
+    fn wait_for_server(&mut self) -> Result<()> {
+        let since = Instant::now();
+        let address = (self.course.line.network.address, HTTP_PORT);
+        while std::net::TcpStream::connect(address).is_err() {
+            self.server.check()?;
+            if since.elapsed() > Duration::from_secs(60) {
+                return Err(Failure::new("the server does not listen after 60 s"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// From power-on to power-off.
+    fn install(&mut self) -> Result<()> {
+        self.started = Instant::now();
+        let mut machine = self.switch_on(&self.course.boot)?;
+        if self.course.typed {
+            relay_keys(machine.keyboard.clone());
+        }
+        let mut heard = Instant::now();
+        loop {
+            match self.news.recv_timeout(GLANCE) {
+                Ok(News::Entry(entry)) => {
+                    heard = Instant::now();
+                    match self.take(entry) {
+                        Then::GoOn => {}
+                        Then::End => return Ok(()),
+                        Then::CutPower => {
+                            machine.cut_power();
+                            self.say("the box lost its power and is switched on again");
+                            machine = self.switch_on(&self.course.boot)?;
+                        }
+                        Then::KillServer => {
+                            self.say("the server is killed and started again");
+                            self.server.kill_and_restart()?;
+                        }
+                    }
+                }
+                Ok(News::Line(line)) => {
+                    heard = Instant::now();
+                    if self.read(&line) == Then::End {
+                        return Ok(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::new("the rehearsal lost its ears"));
+                }
+            }
+            if self.interrupt.came() {
+                self.outcome.interrupted = true;
+                self.outcome.verdict = "interrupted".into();
+                return Ok(());
+            }
+            if !machine.runs() {
+                self.conclude_power_off();
+                return Ok(());
+            }
+            if self.trouble_since.is_some_and(|since| since.elapsed() > TROUBLE_LASTS) {
+                self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
+                return Ok(());
+            }
+            if heard.elapsed() > self.course.patience {
+                let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
+                self.outcome.verdict = format!(
+                    "nothing new for {} s; the last rung was: {rung}",
+                    self.course.patience.as_secs()
+                );
+                return Ok(());
+            }
+            self.server.check()?;
+        }
+    }
+
+    /// A line of the console, while the box is installed.
+    fn read(&mut self, line: &str) -> Then {
+        if line.contains("Linux version ") && self.outcome.kernel_seconds.is_none() {
+            self.outcome.kernel_seconds = Some(self.seconds());
+        }
+        if self.course.until.as_ref().is_some_and(|until| line.contains(until.as_str())) {
+            self.outcome.until_seconds = Some(self.seconds());
+            self.outcome.verdict = format!("the console showed `{line}`");
+            return Then::End;
+        }
+        Then::GoOn
+    }
+
+    /// Power-off is the end of an installation only where the box announced it.
+    fn conclude_power_off(&mut self) {
+        while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
+            self.take(entry);
+        }
+        self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
+        if !self.outcome.finished {
+            self.outcome.verdict = "the box went off before it was finished".into();
+        }
+    }
+
+    /// From power-on to the line's ready pattern, without a network boot.
+    fn boot_appliance(&mut self) -> Result<()> {
+        let Some(pattern) = &self.course.line.rehearsal.ready else {
+            self.outcome.ready = true;
+            self.outcome.verdict = "the box is finished; the line names no ready pattern".into();
+            return Ok(());
+        };
+        let wanted = self.ready_line(pattern)?;
+        self.say(&format!("booting the appliance from its disk, waiting for `{wanted}`"));
+        let mut machine = self.switch_on(&Boot::Disk)?;
+        let mut heard = Instant::now();
+        loop {
+            match self.news.recv_timeout(GLANCE) {
+                Ok(News::Line(line)) if line.contains(&wanted) => {
+                    self.outcome.ready = true;
+                    self.outcome.verdict =
+                        format!("the box is finished and its appliance is ready, {:.0} s", self.seconds());
+                    return Ok(());
+                }
+                Ok(News::Line(_)) => heard = Instant::now(),
+                Ok(News::Entry(entry)) => self.keep(&entry),
+                Err(_) => {}
+            }
+            if self.interrupt.came() {
+                self.outcome.interrupted = true;
+                self.outcome.verdict = "interrupted".into();
+                return Ok(());
+            }
+            if !machine.runs() {
+                self.outcome.verdict = "the box was installed, but the appliance switched itself off".into();
+                return Ok(());
+            }
+            if heard.elapsed() > self.course.patience {
+                self.outcome.verdict = format!(
+                    "the box was installed, but its appliance never said `{wanted}`; silent for {} s",
+                    self.course.patience.as_secs()
+                );
+                return Ok(());
+            }
+        }
+    }
+
+    /// The ready pattern with the answers that the box was given: the timeline's, which know what was typed.
+    fn ready_line(&self, pattern: &str) -> Result<String> {
+        let fail = || Failure::new(format!("cannot fill in `ready` of [rehearsal]: {pattern}"));
+        let template = template::parse(pattern).map_err(|mistakes| {
+            mistakes.into_iter().fold(fail(), |failure, mistake| failure.because(mistake.message))
+        })?;
+        let fact = |fact: &Fact| match fact {
+            Fact::Serial => super::machine::SERIAL.to_owned(),
+            Fact::Mac => self.course.chassis.mac().to_string(),
+            Fact::Uuid => super::machine::UUID.to_owned(),
+            Fact::Product => super::machine::PRODUCT.to_owned(),
+            Fact::Manufacturer => super::machine::MANUFACTURER.to_owned(),
+        };
+        template
+            .render(|name| match name {
+                Name::Answer(id) => self.answers.get(id).cloned(),
+                Name::Box(known) => Some(fact(known)),
+            })
+            .map_err(|name| fail().because(format!("`{name}` has no answer")))
+    }
+
+    fn switch_on(&self, boot: &Boot) -> Result<Machine> {
+        self.course.chassis.start(boot, self.lines.clone(), self.course.watch_console())
+    }
+
+    /// Takes an entry of the timeline in: shows it, keeps it, and says what follows from it.
+    fn take(&mut self, entry: Entry) -> Then {
+        self.keep(&entry);
+        if entry.of != self.course.chassis.mac() {
+            return Then::GoOn;
+        }
+        if let Some(rung) = entry.event.rung() {
+            self.climb(rung, &entry.event);
+        }
+        match entry.event {
+            Event::Answered { question, answer: Some(answer), .. } => {
+                self.answers.insert(question, answer);
+                Then::GoOn
+            }
+            Event::BootRefused { trouble }
+            | Event::TroubleFound { trouble, .. }
+            | Event::StepFailed { trouble, .. } => self.note_trouble(trouble),
+            Event::PlanShown { .. } if !self.course.typed => {
+                self.confirm();
+                Then::GoOn
+            }
+            Event::TroubleOver { cause } => {
+                self.say(&format!("over: {cause}"));
+                self.trouble_since = None;
+                Then::GoOn
+            }
+            Event::StepStarted { step, of, name, title } => {
+                self.say(&format!("step {step} of {of}: {title}"));
+                self.step = name;
+                self.strike(0)
+            }
+            Event::StepProgress { done_bytes, total_bytes, .. } => {
+                self.strike((done_bytes.saturating_mul(100) / total_bytes.max(1)).min(100) as u8)
+            }
+            _ => Then::GoOn,
+        }
+    }
+
+    /// Confirms the plan as somebody at the dashboard would. A line with `confirm = "auto"` needs nobody.
+    fn confirm(&self) {
+        if self.course.line.appliance.confirm == Confirm::Auto {
+            return;
+        }
+        let address = self.course.line.network.address;
+        let url = format!("http://{address}:{HTTP_PORT}/api/boxes/{}/confirm", self.course.chassis.mac());
+        if let Err(error) = ureq::post(&url).send("{}") {
+            self.say(&format!("the plan could not be confirmed over the API: {error}"));
+        }
+    }
+
+    /// A new rung, with the time it took to get there.
+    fn climb(&mut self, rung: Rung, event: &Event) {
+        let known = self.outcome.rungs.iter().any(|(known, _)| *known == rung);
+        if known {
+            return;
+        }
+        let seconds = self.seconds();
+        self.outcome.rungs.push((rung, seconds));
+        let detail = match event {
+            Event::Reached { detail, .. } if !detail.is_empty() => format!(": {detail}"),
+            Event::TransferDone { bytes, millis, .. } => {
+                format!(": {:.1} MB in {:.1} s", *bytes as f64 / 1e6, *millis as f64 / 1e3)
+            }
+            Event::AddressTaken { address, .. } => format!(": {address}"),
+            Event::NicReported { nic: Some(id), .. } => format!(": {id}"),
+            _ => String::new(),
+        };
+        self.say(&format!("{}{detail}", rung.label()));
+    }
+
+    fn note_trouble(&mut self, trouble: Trouble) -> Then {
+        let expected = self.course.expected.as_ref() == Some(&trouble.cause);
+        if !self.outcome.troubles.iter().any(|known| known.cause == trouble.cause) {
+            self.say(&format!("TROUBLE {}: {}", trouble.cause, trouble.sentence));
+            self.outcome.troubles.push(trouble);
+        }
+        self.trouble_since.get_or_insert_with(Instant::now);
+        if expected {
+            self.outcome.verdict = "the expected cause was diagnosed".into();
+            // The box's own screen is drawn in the same moment: its lines are wanted in the log.
+            std::thread::sleep(Duration::from_secs(3));
+            return Then::End;
+        }
+        Then::GoOn
+    }
+
+    /// Strikes the first fault whose moment has come.
+    fn strike(&mut self, percent: u8) -> Then {
+        let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
+        let position = self.faults.iter().position(|fault| match fault {
+            Fault::PowerCut(moment) | Fault::ServerKilled(moment) => due(moment),
+            Fault::IgnoreProof | Fault::ImageCorrupt => false,
+        });
+        match position.map(|index| self.faults.remove(index)) {
+            Some(Fault::PowerCut(_)) => Then::CutPower,
+            Some(_) => Then::KillServer,
+            None => Then::GoOn,
+        }
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        if let Ok(line) = serde_json::to_string(entry) {
+            // The server's own store has it too; a full disk must not end the rehearsal here.
+            let _ = writeln!(self.timeline, "{line}");
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    fn say(&self, line: &str) {
+        let line = format!("{:7.1} s  {line}", self.seconds());
+        if self.course.quiet || self.course.typed { report::note(&line) } else { report::say(&line) }
+    }
+}
+
+/// A sender of its own type into the one stream of news.
+fn adapter<T: Send + 'static>(news: &Sender<News>, wrap: fn(T) -> News) -> Sender<T> {
+    let (sender, receiver) = channel();
+    let news = news.clone();
+    std::thread::spawn(move || {
+        for item in receiver {
+            if news.send(wrap(item)).is_err() {
+                return;
+            }
+        }
+    });
+    sender
+}
+
+fn timeline_file(settings: &Settings) -> Result<std::fs::File> {
+    let path = settings.folder.join("timeline.jsonl");
+    std::fs::File::create(&path).or_fail(|| format!("cannot write {}", path.display()))
+}
+
+/// What is typed here is typed there. Ends with standard input.
+fn relay_keys(keyboard: Keyboard) {
+    std::thread::spawn(move || {
+        let mut chunk = [0u8; 256];
+        let mut stdin = std::io::stdin().lock();
+        while let Ok(read @ 1..) = stdin.read(&mut chunk) {
+            keyboard.type_in(&chunk[..read]);
+        }
+    });
+}

@@ -1,0 +1,348 @@
+//! A virtual box as a running QEMU: its command line, its start, its end.
+
+use super::accelerator::Accelerator;
+use super::console::{self, Keyboard, Line};
+use super::qmp::Qmp;
+use super::virtual_box::{DiskBus, Firmware, VirtualBox, disk_bus};
+use linux::leash::leash;
+use linux::process::{Child, ending, quote};
+use linux::tools;
+use model::failure::{Explain as _, Failure, Result};
+use serde_json::json;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Sender;
+use wire::mac::Mac;
+
+/// What the box boots from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Boot {
+    /// Its first NIC; where that has no boot ROM, iPXE from a virtual CD or FAT disk first.
+    Network,
+    /// Its first disk; no NIC offers a boot.
+    Disk,
+    /// A kernel and an initrd put into its memory by QEMU; no NIC offers a boot.
+    Direct(Direct),
+}
+
+/// A kernel put into the box's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Direct {
+    /// The kernel's file.
+    pub(crate) kernel: PathBuf,
+    /// The initrd's file.
+    pub(crate) initrd: Option<PathBuf>,
+    /// The kernel command line.
+    pub(crate) words: String,
+}
+
+/// Everything that stays the same over the starts of one box.
+#[derive(Debug)]
+pub(crate) struct Chassis {
+    /// What it is made of.
+    pub(crate) hardware: VirtualBox,
+    /// How its processors are run.
+    pub(crate) accelerator: Accelerator,
+    /// Where its disks, firmware variables and logs are.
+    pub(crate) folder: PathBuf,
+    /// iPXE as a CD image, for BIOS.
+    pub(crate) loader_cd: PathBuf,
+    /// iPXE as an EFI program.
+    pub(crate) loader_efi: PathBuf,
+}
+
+/// A box that runs.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    child: std::process::Child,
+    qmp: Qmp,
+    /// Types into its serial console.
+    pub(crate) keyboard: Keyboard,
+}
+
+/// Serial number in the box's SMBIOS.
+pub(crate) const SERIAL: &str = "BW0001";
+/// System UUID in the box's SMBIOS.
+pub(crate) const UUID: &str = "b0070000-0000-4000-8000-000000000001";
+/// Manufacturer in the box's SMBIOS.
+pub(crate) const MANUFACTURER: &str = "bootworks";
+/// Product name in the box's SMBIOS.
+pub(crate) const PRODUCT: &str = "Virtual Box";
+
+impl Chassis {
+    /// The address of its first NIC, by which the server knows it.
+    pub(crate) fn mac(&self) -> Mac {
+        nic_mac(0)
+    }
+
+    /// The tap that a NIC is plugged into.
+    pub(crate) fn tap(index: usize) -> String {
+        format!("bwtap{index}")
+    }
+
+    fn disk(&self, index: usize) -> PathBuf {
+        self.folder.join(format!("disk{index}.qcow2"))
+    }
+
+    /// Makes its disks and firmware variables, all empty.
+    pub(crate) fn furnish(&self) -> Result<()> {
+        for index in 0..self.hardware.disks.len() {
+            Child::of(tools::QEMU_IMG)
+                .args(["create", "-q", "-f", "qcow2"])
+                .arg(self.disk(index))
+                .arg(self.hardware.disk_bytes.to_string())
+                .run()?;
+        }
+        if self.hardware.firmware == Firmware::Uefi {
+            let (_, variables) = ovmf()?;
+            let copy = self.folder.join("variables.fd");
+            std::fs::copy(variables, &copy).or_fail(|| format!("cannot make {}", copy.display()))?;
+            if !self.boots_itself() {
+                let folder = self.folder.join("loader/EFI/BOOT");
+                std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
+                std::fs::copy(&self.loader_efi, folder.join("BOOTX64.EFI"))
+                    .or_fail(|| format!("cannot copy {}", self.loader_efi.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its firmware can boot from the first NIC.
+    pub(crate) fn boots_itself(&self) -> bool {
+        self.hardware.nics.first().is_none_or(|nic| nic.has_boot_rom())
+    }
+
+    /// Deletes its disks: what is kept of a rehearsal are its logs.
+    pub(crate) fn scrap(&self) {
+        for index in 0..self.hardware.disks.len() {
+            let _ = std::fs::remove_file(self.disk(index));
+        }
+        let _ = std::fs::remove_file(self.folder.join("variables.fd"));
+        let _ = std::fs::remove_dir_all(self.folder.join("loader"));
+    }
+
+    /// Switches the box on.
+    pub(crate) fn start(
+        &self,
+        boot: &Boot,
+        lines: Sender<Line>,
+        shown: Option<fn(&[u8])>,
+    ) -> Result<Machine> {
+        let qemu = tools::QEMU.find().ok_or_else(|| {
+            Failure::new(format!("`{}` is not on this machine", tools::QEMU.name))
+                .because(format!("it is needed for {}", tools::QEMU.reason))
+                .hint(format!("`apt-get install {}`", tools::QEMU.package))
+        })?;
+        let (ours, theirs) = UnixStream::pair().or_fail(|| "cannot make QEMU's control line".into())?;
+        let theirs = inheritable(theirs)?;
+        let mut command = Command::new(qemu);
+        command.args(self.arguments(boot)?);
+        command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
+        command.args(["-mon", "chardev=control,mode=control", "-S"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let log = self.folder.join("qemu.log");
+        let errors = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .or_fail(|| format!("cannot write {}", log.display()))?;
+        command.stderr(errors);
+        let mut child = leash(&mut command).spawn().or_fail(|| "cannot start QEMU".into())?;
+        drop(theirs);
+        let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
+            return Err(Failure::new("QEMU has no serial console"));
+        };
+        let keyboard = console::watch(output, input, &self.folder.join("console.log"), lines, shown)?;
+        let qmp = Qmp::open(ours).map_err(|failure| explain_start(failure, &mut child, &log, &command))?;
+        let mut machine = Machine { child, qmp, keyboard };
+        for (index, nic) in self.hardware.nics.iter().enumerate() {
+            if !nic.plugged {
+                machine.qmp.execute("set_link", json!({ "name": format!("nic{index}"), "up": false }))?;
+            }
+        }
+        machine.qmp.execute("cont", json!({}))?;
+        Ok(machine)
+    }
+
+    /// QEMU's arguments, without the control line.
+    fn arguments(&self, boot: &Boot) -> Result<Vec<String>> {
+        let mut list: Vec<String> = Vec::new();
+        let mut add = |words: &[&str]| list.extend(words.iter().map(|word| (*word).to_owned()));
+        match self.accelerator {
+            Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
+            Accelerator::Tcg => add(&["-accel", "tcg,thread=multi"]),
+        }
+        // graphics=off has SeaBIOS and its ROMs print to the serial line as well.
+        add(&[
+            "-machine",
+            "q35,graphics=off",
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-vga",
+            "std",
+        ]);
+        add(&["-m", &format!("{}M", self.hardware.memory_bytes >> 20)]);
+        add(&["-smp", &self.hardware.processors.to_string(), "-device", "virtio-rng-pci"]);
+        add(&["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]);
+        add(&[
+            "-smbios",
+            &format!("type=1,manufacturer={MANUFACTURER},product={PRODUCT},serial={SERIAL},uuid={UUID}"),
+        ]);
+        if self.hardware.firmware == Firmware::Uefi {
+            let (code, _) = ovmf()?;
+            add(&["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={}", escape(&code))]);
+            let variables = self.folder.join("variables.fd");
+            add(&["-drive", &format!("if=pflash,unit=1,format=raw,file={}", escape(&variables))]);
+        }
+        let network = *boot == Boot::Network;
+        for (index, nic) in self.hardware.nics.iter().enumerate() {
+            let tap = Chassis::tap(index);
+            add(&["-netdev", &format!("tap,id=net{index},ifname={tap},script=no,downscript=no")]);
+            let rom = match (network && index == 0, nic.has_boot_rom()) {
+                (true, true) => format!(",bootindex={}", 1),
+                // A NIC that does not boot brings no ROM that would ask for an address.
+                _ => ",romfile=".to_owned(),
+            };
+            add(&[
+                "-device",
+                &format!("{},id=nic{index},netdev=net{index},mac={}{rom}", nic.model, nic_mac(index)),
+            ]);
+        }
+        if let Boot::Direct(direct) = boot {
+            list.extend(["-kernel".into(), direct.kernel.display().to_string()]);
+            list.extend(["-append".into(), direct.words.clone()]);
+            if let Some(initrd) = &direct.initrd {
+                list.extend(["-initrd".into(), initrd.display().to_string()]);
+            }
+        }
+        if network && !self.boots_itself() {
+            self.add_loader_medium(&mut list);
+        }
+        for (index, model) in self.hardware.disks.iter().enumerate() {
+            self.add_disk(&mut list, index, model);
+        }
+        Ok(list)
+    }
+
+    /// The medium that iPXE comes from where the NIC has no boot ROM.
+    fn add_loader_medium(&self, list: &mut Vec<String>) {
+        let words: Vec<String> = match self.hardware.firmware {
+            Firmware::Bios => vec![
+                "-drive".into(),
+                format!(
+                    "if=none,id=loader,media=cdrom,readonly=on,format=raw,file={}",
+                    escape(&self.loader_cd)
+                ),
+                "-device".into(),
+                "ide-cd,bus=ide.5,drive=loader,bootindex=1".into(),
+            ],
+            Firmware::Uefi => vec![
+                "-drive".into(),
+                format!(
+                    "if=none,id=loader,readonly=on,format=raw,file=fat:{}",
+                    escape(&self.folder.join("loader"))
+                ),
+                "-device".into(),
+                "qemu-xhci,id=loader-usb".into(),
+                "-device".into(),
+                "usb-storage,bus=loader-usb.0,drive=loader,removable=on,bootindex=1".into(),
+            ],
+        };
+        list.extend(words);
+    }
+
+    fn add_disk(&self, list: &mut Vec<String>, index: usize, model: &str) {
+        let drive =
+            format!("if=none,id=disk{index},format=qcow2,discard=unmap,file={}", escape(&self.disk(index)));
+        list.extend(["-drive".to_owned(), drive]);
+        let serial = format!("serial=VD{index:04}");
+        let order = 10 + index;
+        let devices: Vec<String> = match disk_bus(model) {
+            DiskBus::Direct => vec![format!("{model},drive=disk{index},{serial},bootindex={order}")],
+            DiskBus::Ahci => {
+                vec![format!("ide-hd,bus=ide.{index},drive=disk{index},{serial},bootindex={order}")]
+            }
+            DiskBus::Scsi => vec![
+                format!("{model},id=hba{index}"),
+                format!("scsi-hd,bus=hba{index}.0,drive=disk{index},{serial},bootindex={order}"),
+            ],
+            DiskBus::Usb => vec![
+                format!("qemu-xhci,id=usb{index}"),
+                format!("usb-storage,bus=usb{index}.0,drive=disk{index},{serial},bootindex={order}"),
+            ],
+        };
+        list.extend(devices.into_iter().flat_map(|device| ["-device".to_owned(), device]));
+    }
+}
+
+impl Machine {
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Pulls the plug: no flush, no farewell.
+    pub(crate) fn cut_power(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address of the box's NIC of that number, locally administered as QEMU's own.
+pub(crate) fn nic_mac(index: usize) -> Mac {
+    Mac([0x52, 0x54, 0x00, 0xb0, 0x07, index as u8])
+}
+
+/// OVMF's code and its empty variables: where Debian and Ubuntu put them.
+fn ovmf() -> Result<(PathBuf, PathBuf)> {
+    let pair = |code: &str, variables: &str| {
+        let folder = Path::new("/usr/share/OVMF");
+        (folder.join(code), folder.join(variables))
+    };
+    let pairs = [pair("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), pair("OVMF_CODE.fd", "OVMF_VARS.fd")];
+    pairs.into_iter().find(|(code, _)| code.is_file()).ok_or_else(|| {
+        Failure::new("this machine has no UEFI firmware for virtual boxes")
+            .because("/usr/share/OVMF has no OVMF_CODE_4M.fd")
+            .hint("`apt-get install ovmf`")
+    })
+}
+
+/// A comma in a path would end QEMU's option; doubled it stands for itself.
+fn escape(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+/// A copy of the descriptor that a child inherits.
+fn inheritable(stream: UnixStream) -> Result<OwnedFd> {
+    rustix::io::dup(&stream).or_fail(|| "cannot hand QEMU its control line".into())
+}
+
+/// QEMU that ends at its start has said why in its log.
+fn explain_start(
+    failure: Failure,
+    child: &mut std::process::Child,
+    log: &Path,
+    command: &Command,
+) -> Failure {
+    let _ = child.kill();
+    let Ok(status) = child.wait() else { return failure };
+    let line: Vec<String> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(quote).collect();
+    let said = std::fs::read_to_string(log).unwrap_or_default();
+    let mut failure = Failure::new(format!("QEMU {}", ending(status))).doing(line.join(" "));
+    for last in said.lines().rev().take(4).collect::<Vec<_>>().into_iter().rev() {
+        failure = failure.because(last);
+    }
+    failure
+}

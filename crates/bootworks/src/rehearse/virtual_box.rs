@@ -1,0 +1,285 @@
+//! A virtual box as it is asked for on the command line: firmware, NICs, disks, memory.
+//!
+//! Reads `--box KEY=VALUE,…` and knows which models QEMU attaches how; it starts nothing.
+
+use model::failure::{Failure, Result};
+use std::str::FromStr;
+
+/// What starts the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Firmware {
+    /// SeaBIOS.
+    Bios,
+    /// OVMF.
+    Uefi,
+}
+
+/// One network card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nic {
+    /// QEMU's name of the device: `e1000e`.
+    pub(crate) model: String,
+    /// Whether its cable is plugged in.
+    pub(crate) plugged: bool,
+}
+
+/// How QEMU attaches a disk of some model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskBus {
+    /// The model is the disk itself (`nvme`, `virtio-blk-pci`).
+    Direct,
+    /// The machine's own AHCI controller has it.
+    Ahci,
+    /// The model is a SCSI host adapter with the disk behind it.
+    Scsi,
+    /// The model is a USB disk behind a controller of ours.
+    Usb,
+}
+
+/// A virtual box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VirtualBox {
+    /// What starts it.
+    pub(crate) firmware: Firmware,
+    /// Its network cards, the first boots.
+    pub(crate) nics: Vec<Nic>,
+    /// QEMU's names of its disks or disk controllers.
+    pub(crate) disks: Vec<String>,
+    /// Size of each disk in bytes.
+    pub(crate) disk_bytes: u64,
+    /// Memory in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Number of processors.
+    pub(crate) processors: u32,
+}
+
+impl Default for VirtualBox {
+    fn default() -> VirtualBox {
+        VirtualBox {
+            firmware: Firmware::Bios,
+            nics: vec![Nic { model: "e1000e".into(), plugged: true }],
+            disks: vec!["nvme".into()],
+            disk_bytes: 8 << 30,
+            memory_bytes: 1 << 30,
+            processors: 1,
+        }
+    }
+}
+
+/// Network cards for which QEMU brings a boot ROM.
+const WITH_BOOT_ROM: &[&str] =
+    &["e1000", "e1000e", "virtio-net-pci", "vmxnet3", "rtl8139", "ne2k_pci", "pcnet"];
+/// SCSI host adapters of QEMU.
+const SCSI_ADAPTERS: &[&str] = &[
+    "megasas",
+    "megasas-gen2",
+    "mptsas1068",
+    "virtio-scsi-pci",
+    "pvscsi",
+    "lsi53c895a",
+    "lsi53c810",
+    "am53c974",
+    "dc390",
+];
+
+impl Nic {
+    /// Whether the firmware can boot from it without help.
+    pub(crate) fn has_boot_rom(&self) -> bool {
+        WITH_BOOT_ROM.contains(&self.model.as_str())
+    }
+}
+
+/// How a disk of this model is attached.
+pub(crate) fn disk_bus(model: &str) -> DiskBus {
+    match model {
+        "ahci" => DiskBus::Ahci,
+        "usb-storage" => DiskBus::Usb,
+        model if SCSI_ADAPTERS.contains(&model) => DiskBus::Scsi,
+        _ => DiskBus::Direct,
+    }
+}
+
+impl VirtualBox {
+    /// As one line for people and as the title of its console log.
+    pub(crate) fn describe(&self) -> String {
+        let firmware = match self.firmware {
+            Firmware::Bios => "BIOS",
+            Firmware::Uefi => "UEFI",
+        };
+        let nics: Vec<String> = self
+            .nics
+            .iter()
+            .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
+            .collect();
+        format!(
+            "{firmware}, {}, {} of {} GiB, {} MiB memory, {} processor{}",
+            if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
+            if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
+            self.disk_bytes >> 30,
+            self.memory_bytes >> 20,
+            self.processors,
+            if self.processors == 1 { "" } else { "s" },
+        )
+    }
+}
+
+const KEYS: &str = "firmware, nic, disk, disk-size, memory, cpus";
+
+impl FromStr for VirtualBox {
+    type Err = Failure;
+
+    /// Reads `firmware=uefi,nic=e1000e,nic=igb:down,disk=nvme,disk-size=8G,memory=1G,cpus=2`; what is not
+    /// said keeps its default, and the first `nic` or `disk` replaces the default one.
+    fn from_str(text: &str) -> Result<VirtualBox> {
+        let mut result = VirtualBox::default();
+        let (mut nics, mut disks) = (None, None);
+        for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+            let Some((key, value)) = pair.trim().split_once('=') else {
+                return Err(Failure::new(format!("`{pair}` of --box is not KEY=VALUE"))
+                    .hint(format!("keys are {KEYS}")));
+            };
+            match key {
+                "firmware" => {
+                    result.firmware = match value {
+                        "bios" => Firmware::Bios,
+                        "uefi" => Firmware::Uefi,
+                        _ => return Err(wrong(key, value, "bios or uefi")),
+                    }
+                }
+                "nic" => add_nic(nics.get_or_insert_with(Vec::new), value)?,
+                "disk" => {
+                    let disks: &mut Vec<String> = disks.get_or_insert_with(Vec::new);
+                    match value {
+                        "none" => disks.clear(),
+                        model if is_model(model) => disks.push(model.into()),
+                        _ => return Err(wrong(key, value, "QEMU's name of a disk or controller, like nvme")),
+                    }
+                }
+                "disk-size" => result.disk_bytes = size(key, value)?,
+                "memory" => result.memory_bytes = size(key, value)?,
+                "cpus" => {
+                    result.processors = value
+                        .parse()
+                        .ok()
+                        .filter(|count| (1..=64).contains(count))
+                        .ok_or_else(|| wrong(key, value, "a number from 1 to 64"))?;
+                }
+                _ => {
+                    return Err(
+                        Failure::new(format!("--box has no key `{key}`")).hint(format!("keys are {KEYS}"))
+                    );
+                }
+            }
+        }
+        result.nics = nics.unwrap_or(result.nics);
+        result.disks = disks.unwrap_or(result.disks);
+        Ok(result)
+    }
+}
+
+fn add_nic(nics: &mut Vec<Nic>, value: &str) -> Result<()> {
+    let (model, plugged) = match value.split_once(':') {
+        None => (value, true),
+        Some((model, "down")) => (model, false),
+        Some(_) => return Err(wrong("nic", value, "MODEL or MODEL:down")),
+    };
+    match model {
+        "none" => nics.clear(),
+        model if is_model(model) => nics.push(Nic { model: model.into(), plugged }),
+        _ => return Err(wrong("nic", value, "QEMU's name of a network card, like e1000e, or none")),
+    }
+    Ok(())
+}
+
+/// A name that can stand in a QEMU option without being taken for more.
+fn is_model(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// Bytes from `8G`, `512M` or a plain number.
+fn size(key: &str, value: &str) -> Result<u64> {
+    let (digits, shift) = match value
+        .trim_end_matches("iB")
+        .split_at_checked(value.trim_end_matches("iB").len().saturating_sub(1))
+    {
+        Some((digits, "G")) => (digits, 30),
+        Some((digits, "M")) => (digits, 20),
+        Some((digits, "T")) => (digits, 40),
+        _ => (value, 0),
+    };
+    let number: Option<u64> = digits.parse().ok();
+    let bytes = number.and_then(|number| number.checked_mul(1 << shift));
+    bytes
+        .filter(|bytes| *bytes >= 1 << 20)
+        .ok_or_else(|| wrong(key, value, "a size like 8G or 512M, at least 1M"))
+}
+
+fn wrong(key: &str, value: &str, right: &str) -> Failure {
+    Failure::new(format!("`{value}` is no {key} for --box")).hint(format!("{key} is {right}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, expect: Expect) {
+        expect.assert_eq(&match text.parse::<VirtualBox>() {
+            Ok(parsed) => parsed.describe(),
+            Err(failure) => failure.report(),
+        });
+    }
+
+    /// What is typed after `--box` is what is built: a key misread would rehearse another machine.
+    #[test]
+    fn boxes_are_read_as_typed() {
+        check("", expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
+        check(
+            "firmware=uefi,nic=virtio-net-pci,nic=e1000e:down,disk=megasas,disk-size=16G,memory=768M,cpus=2",
+            expect![
+                "UEFI, virtio-net-pci + e1000e (unplugged), megasas of 16 GiB, 768 MiB memory, 2 processors"
+            ],
+        );
+        check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
+    }
+
+    #[test]
+    fn mistakes_say_what_would_be_right() {
+        check(
+            "firmware=efi",
+            expect![[r#"
+            error: `efi` is no firmware for --box
+            hint: firmware is bios or uefi"#]],
+        );
+        check(
+            "ram=1G",
+            expect![[r#"
+            error: --box has no key `ram`
+            hint: keys are firmware, nic, disk, disk-size, memory, cpus"#]],
+        );
+        check(
+            "nic=e1000e:up",
+            expect![[r#"
+            error: `e1000e:up` is no nic for --box
+            hint: nic is MODEL or MODEL:down"#]],
+        );
+        check(
+            "nic=e1000e;id=x",
+            expect![[r#"
+            error: `e1000e;id=x` is no nic for --box
+            hint: nic is QEMU's name of a network card, like e1000e, or none"#]],
+        );
+        check(
+            "memory=lots",
+            expect![[r#"
+            error: `lots` is no memory for --box
+            hint: memory is a size like 8G or 512M, at least 1M"#]],
+        );
+        check(
+            "uefi",
+            expect![[r#"
+            error: `uefi` of --box is not KEY=VALUE
+            hint: keys are firmware, nic, disk, disk-size, memory, cpus"#]],
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! Whether a box is sent into a boot: what iPXE tells of it is held against the live OS first.
+//!
+//! The judgement is `model::proof`'s, the words on the screen are [`super::script`]'s.
+
+use super::http::Service;
+use super::script;
+use model::boot::{BootParameters, RootRoad};
+use model::hardware::{PciId, Smbios};
+use model::ladder::Rung;
+use model::proof::nic::BootNic;
+use model::timeline::{Event, Trouble};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use wire::mac::Mac;
+
+/// Longest string taken from a box's firmware, in characters.
+const LONGEST: usize = 200;
+
+/// A box that asks what to boot.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Caller {
+    of: Mac,
+    nic: Option<PciId>,
+    smbios: Smbios,
+    platform: String,
+    /// It was refused before and asks again.
+    again: bool,
+}
+
+/// Whether a box that the proof refuses is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// It is.
+    Heeded,
+    /// It boots all the same (`--ignore-proof`).
+    Ignored,
+}
+
+/// Where boxes are told what to boot: the server's addresses and its rule.
+pub(crate) struct Counter {
+    /// The server's address and HTTP port as they stand in a URL.
+    pub(crate) authority: String,
+    /// The server's address.
+    pub(crate) address: Ipv4Addr,
+    /// Port of the HTTP server.
+    pub(crate) http_port: u16,
+    /// Port of the NFS server.
+    pub(crate) nfs_port: u16,
+    /// Whether the proof is heeded.
+    pub(crate) proof: Proof,
+}
+
+impl Caller {
+    /// Reads what iPXE says of itself in the query.
+    ///
+    /// Errors: there is no MAC in it; a sentence.
+    pub(crate) fn read(query: &str) -> Result<Caller, String> {
+        let value = |key: &str| {
+            let pair = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+            pair.map(decode).unwrap_or_default()
+        };
+        // Strings of the firmware come as hex from iPXE, or percent-encoded.
+        let string = |key: &str| match value(&format!("{key}.hex")) {
+            hex if hex.is_empty() => value(key),
+            hex => decode(&hex.as_bytes().chunks(2).map(percent).collect::<String>()),
+        };
+        let mac = value("mac");
+        let of = mac.parse().map_err(|error| format!("`mac={mac}` is {error}"))?;
+        Ok(Caller {
+            of,
+            nic: bus_id(&value("nic")),
+            smbios: Smbios {
+                manufacturer: string("manufacturer"),
+                product: string("product"),
+                serial: string("serial"),
+                uuid: value("uuid"),
+            },
+            platform: value("platform"),
+            again: value("again") == "1",
+        })
+    }
+
+    /// The query with which it asks again.
+    fn query_again(&self) -> String {
+        let Caller { of, smbios, platform, .. } = self;
+        let nic = self.nic.map(|id| format!("01{:04x}{:04x}", id.vendor, id.device)).unwrap_or_default();
+        let pairs = [
+            ("mac", of.to_string().replace(':', "-")),
+            ("nic", nic),
+            ("platform", platform.clone()),
+            ("uuid", smbios.uuid.clone()),
+            ("serial", smbios.serial.clone()),
+            ("manufacturer", smbios.manufacturer.clone()),
+            ("product", smbios.product.clone()),
+            ("again", "1".into()),
+        ];
+        pairs.map(|(key, value)| format!("{key}={}", encode(&value))).join("&")
+    }
+}
+
+/// iPXE's `busid:hexraw`: `01808610d3`. A NIC that is not on PCI has another type, and nothing follows of it.
+fn bus_id(hex: &str) -> Option<PciId> {
+    let digits = hex.as_bytes();
+    if digits.len() != 10 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let octet = |index: usize| u8::from_str_radix(&hex[index * 2..index * 2 + 2], 16).ok();
+    PciId::from_bus_id(&[octet(0)?, octet(1)?, octet(2)?, octet(3)?, octet(4)?])
+}
+
+/// Undoes percent-encoding. What is not UTF-8 or cannot be shown is dropped: firmware strings may be anything.
+pub(crate) fn decode(text: &str) -> String {
+    let octets = text.as_bytes();
+    let (mut decoded, mut at) = (Vec::new(), 0);
+    while let Some(octet) = octets.get(at) {
+        let hex = octets.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = hex.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (octet, escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                at += 3;
+            }
+            (other, _) => {
+                decoded.push(*other);
+                at += 1;
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&decoded);
+    text.chars()
+        .filter(|c| !c.is_control() && *c != '\u{fffd}')
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .into()
+}
+
+/// Two hex digits as a percent-encoded octet.
+fn percent(digits: &[u8]) -> String {
+    format!("%{}", String::from_utf8_lossy(digits))
+}
+
+/// Percent-encodes everything but unreserved characters (RFC 3986 §2.3), so that neither a URL nor iPXE finds
+/// anything in it.
+fn encode(text: &str) -> String {
+    let octet = |octet: u8| match octet {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(octet).collect()
+}
+
+impl Counter {
+    /// The script for a box: its boot, or why not.
+    pub(crate) async fn serve(&self, service: &Arc<Service>, caller: Caller) -> String {
+        let build = service.publications.current();
+        let verdict = match caller.nic {
+            None => BootNic::Covered,
+            Some(nic) => {
+                let judging = build.clone();
+                let judged = tokio::task::spawn_blocking(move || judging.judge(nic)).await;
+                match judged {
+                    Ok(Ok(verdict)) => verdict,
+                    // A proof that broke is no proof of anything: the box boots, the operator reads it.
+                    Ok(Err(failure)) => {
+                        crate::report::note(&failure.report());
+                        BootNic::Covered
+                    }
+                    Err(_) => BootNic::Covered,
+                }
+            }
+        };
+        let state = service.store.state(caller.of);
+        let known = state.as_ref().and_then(|state| state.trouble.clone());
+        let mut events = Vec::new();
+        if !caller.again {
+            events.push(Event::NicReported {
+                nic: caller.nic,
+                smbios: caller.smbios.clone(),
+                platform: caller.platform.clone(),
+            });
+        }
+        let script = match verdict {
+            BootNic::Missing(trouble) if self.proof == Proof::Heeded => {
+                let again = caller.query_again();
+                let script = script::refusal(&self.authority, caller.of, &again, &trouble);
+                // Asked every half minute: the timeline wants to know once.
+                if !caller.again || known.as_ref() != Some(&trouble) {
+                    events.push(Event::BootRefused { trouble });
+                }
+                script
+            }
+            verdict => {
+                // A refused box that asks again and may boot now: the line was repaired.
+                if let Some(over) = known.filter(|_| caller.again) {
+                    events.push(Event::TroubleOver { cause: over.cause });
+                }
+                if let BootNic::Missing(trouble) | BootNic::Unknown(trouble) = verdict {
+                    // It will get its kernel; what it will not get is a link.
+                    let trouble = Trouble { rung: Rung::LinkUp, ..trouble };
+                    events.push(Event::TroubleFound { trouble, kernel_log: Vec::new() });
+                }
+                // A build that is newer than the server's start: its root must be there when the box mounts it.
+                service.exports.add(build.export());
+                let live = &build.outputs.live;
+                events.push(Event::BootOffered { release: live.release.clone(), live: live.digest.clone() });
+                let parameters = BootParameters {
+                    server: self.address,
+                    http_port: self.http_port,
+                    nfs_port: self.nfs_port,
+                    boot_nic: Some(caller.of),
+                    live: live.digest.clone(),
+                    root: build.line.live.root,
+                    root_sha256: (build.line.live.root == RootRoad::Ram)
+                        .then(|| live.squashfs.sha256.clone()),
+                };
+                script::boot(&script::Boot {
+                    authority: &self.authority,
+                    parameters,
+                    kernel_arguments: &build.line.live.kernel_arguments,
+                    release: &live.release,
+                    line: &build.line.name,
+                    of: caller.of,
+                })
+            }
+        };
+        // A timeline that cannot be written is told by the store; the box boots all the same.
+        if !events.is_empty() {
+            let _ = service.store.record(caller.of, events).await;
+        }
+        script
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What QEMU's e1000e tells through iPXE, SMBIOS strings with blanks and signs included.
+    #[test]
+    fn a_caller_is_read_and_asks_again_the_same() {
+        let query = "mac=52-54-00-12-34-56&nic=01808610d3&platform=pcbios&uuid=0-1&serial=A%20B%26%24%7Bx%7D\
+                     &manufacturer=QEMU&product.hex=513335202b204943483900";
+        let caller = Caller::read(query).unwrap();
+        assert_eq!(caller.nic.unwrap().to_string(), "8086:10d3");
+        assert_eq!(caller.smbios.serial, "A B&${x}");
+        assert_eq!(caller.smbios.product, "Q35 + ICH9");
+        let again = caller.query_again();
+        assert!(!again.contains('$'), "{again}");
+        assert_eq!(Caller::read(&again).unwrap(), Caller { again: true, ..caller });
+        assert!(Caller::read("nic=01").unwrap_err().starts_with("`mac=` is not an Ethernet address"));
+        assert_eq!(Caller::read("mac=52-54-00-12-34-56&nic=02808610d3").unwrap().nic, None);
+    }
+
+    proptest! {
+        /// A query comes from the network: whatever is in it, it is read or refused.
+        #[test]
+        fn any_query_is_read_or_refused(query in any::<String>(), serial in any::<String>()) {
+            let _ = Caller::read(&query);
+            let _ = Caller::read(&format!("mac=52-54-00-12-34-56&nic={query}&serial.hex={query}"));
+            let caller = Caller::read(&format!("mac=52-54-00-12-34-56&serial={}", encode(&serial))).unwrap();
+            prop_assert_eq!(Caller::read(&caller.query_again()).unwrap().smbios, caller.smbios);
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The HTTP server: what boxes fetch and tell, and what people ask. Paths and bodies are `model::api`'s.
+//!
+//! Reads requests and writes answers; what a box boots is decided in [`super::boot`], files go out in
+//! [`super::file`]. Every failure is JSON: `{"error": …, "hint": …}`.
+
+use super::answer;
+use super::boot::{self, Counter};
+use super::file;
+use super::nfs::exports::Exports;
+use super::publication::Publications;
+use super::store::{Store, now};
+use super::tftp::Owner;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use model::api::Report;
+use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
+use model::failure::{Explain as _, Failure, Result};
+use model::timeline::state::BoxView;
+use model::timeline::{Event, FileRole, Road};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+use wire::mac::Mac;
+
+/// Longest body of a request: a report with a whole kernel log, a record.
+const BODY: usize = 4 * 1024 * 1024;
+/// Most events in one report; a box sends the rest in the next.
+const EVENTS: usize = 20_000;
+
+/// What the server knows and hands out.
+pub(crate) struct Service {
+    /// Timelines, leases, answers.
+    pub(crate) store: Store,
+    /// The line and its builds.
+    pub(crate) publications: Publications,
+    /// What goes out to whom.
+    pub(crate) transfers: file::Transfers,
+    /// Answers for every box, from `--answers`; passwords hashed.
+    pub(crate) answers: BTreeMap<String, String>,
+    /// What boxes are told to boot with.
+    pub(crate) counter: Counter,
+    /// Whose address it is.
+    pub(crate) owner: Owner,
+    /// What can be mounted.
+    pub(crate) exports: Exports,
+    /// Boots whose agent was found to be of another build.
+    pub(crate) strangers: Mutex<HashSet<String>>,
+}
+
+type Shared = State<Arc<Service>>;
+type Peer = ConnectInfo<SocketAddr>;
+
+/// Answers requests until the listener fails.
+pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
+    let app = router(service).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await.or_fail(|| "cannot go on serving HTTP".into())
+}
+
+fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/", get(welcome))
+        .route(IPXE_SCRIPT, get(first_script))
+        .route("/boot", get(boot_script))
+        .route("/live/{digest}/{name}", get(live_file))
+        .route("/image/{sha256}", get(image))
+        .route(&format!("{LOADER_FOLDER}{{name}}"), get(loader))
+        .route("/api/report", post(report))
+        .route("/api/boxes", get(boxes))
+        .route("/api/boxes/{mac}", get(one_box))
+        .route("/api/boxes/{mac}/timeline", get(timeline))
+        .route("/api/boxes/{mac}/job", get(job))
+        .route("/api/boxes/{mac}/answers", post(answers))
+        .route("/api/boxes/{mac}/confirm", post(confirm))
+        .route("/api/boxes/{mac}/record", get(record).put(seal))
+        .method_not_allowed_fallback(async || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "not that way", "the paths and methods are model::api's")
+        })
+        .fallback(async || {
+            refuse(StatusCode::NOT_FOUND, "there is nothing here", "`/api/boxes` lists every box")
+        })
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(service)
+}
+
+/// An answer that is not what was asked for.
+struct Refusal {
+    status: StatusCode,
+    error: String,
+    hint: Option<&'static str>,
+}
+
+/// What a request ends in.
+type Answer = std::result::Result<Response<Body>, Refusal>;
+
+fn refuse(status: StatusCode, error: impl Into<String>, hint: &'static str) -> Refusal {
+    Refusal { status, error: error.into(), hint: Some(hint) }
+}
+
+/// The server could not do it: the box tries again, the operator reads why.
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        crate::report::note(&failure.report());
+        let hint = "the server's own output says more";
+        refuse(StatusCode::SERVICE_UNAVAILABLE, failure.to_string(), hint)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut response = json(&serde_json::json!({ "error": self.error, "hint": self.hint }));
+        *response.status_mut() = self.status;
+        response
+    }
+}
+
+fn json(value: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(value) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+fn text(text: String) -> Response<Body> {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// The box of a path.
+fn box_of(mac: &str) -> std::result::Result<Mac, Refusal> {
+    mac.parse().map_err(|error: wire::mac::NotAMac| {
+        refuse(StatusCode::BAD_REQUEST, format!("`{mac}` is {error}"), "`/api/boxes` lists every box")
+    })
+}
+
+/// A body as it is taken from the wire.
+type Received = std::result::Result<Bytes, BytesRejection>;
+
+fn read<T: serde::de::DeserializeOwned>(body: Received) -> std::result::Result<T, Refusal> {
+    let body = body
+        .map_err(|rejection| refuse(rejection.status(), rejection.body_text(), "a body has at most 4 MiB"))?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let sentence = format!("the body is not what is expected here: {error}");
+        refuse(StatusCode::BAD_REQUEST, sentence, "the bodies are described in model::api")
+    })
+}
+
+async fn welcome(State(service): Shared) -> Response<Body> {
+    let build = service.publications.current();
+    text(format!("bootworks serves line {}\nboxes: /api/boxes\n", build.line.name))
+}
+
+async fn first_script(State(service): Shared, ConnectInfo(peer): Peer) -> Response<Body> {
+    let script = super::script::first(&service.counter.authority);
+    if let Some(of) = service.at(peer) {
+        service.store.note(of, script_sent(IPXE_SCRIPT, &script));
+    }
+    text(script)
+}
+
+async fn boot_script(State(service): Shared, RawQuery(query): RawQuery) -> Answer {
+    let caller = boot::Caller::read(query.as_deref().unwrap_or_default())
+        .map_err(|why| refuse(StatusCode::BAD_REQUEST, why, "`/ipxe` is the script that asks rightly"))?;
+    Ok(text(service.counter.serve(&service, caller).await))
+}
+
+fn script_sent(name: &str, script: &str) -> Event {
+    Event::TransferDone {
+        road: Road::Http,
+        file: name.into(),
+        role: FileRole::Script,
+        bytes: script.len() as u64,
+        millis: 0,
+    }
+}
+
+async fn live_file(
+    State(service): Shared,
+    peer: Peer,
+    Path((digest, name)): Path<(String, String)>,
+    query: RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let served = service.publications.live_file(&digest, &name);
+    service.send(served, &name, &method, &headers, (peer, query)).await
+}
+
+async fn image(
+    State(service): Shared,
+    peer: Peer,
+    Path(sha256): Path<String>,
+    query: RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let served = service.publications.image(&sha256);
+    service.send(served, "image", &method, &headers, (peer, query)).await
+}
+
+async fn loader(
+    State(service): Shared,
+    peer: Peer,
+    Path(name): Path<String>,
+    query: RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let served = service.publications.loader(&name);
+    service.send(served, &name, &method, &headers, (peer, query)).await
+}
+
+impl Service {
+    /// Which box has the address a request came from.
+    fn at(&self, peer: SocketAddr) -> Option<Mac> {
+        match peer.ip() {
+            IpAddr::V4(address) => (self.owner)(address),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    async fn send(
+        &self,
+        served: Option<file::Served>,
+        name: &str,
+        method: &Method,
+        headers: &HeaderMap,
+        (ConnectInfo(peer), RawQuery(query)): (Peer, RawQuery),
+    ) -> Answer {
+        let query = query.unwrap_or_default();
+        let named = query.split('&').find_map(|pair| pair.strip_prefix("box="));
+        let of = named.and_then(|mac| boot::decode(mac).parse().ok()).or_else(|| self.at(peer));
+        let failed = |reason: &str| {
+            if let Some(of) = of {
+                let (file, reason) = (name.chars().take(100).collect(), reason.to_owned());
+                self.store.note(of, Event::TransferFailed { road: Road::Http, file, bytes: 0, reason });
+            }
+        };
+        let Some(served) = served else {
+            failed("there is no such file");
+            let hint = "its build is gone; a box that boots again gets the current one";
+            return Err(refuse(StatusCode::NOT_FOUND, "there is no such file", hint));
+        };
+        let to = of.map(|of| (of, &self.store, &self.transfers));
+        let sent = file::send(&served, method, headers, to).await;
+        if let Err(failure) = &sent {
+            failed(&failure.to_string());
+        }
+        Ok(sent?)
+    }
+
+    /// An agent of another build speaks another `model::api`, perhaps: that is worth a line in its timeline.
+    fn notice_stranger(&self, report: &Report) {
+        let ours = self.publications.current().outputs.build.clone();
+        if report.build == ours {
+            return;
+        }
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.insert(report.boot.clone()) {
+            let line =
+                format!("bootworks: the agent is of build {}, the server's line of {ours}", report.build);
+            self.store.note(report.of, Event::Said { line: printable(&line) });
+        }
+    }
+}
+
+async fn report(State(service): Shared, body: Received) -> Answer {
+    let mut report: Report = read(body)?;
+    if report.events.len() > EVENTS {
+        let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
+        return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, sentence, "send the rest in the next"));
+    }
+    service.notice_stranger(&report);
+    report.events.iter_mut().for_each(clean);
+    Ok(json(&service.store.report(report).await?))
+}
+
+/// What a box logs is shown on terminals and dashboards: no control character of it may act there.
+fn clean(event: &mut Event) {
+    match event {
+        Event::Said { line } => *line = printable(line),
+        Event::TroubleFound { kernel_log, .. } => {
+            for line in kernel_log {
+                *line = printable(line);
+            }
+        }
+        Event::Reached { detail, .. } => *detail = printable(detail),
+        _ => {}
+    }
+}
+
+fn printable(line: &str) -> String {
+    line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+}
+
+async fn boxes(State(service): Shared) -> Response<Body> {
+    let now = now();
+    json(&service.store.boxes().into_iter().map(|state| BoxView::of(state, now)).collect::<Vec<_>>())
+}
+
+async fn one_box(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    let state = service.store.state(of).ok_or_else(|| {
+        let sentence = format!("nothing was seen of the box {of}");
+        refuse(StatusCode::NOT_FOUND, sentence, "`/api/boxes` lists every box")
+    })?;
+    Ok(json(&BoxView::of(state, now())))
+}
+
+async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(query): RawQuery) -> Answer {
+    let of = box_of(&mac)?;
+    let query = query.unwrap_or_default();
+    let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
+    let after = after.and_then(|after| after.parse().ok()).unwrap_or(0);
+    Ok(json(&service.store.entries(Some(of), after).await?))
+}
+
+async fn job(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    let mut known = service.answers.clone();
+    known.extend(service.store.answers(of));
+    Ok(json(&service.publications.current().job(known)))
+}
+
+async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
+    let of = box_of(&mac)?;
+    let given: BTreeMap<String, String> = read(body)?;
+    let questions = service.publications.current().line.questions.clone();
+    // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
+    let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
+    let (kept, verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    if !kept.is_empty() {
+        service.store.keep_answers(of, kept).await?;
+    }
+    let mut response = json(&verdict);
+    if !verdict.refused.is_empty() {
+        *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    }
+    Ok(response)
+}
+
+async fn confirm(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    if service.store.confirm(of).await? {
+        return Ok(json(&serde_json::json!({})));
+    }
+    let hint = "a plan is confirmed once it stands on the box's screen; the next boot asks again";
+    Err(refuse(StatusCode::CONFLICT, format!("the box {of} does not show a plan"), hint))
+}
+
+async fn record(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    let record = service.store.sealed(of).await?.ok_or_else(|| {
+        let sentence = format!("there is no record of the box {of}");
+        refuse(StatusCode::NOT_FOUND, sentence, "a record comes when the box is finished")
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], record).into_response())
+}
+
+async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
+    let of = box_of(&mac)?;
+    let record: serde_json::Value = read(body)?;
+    if !record.is_object() {
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "the body is not a record",
+            "the record is one JSON object",
+        ));
+    }
+    service.store.seal(of, record.to_string()).await?;
+    Ok(json(&serde_json::json!({})))
+}
+
+#[cfg(test)]
+pub(super) mod tests;

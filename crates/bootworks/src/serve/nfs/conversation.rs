@@ -1,0 +1,153 @@
+//! One client's TCP connection: calls in, replies out, many under way at once, within a bound of memory.
+//!
+//! Answers from the index go out from here; those that wait for the disk come back from other tasks when they are
+//! ready, so a slow file does not hold up the others. What is said is `answer`'s.
+
+use super::answer::{Answer, Desk, Road};
+use super::ipv4;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use wire::nfs::portmap::Transport;
+use wire::rpc::Reply;
+use wire::rpc::record::Assembler;
+
+/// A call is at most so large. Only WRITE has large ones, and FSINFO tells clients to stay far below.
+const CALL_MOST: usize = 128 << 10;
+/// While replies of so many bytes are under way or unsent, no further call is looked at.
+const UNDER_WAY_MOST: usize = 4 << 20;
+/// What a reply weighs beside its content: header, attributes.
+const REPLY_WEIGHT: usize = 512;
+/// A client that takes nothing for so long is gone: it connects again if it is not.
+const STALL_MOST: Duration = Duration::from_secs(60);
+/// A box that was switched off says nothing: after so long the kernel asks, and ends the connection.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Talks until the client hangs up, breaks the protocol or stops listening.
+pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>) {
+    let Ok(client) = stream.peer_addr() else { return };
+    let road = Road { client, here: ipv4(stream.local_addr().ok()), transport: Transport::Tcp };
+    watch_for_death(&stream);
+    let (mut reading, mut writing) = stream.split();
+    let mut calls =
+        Calls { assembler: Assembler::new(CALL_MOST), buffer: vec![0; 64 << 10], start: 0, end: 0 };
+    let mut outbox = Outbox::default();
+    let (done, mut finished) = mpsc::unbounded_channel::<(Reply, usize)>();
+    let mut waiting = JoinSet::new();
+    let mut hears = true;
+    loop {
+        while outbox.under_way < UNDER_WAY_MOST {
+            let message = match calls.next() {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                // Behind a message that is too large nothing can be found any more.
+                Err(_) => return,
+            };
+            match desk.answer(&message, road) {
+                Answer::Now(reply) => outbox.put(reply),
+                Answer::Later { weight, reply } => {
+                    let weight = weight + REPLY_WEIGHT;
+                    outbox.under_way += weight;
+                    let done = done.clone();
+                    waiting.spawn(async move { drop(done.send((reply.await, weight))) });
+                }
+                Answer::Never => {}
+            }
+        }
+        if !hears && outbox.under_way == 0 {
+            return;
+        }
+        tokio::select! {
+            Some((reply, weight)) = finished.recv() => {
+                outbox.under_way = outbox.under_way.saturating_sub(weight);
+                outbox.put(reply);
+                while waiting.try_join_next().is_some() {}
+            }
+            written = tokio::time::timeout(STALL_MOST, writing.write(outbox.front())), if outbox.has_any() => {
+                match written {
+                    Ok(Ok(count)) if count > 0 => outbox.advance(count),
+                    _ => return,
+                }
+            }
+            read = reading.read(&mut calls.buffer), if hears && calls.is_used_up() && outbox.under_way < UNDER_WAY_MOST => {
+                match read {
+                    Ok(0) => hears = false,
+                    Ok(count) => (calls.start, calls.end) = (0, count),
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+}
+
+/// Replies go out as they are; connections of dead clients end.
+fn watch_for_death(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    // A kernel that refuses one of these serves all the same.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(2 * SILENCE));
+}
+
+/// What was received and not looked at yet.
+struct Calls {
+    assembler: Assembler,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Calls {
+    fn next(&mut self) -> Result<Option<Vec<u8>>, wire::rpc::record::TooLarge> {
+        let mut rest = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let message = self.assembler.take(&mut rest);
+        self.start = self.end - rest.len();
+        message
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// What is to be sent.
+#[derive(Default)]
+struct Outbox {
+    replies: VecDeque<Reply>,
+    /// How much of the first one was sent.
+    sent: usize,
+    /// Bytes of replies that are being made or not sent yet.
+    under_way: usize,
+}
+
+impl Outbox {
+    fn put(&mut self, reply: Reply) {
+        self.under_way += reply.record().len();
+        self.replies.push_back(reply);
+    }
+
+    fn has_any(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    fn front(&self) -> &[u8] {
+        self.replies.front().and_then(|reply| reply.record().get(self.sent..)).unwrap_or_default()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.sent += count;
+        if self.replies.front().is_some_and(|reply| self.sent >= reply.record().len()) {
+            self.under_way = self.under_way.saturating_sub(self.sent);
+            self.sent = 0;
+            self.replies.pop_front();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Reading files of a tree: the last used ones stay open.
+//!
+//! A box reads a program in many small pieces; opening it by its path for each would cost more than reading.
+
+use super::tree::{Node, Opened, Tree};
+use rustix::io::{Errno, ReadWriteFlags};
+use std::collections::HashMap;
+use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How many files of a tree stay open. Far below the 1024 a process may open by default.
+const OPEN_MOST: usize = 256;
+
+/// The open files of one tree.
+#[derive(Default)]
+pub(super) struct Files {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<Node, (Arc<OwnedFd>, u64)>,
+    /// Counts uses: the lowest number was used longest ago.
+    clock: u64,
+}
+
+/// A file that was opened.
+pub(super) enum File {
+    /// To read from.
+    Open(Arc<OwnedFd>),
+    /// To read from; its attributes are not those that were walked.
+    Edited(Arc<OwnedFd>),
+    /// It is gone.
+    Gone,
+}
+
+impl Files {
+    /// A file that is open already.
+    pub(super) fn opened(&self, node: Node) -> Option<Arc<OwnedFd>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock += 1;
+        let clock = state.clock;
+        let (file, used) = state.open.get_mut(&node)?;
+        *used = clock;
+        Some(Arc::clone(file))
+    }
+
+    /// Opens a file. Waits for the disk.
+    ///
+    /// Errors: the kernel's.
+    pub(super) fn open(&self, tree: &Tree, node: Node) -> Result<File, Errno> {
+        if let Some(file) = self.opened(node) {
+            return Ok(File::Open(file));
+        }
+        Ok(match tree.open_file(node)? {
+            Opened::AsWalked(file) => File::Open(self.keep(node, file)),
+            Opened::Edited(file) => File::Edited(self.keep(node, file)),
+            Opened::Another => File::Gone,
+        })
+    }
+
+    fn keep(&self, node: Node, file: OwnedFd) -> Arc<OwnedFd> {
+        let file = Arc::new(file);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.open.len() >= OPEN_MOST {
+            let oldest = state.open.iter().min_by_key(|(_, (_, used))| *used).map(|(node, _)| *node);
+            oldest.and_then(|node| state.open.remove(&node));
+        }
+        state.clock += 1;
+        let clock = state.clock;
+        state.open.insert(node, (Arc::clone(&file), clock));
+        file
+    }
+}
+
+/// What a read may do when the bytes are not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Give what is in memory.
+    None,
+    /// Wait for the disk.
+    Disk,
+}
+
+/// Appends up to `count` bytes of the file from `offset` on to `buffer`; less only at the file's end or, without
+/// patience, where the disk would have to be waited for.
+pub(super) fn read(
+    file: &OwnedFd,
+    offset: u64,
+    count: usize,
+    buffer: &mut Vec<u8>,
+    patience: Patience,
+) -> Result<(), Errno> {
+    let flags = match patience {
+        Patience::None => ReadWriteFlags::NOWAIT,
+        Patience::Disk => ReadWriteFlags::empty(),
+    };
+    let start = buffer.len();
+    buffer.resize(start + count, 0);
+    let mut done = 0;
+    let ended = loop {
+        if done == count {
+            break Ok(());
+        }
+        let Some(room) = buffer.get_mut(start + done..) else { break Ok(()) };
+        match rustix::io::preadv2(file, &mut [IoSliceMut::new(room)], offset + done as u64, flags) {
+            Ok(0) => break Ok(()),
+            Ok(more) => done += more,
+            Err(Errno::INTR) => {}
+            // Not in memory, or a file system that cannot tell.
+            Err(Errno::AGAIN | Errno::OPNOTSUPP) if patience == Patience::None => break Ok(()),
+            Err(errno) => break Err(errno),
+        }
+    };
+    buffer.truncate(start + done);
+    ended
+}

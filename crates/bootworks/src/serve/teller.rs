@@ -1,0 +1,160 @@
+//! What is told while the server runs: a line for each thing an operator wants to know, or every entry as JSON.
+//!
+//! Reads the store's live entries; nothing waits for it.
+
+use super::store::{Store, now};
+use crate::report;
+use model::timeline::{Client, Entry, Event, FileRole, Timestamp};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How often overdue boxes are looked for; a patience is counted in tens of seconds.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// To whom it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// A person: lines on standard error.
+    Person,
+    /// A program: each entry as JSON on standard output; a person's lines as well.
+    Program,
+}
+
+/// Tells what happens until the store is closed.
+pub(crate) async fn tell(store: Store, mut live: Receiver<Arc<Entry>>, audience: Audience) {
+    let mut told = Told::default();
+    let mut sequence = 0;
+    let mut clock = tokio::time::interval(LOOK);
+    loop {
+        let entries = tokio::select! {
+            _ = clock.tick() => {
+                told.look_for_overdue(&store);
+                continue;
+            }
+            entry = live.recv() => match entry {
+                Ok(entry) => vec![(*entry).clone()],
+                // Too many at once: what was missed is in the store.
+                Err(RecvError::Lagged(_)) => store.entries(None, sequence).await.unwrap_or_default(),
+                Err(RecvError::Closed) => return,
+            },
+        };
+        for entry in entries {
+            if entry.sequence <= sequence {
+                continue;
+            }
+            sequence = entry.sequence;
+            if audience == Audience::Program
+                && let Ok(json) = serde_json::to_string(&entry)
+            {
+                report::say(&json);
+            }
+            if let Some(words) = words(&entry.event) {
+                let label = store.state(entry.of).map_or_else(|| entry.of.to_string(), |state| state.label());
+                report::note(&format!("{} {label}: {words}", clock_time(entry.at)));
+            }
+        }
+    }
+}
+
+/// What was told already and needs no telling again.
+#[derive(Default)]
+struct Told {
+    overdue: HashSet<(wire::mac::Mac, u32, model::ladder::Rung)>,
+}
+
+impl Told {
+    fn look_for_overdue(&mut self, store: &Store) {
+        let now = now();
+        for state in store.boxes() {
+            // A box that was switched off weeks ago is history, not an alarm.
+            let recent = now.0.saturating_sub(state.last_seen.0) < 3_600_000;
+            let Some(overdue) = state.overdue(now).filter(|_| recent) else { continue };
+            if self.overdue.insert((state.of, state.climbs, overdue.rung)) {
+                let mut line =
+                    format!("{} {}: should have: {}", clock_time(now), state.label(), overdue.rung.label());
+                if !overdue.suspects.is_empty() {
+                    let _ = write!(line, "; look at {}", overdue.suspects.join(", "));
+                }
+                report::note(&line);
+            }
+        }
+    }
+}
+
+/// `17:40:12`, by UTC: the machine's time zone is not asked for, since logs of several servers are compared.
+pub(crate) fn clock_time(at: Timestamp) -> String {
+    let seconds = at.0 / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// What an operator reads of an event; `None` where it is no news.
+pub(crate) fn words(event: &Event) -> Option<String> {
+    let trouble = |trouble: &model::timeline::Trouble| {
+        let fix = trouble.fix.first().map(|fix| format!(" To do: {fix}")).unwrap_or_default();
+        format!("{}{fix} ({})", trouble.sentence, trouble.cause)
+    };
+    Some(match event {
+        Event::AddressTaken { client: Client::Rom | Client::HttpBoot | Client::Ipxe, address } => {
+            format!("took the address {address}")
+        }
+        Event::AddressRefused { reason, .. } => format!("got no address: {reason}"),
+        Event::TransferDone { role: FileRole::Script | FileRole::Other, .. } => return None,
+        Event::TransferDone { file, bytes, millis, .. } => {
+            let rate = if *millis == 0 { 0 } else { bytes / millis / 1000 };
+            format!("fetched {file} ({:.1} MB, {rate} MB/s)", *bytes as f64 / 1e6)
+        }
+        Event::TransferFailed { file, bytes, reason, .. } => {
+            format!("{file} ended after {bytes} bytes: {reason}")
+        }
+        Event::NicReported { nic, smbios, platform } => {
+            let nic = nic.map_or_else(|| "not on PCI".to_owned(), |nic| nic.to_string());
+            let names = format!("{} {}", smbios.manufacturer, smbios.product);
+            format!("NIC {nic}, {platform}, {}, serial {}", names.trim(), smbios.serial)
+        }
+        Event::BootOffered { release, .. } => format!("boots kernel {release}"),
+        Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
+        Event::TroubleFound { trouble: why, .. } => format!("TROUBLE: {}", trouble(why)),
+        Event::StepFailed { step, trouble: why } => format!("STEP {step} FAILED: {}", trouble(why)),
+        Event::TroubleOver { cause } => format!("out of trouble ({cause})"),
+        Event::RootMounted { path, .. } => format!("mounted {path}"),
+        Event::Reached { rung, detail } if detail.is_empty() => rung.label().into(),
+        Event::Reached { rung, detail } => format!("{} ({detail})", rung.label()),
+        Event::Asked { question } => format!("asks: {question}"),
+        Event::Answered { question, by, answer } => match answer {
+            Some(answer) => format!("{question} = {answer} ({by})"),
+            None => format!("{question} answered ({by})"),
+        },
+        Event::PlanShown { .. } => "shows its plan".into(),
+        Event::StepStarted { step, of, title, .. } => format!("step {step} of {of}: {title}"),
+        Event::HardwareFound { inventory } => {
+            let counts = (inventory.disks.len(), inventory.interfaces.len());
+            format!("hardware: {}, {} disks, {} NICs", inventory.processor, counts.0, counts.1)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    /// One line is what an operator glances at: what happened, and what to do about it.
+    #[test]
+    fn an_operator_reads_what_and_what_to_do() {
+        let told = |json: &str| words(&serde_json::from_str(json).unwrap()).unwrap_or_default();
+        expect!["NOT BOOTED: This box's NIC 8086:10d3 needs the driver e1000e. To do: set kernel = \"linux-image-amd64\" (nic-driver-missing)"]
+            .assert_eq(&told(r#"{"event":"boot-refused","trouble":{"cause":"nic-driver-missing","rung":"fetched-kernel","sentence":"This box's NIC 8086:10d3 needs the driver e1000e.","evidence":[],"fix":["set kernel = \"linux-image-amd64\""]}}"#));
+        expect!["fetched initrd (30.0 MB, 33 MB/s)"].assert_eq(&told(
+            r#"{"event":"transfer-done","road":"http","file":"initrd","role":"initrd","bytes":30000000,"millis":900}"#,
+        ));
+        expect!["password answered (api)"]
+            .assert_eq(&told(r#"{"event":"answered","question":"password","by":"api","answer":null}"#));
+        expect![""].assert_eq(&told(r#"{"event":"said","line":"hello"}"#));
+        assert_eq!(clock_time(Timestamp(1_000 * (3 * 3600 + 4 * 60 + 5))), "03:04:05Z");
+    }
+}

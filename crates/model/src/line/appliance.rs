@@ -1,0 +1,238 @@
+//! `[appliance]`: what is installed. Its disks are read in `disks`.
+
+use super::reader::{Reader, Secrets};
+use super::{Appliance, ApplianceFile, Confirm, ImageSource, disks};
+use crate::api::User;
+use crate::mistake::Mistake;
+use crate::question::{self, Kind};
+use crate::recipe;
+use crate::sheet::{At, Place, Section};
+use crate::template::{self, Name};
+
+impl<'s> Reader<'s> {
+    /// What is installed. Mistakes in other files of the line go into `beside`.
+    pub(super) fn appliance(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Appliance> {
+        let image = section.section("image").and_then(|image| self.image(&image, beside));
+        let confirm = match section.choice("confirm").map(|word| word.value) {
+            Some("auto") => Confirm::Auto,
+            _ => Confirm::Ask,
+        };
+        let hostname = self.hostname(section);
+        let kernel_arguments = self.kernel_arguments(section);
+        let disks = disks::read(self.sheet, section);
+        let users = self.users(section);
+        let files = self.files(section, beside);
+        Some(Appliance {
+            image: image?,
+            confirm,
+            disks: disks?,
+            hostname,
+            users: users?,
+            files: files?,
+            kernel_arguments,
+        })
+    }
+
+    fn hostname(&self, section: &Section<'s>) -> String {
+        let Some(text) = section.text("hostname") else {
+            if !section.has("hostname") && !self.asked.iter().any(|(id, _)| *id == "hostname") {
+                self.sheet.report_absence(
+                    section.at.clone(),
+                    "[appliance] has no `hostname`, and no question is called `hostname`",
+                    "ask for it, or write `hostname = \"edge-{{ box.serial }}\"`",
+                );
+            }
+            return "{{ answer.hostname }}".into();
+        };
+        if let Some(template) = self.template(&text, Secrets::Kept)
+            && template.names().next().is_none()
+            && let Err(reason) = question::hostname(text.value)
+        {
+            let message = format!("`{}` is not a host name", text.value.escape_debug());
+            self.sheet.report(text.at.clone(), message, reason);
+        }
+        text.value.to_owned()
+    }
+
+    fn image(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<ImageSource> {
+        let recipe = section.text("recipe");
+        let file = section.text("file");
+        let sha256 = section.text("sha256");
+        if let (Some(sha256), None) = (&sha256, &recipe) {
+            let fits =
+                sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
+            if !fits {
+                let length = sha256.value.chars().count();
+                let message = format!("this is not a SHA-256: it has {length} characters");
+                let message =
+                    if length == 64 { "this is not a SHA-256: not all of it is hex".into() } else { message };
+                self.sheet.report(sha256.at.clone(), message, "64 hex digits, as `sha256sum` prints them");
+            }
+        }
+        match (recipe, file) {
+            (Some(recipe), None) => {
+                if sha256.is_some() {
+                    let hint = "leave it out: the lock pins what a recipe is built from";
+                    self.sheet.report(section.place_of("sha256"), "a recipe has no `sha256`", hint);
+                }
+                let path = recipe::path_in_line(self.sheet, &recipe)?;
+                let Some(text) = self.folder.text(path) else {
+                    let hint = "the path is relative to the line's folder";
+                    self.sheet.report(recipe.at, format!("there is no file `{path}`"), hint);
+                    return None;
+                };
+                let recipe = recipe::read(path, &text, self.folder, beside)?;
+                Some(ImageSource::Recipe { path: path.to_owned(), recipe })
+            }
+            (None, Some(file)) => {
+                if !section.has("sha256") {
+                    let message = "`file` has no `sha256`";
+                    self.sheet.report(
+                        file.at.clone(),
+                        message,
+                        "add the 64 hex digits that `sha256sum` prints",
+                    );
+                }
+                let path = recipe::path_in_line(self.sheet, &file)?.to_owned();
+                Some(ImageSource::File { path, sha256: sha256?.value.to_ascii_lowercase() })
+            }
+            (Some(_), Some(_)) => {
+                let message = "`image` has both a `recipe` and a `file`";
+                self.sheet.report(section.at.clone(), message, "leave one of them out");
+                None
+            }
+            (None, None) => {
+                if !section.has("recipe") && !section.has("file") {
+                    let message = "`image` has neither a `recipe` nor a `file`";
+                    self.sheet.report_absence(
+                        section.at.clone(),
+                        message,
+                        "`image = { recipe = \"appliance.toml\" }`",
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn users(&self, section: &Section<'s>) -> Option<Vec<User>> {
+        let mut users: Vec<Option<User>> = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        for section in section.sections("user") {
+            let name = section.text("name");
+            if let Some(name) = &name {
+                if !is_login(name.value) {
+                    let message = format!("`{}` cannot be a login name", name.value.escape_debug());
+                    let hint =
+                        "lower-case letters, digits, dashes and underscores, a letter first, at most 32";
+                    self.sheet.report(name.at.clone(), message, hint);
+                } else if names.contains(&name.value) {
+                    let hint = "one `[[appliance.user]]` for each user";
+                    self.sheet.report(
+                        name.at.clone(),
+                        format!("the user `{}` stands twice", name.value),
+                        hint,
+                    );
+                }
+                names.push(name.value);
+            }
+            let password = section.text("password");
+            if let Some(text) = &password {
+                self.password(text);
+            }
+            let groups = section.list("groups");
+            for group in groups.iter().filter(|group| !is_login(group.value)) {
+                let message = format!("`{}` cannot be a group's name", group.value.escape_debug());
+                self.sheet.report(group.at.clone(), message, "for example `\"sudo\"`");
+            }
+            users.push(name.map(|name| User {
+                name: name.value.to_owned(),
+                password: password.map(|text| text.value.to_owned()),
+                groups: groups.iter().map(|group| group.value.to_owned()).collect(),
+            }));
+        }
+        users.into_iter().collect()
+    }
+
+    /// What gives a user's password must give a crypt(5) hash: anything else would lock the user out, or
+    /// stand in the clear in the line's history.
+    fn password(&self, text: &At<&str>) {
+        let Some(template) = self.template(text, Secrets::Written) else { return };
+        const HINT: &str = "ask for it with a question of type `\"password\"` and write `{{ answer.ID }}`";
+        let mut names = template.names().peekable();
+        if names.peek().is_none() && !text.value.starts_with('$') {
+            return self.sheet.report(text.at.clone(), "this is not a crypt(5) hash", HINT);
+        }
+        for (name, at) in names {
+            let kind = match name {
+                Name::Answer(id) => {
+                    self.asked.iter().find(|(known, _)| known == id).and_then(|(_, kind)| kind.clone())
+                }
+                Name::Box(_) => Some(Kind::Text),
+            };
+            if kind.is_some_and(|kind| !matches!(kind, Kind::Password { .. })) {
+                let message = format!("`{name}` is not a password's hash");
+                self.sheet.report(self.sheet.within(text, at), message, HINT);
+            }
+        }
+    }
+
+    fn files(&self, section: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Vec<ApplianceFile>> {
+        let mut files: Vec<Option<ApplianceFile>> = Vec::new();
+        let mut paths: Vec<&str> = Vec::new();
+        for section in section.sections("file") {
+            let path = section.text("path").filter(|path| recipe::is_absolute(self.sheet, path));
+            if let Some(path) = &path {
+                if paths.contains(&path.value) {
+                    let hint = "one `[[appliance.file]]` for each path";
+                    self.sheet.report(path.at.clone(), format!("`{}` is written twice", path.value), hint);
+                }
+                paths.push(path.value);
+            }
+            let template = section.text("template");
+            let source = template.as_ref().and_then(|text| recipe::path_in_line(self.sheet, text));
+            if let (Some(text), Some(source)) = (&template, source) {
+                match self.folder.text(source) {
+                    Some(contents) => self.contents(source, &contents, beside),
+                    None => {
+                        let hint = "the path is relative to the line's folder";
+                        self.sheet.report(text.at.clone(), format!("there is no file `{source}`"), hint);
+                    }
+                }
+            }
+            let mode = section.mode("mode").unwrap_or(0o644);
+            files.push((|| {
+                Some(ApplianceFile { path: path?.value.to_owned(), template: source?.to_owned(), mode })
+            })());
+        }
+        files.into_iter().collect()
+    }
+
+    /// Checks a template that is a file of the line.
+    fn contents(&self, path: &str, contents: &str, beside: &mut Vec<Mistake>) {
+        let mut report = |at: Place, message: String, hint: String| {
+            beside.push(Mistake::new(path, contents, at, message, Some(hint)));
+        };
+        match template::parse(contents) {
+            Ok(template) => {
+                for (name, at) in template.names() {
+                    if let Some((message, hint)) = self.flaw(name, Secrets::Written) {
+                        report(at, message, hint);
+                    }
+                }
+            }
+            Err(mistakes) => {
+                mistakes.into_iter().for_each(|mistake| report(mistake.at, mistake.message, mistake.hint))
+            }
+        }
+    }
+}
+
+/// Whether useradd(8) takes it on Debian.
+fn is_login(name: &str) -> bool {
+    let follows =
+        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || matches!(octet, b'-' | b'_');
+    name.len() <= 32
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.bytes().all(follows)
+}

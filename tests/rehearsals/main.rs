@@ -1,0 +1,174 @@
+//! Whole boots, through `bootworks rehearse`: firmware, hardware, fault → timeline, screen and verdict.
+//!
+//! Needs root, QEMU and the built program (`cargo xtask test` sees to all three). A few seeded picks of the
+//! table run each time; `cargo xtask test --rehearsals` runs all of it.
+
+mod dialogue;
+mod rig;
+
+use rig::{Rig, Variant, needs_system};
+
+/// The main job: power-on to power-off, then the disk boots by itself and the appliance says it is ready.
+#[test]
+fn a_box_goes_from_power_on_to_a_ready_appliance() {
+    if needs_system() {
+        return;
+    }
+    let seen = Rig::of(Variant::Plain).rehearse(&["--box", "firmware=uefi,nic=e1000e,disk=nvme"]);
+    seen.ended_with(0);
+    seen.climbed(&["asked-for-address", "fetched-loader", "reported-nic", "fetched-kernel", "initrd-spoke"]);
+    seen.climbed(&["mounted-root", "plan-confirmed", "verified", "boot-loader-installed", "powered-off"]);
+    // The password of the rehearsal must have left no trace.
+    let secret = Rig::of(Variant::Plain).answer("password");
+    for (name, text) in seen.files() {
+        assert!(!text.contains(&secret), "the password stands in {name}");
+    }
+    seen.left_nothing_behind();
+}
+
+/// The story that bootworks exists for: the driver is in another kernel package, and the box is told so
+/// before any kernel is started.
+#[test]
+fn the_story_is_told_before_the_kernel_starts() {
+    if needs_system() {
+        return;
+    }
+    let seen =
+        Rig::of(Variant::CloudKernel).rehearse(&["--box", "nic=e1000e", "--expect", "nic-driver-missing"]);
+    seen.ended_with(0);
+    assert!(!seen.console().contains("Linux version"), "a kernel was started");
+    for said in ["8086:10d3", "e1000e", "linux-image-amd64"] {
+        assert!(seen.console().contains(said), "the box's own screen lacks {said}");
+        assert!(seen.timeline().contains(said), "the timeline lacks {said}");
+    }
+    // Without a demanded cause the same run is a plain no.
+    Rig::of(Variant::CloudKernel).rehearse(&["--box", "nic=e1000e"]).ended_with(1);
+}
+
+/// Sent into the boot all the same, the box explains itself instead of panicking.
+#[test]
+fn the_story_ignored_ends_on_a_readable_screen() {
+    if needs_system() {
+        return;
+    }
+    let seen = Rig::of(Variant::CloudKernel).rehearse(&[
+        "--box",
+        "nic=e1000e",
+        "--fault",
+        "ignore-proof",
+        "--until",
+        "fix:",
+    ]);
+    seen.ended_with(0);
+    assert!(!seen.console().contains("Kernel panic"), "the kernel panicked");
+    for said in ["8086:10d3", "e1000e", "shell"] {
+        assert!(seen.console().contains(said), "PID 1's screen lacks {said}");
+    }
+}
+
+/// A box without any NIC, its kernel put in by hand, and `panic=` set: a screen and a shell, no panic.
+#[test]
+fn no_nic_at_all_is_a_screen_and_a_shell() {
+    if needs_system() {
+        return;
+    }
+    let rig = Rig::of(Variant::Plain);
+    let (kernel, initrd) = (rig.output("kernel"), rig.output("initrd"));
+    let seen = rig.rehearse(&[
+        "--box",
+        "nic=none",
+        "--kernel",
+        &kernel,
+        "--initrd",
+        &initrd,
+        "--append",
+        "console=ttyS0,115200n8 panic=1 bootworks.server=10.77.0.1",
+        "--until",
+        "shell",
+    ]);
+    seen.ended_with(0);
+    assert!(!seen.console().contains("Kernel panic"), "the kernel panicked");
+}
+
+/// The power goes in the middle of the image: the box starts over by itself and finishes.
+#[test]
+fn a_power_cut_in_the_image_only_costs_time() {
+    if needs_system() {
+        return;
+    }
+    let seen = Rig::of(Variant::Plain).rehearse(&[
+        "--box",
+        "nic=e1000e,disk=megasas",
+        "--fault",
+        "power-cut@image:50%",
+    ]);
+    seen.ended_with(0);
+    assert!(seen.stdout().contains("lost its power"), "the power was never cut");
+}
+
+/// A damaged image is refused, and nothing bootable is left.
+#[test]
+fn a_corrupt_image_leaves_nothing_bootable() {
+    if needs_system() {
+        return;
+    }
+    let seen = Rig::of(Variant::Plain).rehearse(&[
+        "--box",
+        "nic=virtio-net-pci,disk=virtio-blk-pci",
+        "--fault",
+        "image-corrupt",
+        "--expect",
+        "image-corrupt",
+    ]);
+    seen.ended_with(0);
+    assert!(!seen.timeline().contains("boot-loader-installed"), "the disk was made bootable");
+}
+
+/// The questions typed on the serial line, a wrong answer first.
+#[test]
+fn questions_are_answered_on_the_serial_line() {
+    if needs_system() {
+        return;
+    }
+    dialogue::run();
+}
+
+/// A stock initramfs-tools initrd mounts the root from our server and reaches its login prompt.
+#[test]
+fn a_stock_initrd_boots_our_root() {
+    if needs_system() {
+        return;
+    }
+    let rig = Rig::of(Variant::StockRoot);
+    let (kernel, initrd) = (rig.output("kernel"), rig.stock_initrd());
+    let words = "console=ttyS0,115200n8 boot=nfs root=/dev/nfs nfsroot=10.77.0.1:/live,ro ip=dhcp ro systemd.volatile=overlay";
+    let seen =
+        rig.rehearse(&["--kernel", &kernel, "--initrd", &initrd, "--append", words, "--until", "login:"]);
+    seen.ended_with(0);
+}
+
+/// Firmware × NIC × disk: seeded picks each time, everything with `--rehearsals`.
+#[test]
+fn the_table_of_boxes() {
+    if needs_system() {
+        return;
+    }
+    for (variant, hardware) in rig::picks(TABLE) {
+        println!("rehearsing {variant:?} {hardware}");
+        Rig::of(variant).rehearse(&["--box", hardware]).ended_with(0);
+    }
+}
+
+const TABLE: &[(Variant, &str)] = &[
+    (Variant::Plain, "nic=e1000e,disk=megasas"),
+    (Variant::Plain, "nic=igb,disk=ahci"),
+    (Variant::Plain, "firmware=uefi,nic=igb,disk=ahci"),
+    (Variant::RamRoot, "nic=e1000e,disk=nvme"),
+    (Variant::RamRoot, "firmware=uefi,nic=virtio-net-pci,disk=virtio-blk-pci"),
+    (Variant::Plain, "nic=virtio-net-pci,nic=e1000e:down,disk=nvme"),
+    (Variant::Plain, "nic=vmxnet3,disk=mptsas1068"),
+    (Variant::Plain, "nic=e1000,disk=virtio-scsi-pci"),
+    (Variant::Plain, "firmware=uefi,nic=e1000e,disk=virtio-scsi-pci,cpus=2"),
+    (Variant::Plain, "nic=rtl8139,disk=megasas-gen2"),
+    (Variant::Plain, "nic=e1000e,disk=pvscsi"),
+];

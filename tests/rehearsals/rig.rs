@@ -1,0 +1,254 @@
+//! Lines to rehearse with, the call of the program, and what is read of a run afterwards.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Says aloud that a test does not run where `cargo xtask test` has not prepared the machine.
+pub(crate) fn needs_system() -> bool {
+    let missing = std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none();
+    if missing {
+        eprintln!("skipped: needs root and QEMU (BOOTWORKS_TEST_SYSTEM=1, set by `cargo xtask test`)");
+    }
+    missing
+}
+
+/// A line as `bootworks new` makes it, with at most one thing changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Nothing changed.
+    Plain,
+    /// The root as a squashfs in RAM.
+    RamRoot,
+    /// The kernel that lacks the drivers of real servers.
+    CloudKernel,
+    /// A root that can also boot by itself, as a stock Debian over NFS.
+    StockRoot,
+}
+
+impl Variant {
+    /// The line's folder name, and what is replaced by what in `line.toml`.
+    fn change(self) -> (&'static str, Option<(&'static str, &'static str)>) {
+        match self {
+            Variant::Plain => ("plain", None),
+            Variant::RamRoot => ("ram-root", Some(("root     = \"nfs\"", "root     = \"ram\""))),
+            Variant::CloudKernel => {
+                ("cloud-kernel", Some(("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"")))
+            }
+            Variant::StockRoot => (
+                "stock-root",
+                Some((
+                    "packages = [",
+                    "packages = [\"systemd-sysv\", \"initramfs-tools\", \"udev\", \"dbus\", ",
+                )),
+            ),
+        }
+    }
+}
+
+/// A line, built.
+pub(crate) struct Rig {
+    line: PathBuf,
+}
+
+pub(crate) fn program() -> PathBuf {
+    match std::env::var_os("BOOTWORKS_BIN") {
+        Some(path) => path.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/bootworks"),
+    }
+}
+
+impl Rig {
+    /// The line of that variant, made where it is not there yet, and built.
+    pub(crate) fn of(variant: Variant) -> Rig {
+        let (name, change) = variant.change();
+        let line = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsals").join(name);
+        // Made anew each time, so that it is today's example; what was built of it stays.
+        let made = line.with_extension("new");
+        let _ = std::fs::remove_dir_all(&made);
+        run(Command::new(program()).arg("new").arg(&made));
+        let path = made.join("line.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = match change {
+            None => text,
+            Some((from, to)) => {
+                assert!(text.contains(from), "the example line has no `{from}`");
+                text.replacen(from, to, 1)
+            }
+        };
+        std::fs::write(&path, text).unwrap();
+        std::fs::create_dir_all(&line).unwrap();
+        run(Command::new("cp").arg("-a").arg(made.join(".")).arg(&line));
+        std::fs::remove_dir_all(&made).unwrap();
+        run(Command::new(program()).arg("build").arg(&line));
+        Rig { line }
+    }
+
+    /// Path of one of the live OS's outputs: `kernel`, `initrd`, `tree`.
+    pub(crate) fn output(&self, name: &str) -> String {
+        let outputs = self.line.join(".build");
+        let list: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(outputs.join("outputs.json")).unwrap()).unwrap();
+        let entry = &list["live"][name];
+        let path = entry.as_str().or_else(|| entry["path"].as_str()).unwrap();
+        outputs.join(path).display().to_string()
+    }
+
+    /// The line's own folder.
+    pub(crate) fn line(&self) -> &Path {
+        &self.line
+    }
+
+    /// An answer of the line's `[rehearsal]` table.
+    pub(crate) fn answer(&self, id: &str) -> String {
+        let text = std::fs::read_to_string(self.line.join("line.toml")).unwrap();
+        let line: toml::Table = text.parse().unwrap();
+        line["rehearsal"]["answers"][id].as_str().unwrap().to_owned()
+    }
+
+    /// The initrd that initramfs-tools makes in the line's root, with its NFS boot.
+    pub(crate) fn stock_initrd(&self) -> String {
+        let initrd = self.line.join("stock-initrd").display().to_string();
+        let script = r#"
+set -e
+copy=$(mktemp -d); trap 'umount "$copy/proc" || true; rm -rf "$copy"' EXIT
+cp -a "$1/." "$copy"
+sed -i 's/^MODULES=.*/MODULES=netboot/; s/^BOOT=.*/BOOT=nfs/' "$copy/etc/initramfs-tools/initramfs.conf"
+release=$(ls "$copy/lib/modules")
+mount -t proc proc "$copy/proc"
+chroot "$copy" depmod "$release"
+chroot "$copy" mkinitramfs -o /initrd "$release"
+cp "$copy/initrd" "$2"
+"#;
+        run(Command::new("sh").args(["-c", script, "sh", &self.output("tree"), &initrd]));
+        initrd
+    }
+
+    /// Runs `bootworks rehearse` on the line.
+    pub(crate) fn rehearse(&self, arguments: &[&str]) -> Seen {
+        let output = Command::new(program())
+            .arg("rehearse")
+            .arg(&self.line)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        println!("{stdout}");
+        let logs = stdout.lines().rev().find_map(|line| line.strip_prefix("logs: ")).map(PathBuf::from);
+        Seen { code: output.status.code(), stdout, logs }
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// What a rehearsal left to read.
+pub(crate) struct Seen {
+    code: Option<i32>,
+    stdout: String,
+    logs: Option<PathBuf>,
+}
+
+impl Seen {
+    #[track_caller]
+    pub(crate) fn ended_with(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "exit code; the console's last lines:\n{}", tail(&self.console()));
+    }
+
+    /// The timeline has these rungs, by what it proves or what the box told.
+    #[track_caller]
+    pub(crate) fn climbed(&self, rungs: &[&str]) {
+        let labels: BTreeMap<&str, &str> = LABELS.iter().copied().collect();
+        for rung in rungs {
+            assert!(self.stdout.contains(labels[rung]), "rung {rung} was not reached");
+        }
+    }
+
+    pub(crate) fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
+    pub(crate) fn console(&self) -> String {
+        self.read("console.log")
+    }
+
+    pub(crate) fn timeline(&self) -> String {
+        self.read("timeline.jsonl")
+    }
+
+    /// Every file of the rehearsal but the answers that were given to it.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        let folder = self.logs.as_ref().expect("the rehearsal names its logs");
+        let entries = std::fs::read_dir(folder).unwrap().flatten();
+        let files = entries.filter(|entry| entry.path().is_file() && entry.file_name() != "answers.json");
+        files.map(|entry| (entry.path().display().to_string(), lossy(&entry.path()))).collect()
+    }
+
+    /// No process, namespace, tap or mount of a rehearsal is left.
+    #[track_caller]
+    pub(crate) fn left_nothing_behind(&self) {
+        let links = std::fs::read_to_string("/proc/net/dev").unwrap();
+        assert!(!links.contains("bootworks0") && !links.contains("bwtap"), "an interface is left:\n{links}");
+        let folder = self.logs.as_ref().unwrap().display().to_string();
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        assert!(!mounts.contains(&folder), "a mount is left:\n{mounts}");
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            assert!(!String::from_utf8_lossy(&words).contains(&folder), "a process is left: {process:?}");
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        self.logs.as_ref().map(|folder| lossy(&folder.join(name))).unwrap_or_default()
+    }
+}
+
+fn lossy(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
+
+/// Rungs as the program shows them.
+const LABELS: &[(&str, &str)] = &[
+    ("asked-for-address", "asked for an address"),
+    ("fetched-loader", "fetched the loader"),
+    ("reported-nic", "reported its NIC"),
+    ("fetched-kernel", "fetched the kernel"),
+    ("initrd-spoke", "the initrd spoke"),
+    ("mounted-root", "mounted the root"),
+    ("plan-confirmed", "plan confirmed"),
+    ("verified", "verified"),
+    ("boot-loader-installed", "boot loader installed"),
+    ("powered-off", "powered off"),
+];
+
+/// One row of the table by the day, so that every row has its turn; all with BOOTWORKS_TEST_REHEARSALS=all.
+/// BOOTWORKS_TEST_SEED=N picks row N instead.
+pub(crate) fn picks<T: Copy>(table: &[T]) -> Vec<T> {
+    if std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all") {
+        return table.to_vec();
+    }
+    let seed = match std::env::var("BOOTWORKS_TEST_SEED").ok().and_then(|text| text.parse().ok()) {
+        Some(seed) => seed,
+        None => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            now.as_secs() / 86_400
+        }
+    };
+    println!("seed {seed}; BOOTWORKS_TEST_SEED={seed} picks the same again");
+    vec![table[usize::try_from(seed).unwrap() % table.len()]]
+}

@@ -1,0 +1,160 @@
+//! The system packages that building, rehearsing and testing need: found missing, named with their reason,
+//! installed by apt.
+
+use crate::shell::{Result, Stop, as_root, command, note, output, run};
+use std::path::Path;
+
+/// What the packages are for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Building and rehearsing a line.
+    Rehearse,
+    /// Running all tests as well: their real peers and clients.
+    Test,
+}
+
+/// A package, how it is known to be there, and why it is needed.
+struct Package {
+    name: &'static str,
+    /// A file that it brings.
+    file: &'static str,
+    reason: &'static str,
+}
+
+const fn package(name: &'static str, file: &'static str, reason: &'static str) -> Package {
+    Package { name, file, reason }
+}
+
+const REHEARSE: &[Package] = &[
+    package("qemu-system-x86", "/usr/bin/qemu-system-x86_64", "runs virtual boxes"),
+    package("qemu-utils", "/usr/bin/qemu-img", "makes virtual disks"),
+    package("seabios", "/usr/share/seabios/bios-256k.bin", "BIOS of virtual boxes"),
+    package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "UEFI of virtual boxes"),
+    package("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-e1000e.rom", "boot ROMs of virtual network cards"),
+    package("squashfs-tools", "/usr/bin/mksquashfs", "packs the live OS's root"),
+    package("gpgv", "/usr/bin/gpgv", "verifies archives' signatures"),
+    package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt", "verifies mirrors that speak HTTPS"),
+];
+
+const TEST: &[Package] = &[
+    package("udhcpc", "/usr/sbin/udhcpc", "a DHCP client to test the server with"),
+    package("isc-dhcp-client", "/usr/sbin/dhclient", "a DHCP client to test the server with"),
+    package("tftp-hpa", "/usr/bin/tftp", "a TFTP client to test the server with"),
+    package("atftp", "/usr/bin/atftp", "a TFTP client to test the server with"),
+    package("curl", "/usr/bin/curl", "an HTTP and TFTP client to test the server with"),
+    package("busybox-static", "/usr/bin/busybox", "userland of the test guests"),
+    package("klibc-utils", "/usr/lib/klibc/bin/nfsmount", "an NFS client to test the server with"),
+    package(
+        "initramfs-tools-core",
+        "/usr/sbin/mkinitramfs",
+        "makes the stock initrd that we serve in a test",
+    ),
+    package("kmod", "/usr/sbin/modprobe", "the oracle of module matching"),
+    package("cpio", "/usr/bin/cpio", "the oracle of our initrds"),
+    package("gdisk", "/usr/sbin/sgdisk", "checks partition tables we write"),
+    package("dosfstools", "/usr/sbin/mkfs.vfat", "file systems in the controller's tests"),
+    package("e2fsprogs", "/usr/sbin/mkfs.ext4", "file systems in the controller's tests"),
+    package("iproute2", "/usr/sbin/ip", "networks of the servers' tests"),
+    package("zstd", "/usr/bin/zstd", "checks archives we write"),
+    package("xz-utils", "/usr/bin/xz", "packs packages in the tests of the builder"),
+    package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
+];
+
+/// Installs what is missing.
+pub(crate) fn install(purpose: Purpose) -> Result<()> {
+    let wanted = REHEARSE.iter().chain(if purpose == Purpose::Test { TEST } else { &[] });
+    let missing: Vec<&Package> = wanted.filter(|package| !is_there(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        let list: Vec<String> =
+            missing.iter().map(|package| format!("  {} ({})", package.file, package.reason)).collect();
+        return Err(Stop::new(format!("no apt-get here; these files are needed:\n{}", list.join("\n"))));
+    }
+    note("installing missing system packages:");
+    for package in &missing {
+        note(&format!("  {:<22} {}", package.name, package.reason));
+    }
+    run(&mut quiet(as_root("apt-get", &["update", "-q"])))?;
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    install_packages(&names)?;
+    match missing.iter().find(|package| !is_there(package)) {
+        None => Ok(()),
+        Some(package) => {
+            Err(Stop::new(format!("package {} does not bring {} here", package.name, package.file)))
+        }
+    }
+}
+
+/// Whether the package's file is there, merged `/usr` or not.
+fn is_there(package: &Package) -> bool {
+    let bare = package.file.strip_prefix("/usr").unwrap_or(package.file);
+    Path::new(package.file).exists() || Path::new(bare).exists()
+}
+
+const OPTIONS: [&str; 4] = ["install", "-y", "-q", "--no-install-recommends"];
+
+/// Installs them as they are; where an installed package from backports stands in the way (a newer
+/// qemu-utils forbids the release's own qemu-system-x86), from backports too.
+fn install_packages(names: &[&str]) -> Result<()> {
+    let simulated = output(command("apt-get", &["-s"]).args(OPTIONS).args(names));
+    if simulated.is_some_and(|text| !text.lines().any(|line| line.starts_with("Remv "))) {
+        return run(&mut quiet(with(as_root("apt-get", &OPTIONS), names)));
+    }
+    let backports = format!("{}-backports", codename()?);
+    note(&format!("the release's own packages conflict with installed ones: trying {backports}"));
+    enable_backports(&backports)?;
+    let from_backports = [&["-t", &backports], names].concat();
+    if output(command("apt-get", &["-s"]).args(OPTIONS).args(&from_backports)).is_some() {
+        return run(&mut quiet(with(as_root("apt-get", &OPTIONS), &from_backports)));
+    }
+    note("backports do not have them: letting apt replace what conflicts");
+    let replacing = [&["--allow-downgrades"], names, &["qemu-utils"]].concat();
+    run(&mut quiet(with(as_root("apt-get", &OPTIONS), &replacing)))
+}
+
+fn with(mut command: std::process::Command, arguments: &[&str]) -> std::process::Command {
+    command.args(arguments);
+    command
+}
+
+/// No question in the middle of a set-up, and apt's chatter beside the results.
+fn quiet(mut command: std::process::Command) -> std::process::Command {
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
+    command.stdout(std::io::stderr());
+    command
+}
+
+fn codename() -> Result<String> {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .map(|name| name.trim_matches('"').to_owned())
+        .ok_or_else(|| Stop::new("/etc/os-release does not name the release"))
+}
+
+/// Adds the suite beside the release's own, at the mirror and with the keyring that the host has already.
+fn enable_backports(suite: &str) -> Result<()> {
+    let known = output(&mut command("apt-get", &["indextargets", "--format", "$(CODENAME) $(SUITE)"]));
+    if known.is_some_and(|text| text.contains(suite)) {
+        return Ok(());
+    }
+    let release = codename()?;
+    let format = "$(CODENAME)|$(REPO_URI)|$(SIGNED_BY)";
+    let targets = output(&mut command("apt-get", &["indextargets", "--format", format])).unwrap_or_default();
+    let Some((uri, keyring)) = targets.lines().find_map(|line| {
+        let mut fields = line.split('|');
+        let (codename, uri, keyring) = (fields.next()?, fields.next()?, fields.next()?);
+        (codename == release).then(|| (uri.to_owned(), keyring.to_owned()))
+    }) else {
+        return Err(Stop::new(format!("apt's configuration names no mirror of {release}")));
+    };
+    let signed = if keyring.is_empty() { String::new() } else { format!("Signed-By: {keyring}\n") };
+    let text = format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n{signed}");
+    let file = "/etc/apt/sources.list.d/bootworks-backports.sources";
+    note(&format!("enabling {suite} in {file}"));
+    let script = format!("printf '%s' \"$1\" > {file}");
+    run(&mut as_root("sh", &["-c", &script, "sh", &text]))?;
+    run(&mut quiet(as_root("apt-get", &["update", "-q"])))
+}

@@ -1,0 +1,113 @@
+//! Rehearsals and tests, after set-up and build.
+
+use crate::programs;
+use crate::setup::{self, Purpose};
+use crate::shell::{Result, Stop, as_root, cargo, note, root, run, say, typed};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+/// Takes a virtual box of the example line from power-on to a ready appliance.
+pub(crate) fn rehearse(arguments: &[&str]) -> Result<()> {
+    setup::install(Purpose::Rehearse)?;
+    let programs = programs::build()?;
+    let program = programs.bootworks.display().to_string();
+    let line = root().join("examples/edge-gateway");
+    let line = line.display().to_string();
+    let words = [&["rehearse", line.as_str()], arguments].concat();
+    run(&mut as_root(&program, &words))
+}
+
+fn with_program(mut command: Command, programs: &programs::Programs) -> Command {
+    command.env("BOOTWORKS_BIN", &programs.bootworks);
+    command
+}
+
+/// How many tests ran and how they ended.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+/// Runs the tests.
+pub(crate) fn run_all(arguments: &[&str]) -> Result<()> {
+    let (mut fast, mut rehearsals) = (false, false);
+    for argument in arguments {
+        match *argument {
+            "--fast" => fast = true,
+            "--rehearsals" => rehearsals = true,
+            other => return Err(Stop::new(format!("`{other}` is no option of `cargo xtask test`"))),
+        }
+    }
+    if !fast {
+        setup::install(Purpose::Test)?;
+    }
+    let programs = programs::build()?;
+    let mut count = Count::default();
+    note("tests");
+    // Compiled by whoever calls, so that no file of root's is left in cargo's folder.
+    run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
+    let mut tests = with_program(cargo(&["test", "--workspace", "--no-fail-fast"]), &programs);
+    if fast {
+        note("skipped with --fast: tests that need root or QEMU");
+    } else {
+        tests = with_program(privileged(&["test", "--workspace", "--no-fail-fast"]), &programs);
+        tests.env("BOOTWORKS_TEST_SYSTEM", "1");
+        // Rehearsals take a whole processor each, and system tests share ports and loop devices.
+        tests.args(["--", "--test-threads=1"]);
+        if rehearsals {
+            tests.env("BOOTWORKS_TEST_REHEARSALS", "all");
+        }
+    }
+    let well = count_tests(&mut tests, &mut count)?;
+    say(&format!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored));
+    if well && count.failed == 0 && count.passed > 0 {
+        Ok(())
+    } else {
+        Err(Stop { reason: String::new(), code: 1 })
+    }
+}
+
+fn privileged(arguments: &[&str]) -> Command {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut command = as_root(&cargo, arguments);
+    command.current_dir(root());
+    command
+}
+
+/// Shows the tests' output as it comes and adds up cargo's closing lines.
+fn count_tests(tests: &mut Command, count: &mut Count) -> Result<bool> {
+    let line = typed(tests);
+    let mut child = tests
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Stop::new(format!("cannot start `{line}`: {error}")))?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
+            if let Some(result) = line.strip_prefix("test result: ") {
+                count.add(result);
+            }
+            say(&line);
+        }
+    }
+    let status = child.wait().map_err(|error| Stop::new(format!("cannot wait for `{line}`: {error}")))?;
+    Ok(status.success())
+}
+
+impl Count {
+    /// Takes `ok. 12 passed; 0 failed; 1 ignored; …` in.
+    fn add(&mut self, result: &str) {
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            if let (Some(Ok(number)), Some(word)) = (words.next().map(str::parse::<u64>), words.next()) {
+                match word {
+                    "passed" => self.passed += number,
+                    "failed" => self.failed += number,
+                    "ignored" => self.ignored += number,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
