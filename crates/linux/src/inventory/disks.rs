@@ -3,6 +3,8 @@
 use super::{entries, line, link_name};
 use crate::signature;
 use model::hardware::Disk;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -120,6 +122,8 @@ fn serial(folder: &Path) -> String {
 /// Where the disk sits, as udev's `ID_PATH` writes it (systemd, udev-builtin-path_id.c).
 fn slot(folder: &Path, place: &str, transport: &str) -> String {
     let is_pci = |part: &&str| part.len() == 12 && part.as_bytes()[4] == b':' && part.as_bytes()[10] == b'.';
+    let of_controller = controller_of_subsystem(place);
+    let place = of_controller.as_deref().unwrap_or(place);
     let Some(pci) = place.split('/').rev().find(is_pci) else { return String::new() };
     let scsi = || link_name(&folder.join("device")).unwrap_or_default();
     let tail = match transport {
@@ -142,6 +146,19 @@ fn slot(folder: &Path, place: &str, transport: &str) -> String {
         },
     };
     format!("pci-{pci}{tail}")
+}
+
+/// An NVMe disk that could have several controllers hangs below none of them but below their subsystem, which
+/// links to them (drivers/nvme/host/multipath.c); its slot is that of the first.
+fn controller_of_subsystem(place: &str) -> Option<String> {
+    let folder = Path::new(place).parent()?;
+    folder.file_name()?.to_str()?.strip_prefix("nvme-subsys")?;
+    let is_controller = |name: &str| {
+        name.strip_prefix("nvme")
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let (_, link) = entries(folder).into_iter().find(|(name, _)| is_controller(name))?;
+    Some(link.canonicalize().ok()?.to_string_lossy().into_owned())
 }
 
 /// What is on the disk and on each of its partitions.
@@ -191,5 +208,14 @@ fn holders(root: &Path, name: &str, folder: &Path, partitions: &[(String, PathBu
             found.push(format!("{name} is in use as swap"));
         }
     }
+    if found.is_empty() && is_claimed(&root.join("dev").join(name)) {
+        found.push(format!("{name} is in use by something that does not show itself"));
+    }
     found
+}
+
+/// Whether the kernel refuses to open a block device for us alone: mounts in another mount table, for example.
+fn is_claimed(node: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::open(node, flags, Mode::empty()).err() == Some(Errno::BUSY)
 }

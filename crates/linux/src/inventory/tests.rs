@@ -106,6 +106,8 @@ fn a_server_with_many_kinds_of_disks() {
     expect![[r#"
         mmcblk0 DG4032, 29.1 GiB, serial 0x1234abcd mmc wwn=
             pci-0000:00:1d.0 rotational=false removable=false
+        nvme0n1 SAMSUNG MZQL2960HCJR, 894.3 GiB, serial S64FNE0R000001 nvme wwn=
+            pci-0000:04:00.0-nvme-1 rotational=false removable=false
         sda INTEL SSDSC2KB48, 447.1 GiB, serial PHYF0001 sata wwn=naa.55cd2e414e000001
             pci-0000:00:1f.2-ata-2 rotational=false removable=false
             sda1 is mounted at /mnt/old
