@@ -77,8 +77,11 @@ impl Rig {
             }
         };
         std::fs::write(&path, text).unwrap();
-        std::fs::create_dir_all(&line).unwrap();
+        std::fs::create_dir_all(line.join(".build")).unwrap();
         run(Command::new("cp").arg("-a").arg(made.join(".")).arg(&line));
+        if variant != Variant::Plain {
+            borrow(&Rig::of(Variant::Plain).line, &line);
+        }
         std::fs::remove_dir_all(&made).unwrap();
         run(Command::new(program()).arg("build").arg(&line));
         Rig { line }
@@ -138,6 +141,21 @@ cp "$copy/initrd" "$2"
         println!("{stdout}");
         let logs = stdout.lines().rev().find_map(|line| line.strip_prefix("logs: ")).map(PathBuf::from);
         Seen { code: output.status.code(), stdout, logs }
+    }
+}
+
+/// The variants differ in their live OS only: lock and image of the plain line serve as a beginning, and the
+/// build finds out by itself what of them still fits.
+fn borrow(plain: &Path, line: &Path) {
+    if line.join("line.lock").exists() {
+        return;
+    }
+    std::fs::copy(plain.join("line.lock"), line.join("line.lock")).unwrap();
+    for entry in std::fs::read_dir(plain.join(".build")).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("image-") || name.starts_with("loaders-") {
+            run(Command::new("cp").arg("-al").arg(entry.path()).arg(line.join(".build")));
+        }
     }
 }
 
