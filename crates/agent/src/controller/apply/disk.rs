@@ -12,10 +12,19 @@ use model::plan::{PlannedDisk, PlannedPartition};
 use model::storage::Filesystem;
 use std::io::Seek as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// How much is cleared at either end of a disk and of a partition: boot code, tables, and the superblocks of all
 /// RAIDs and file systems that keep one there.
 const EDGE_BYTES: u64 = 2 << 20;
+
+/// How long a disk may stay busy after its last user ended.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
+/// What stands where boot code would until the seal: `int 18h`, by which a BIOS goes on to its next boot device,
+/// and an endless `hlt` should it come back (BIOS Boot Specification 1.01 §6.7). A table needs the signature that
+/// makes a BIOS jump here; into zeros it would hang, and a box whose power was cut would not start over.
+pub(crate) const GO_ON: &[u8] = &[0xcd, 0x18, 0xf4, 0xeb, 0xfd];
 
 /// Path of a disk's node.
 pub(crate) fn node(disk: &Disk) -> PathBuf {
@@ -25,9 +34,22 @@ pub(crate) fn node(disk: &Disk) -> PathBuf {
 /// Opens a disk for writing, if it still is the one that was planned for.
 pub(crate) fn open(planned: &Disk) -> Outcome<BlockDevice> {
     check(planned)?;
-    let device = BlockDevice::open(&node(planned)).blame("disk-in-use")?;
+    let device = open_alone(&node(planned)).blame("disk-in-use")?;
     let has = (device.size_bytes(), device.sector_bytes());
     if has == (planned.size_bytes, planned.sector_bytes) { Ok(device) } else { Err(another(planned, None)) }
+}
+
+/// Opens a disk for us alone. Who held it until just now, a file system or a program that ends, may need a moment.
+fn open_alone(path: &Path) -> Result<BlockDevice> {
+    let end = Instant::now() + LETTING_GO;
+    loop {
+        match BlockDevice::open(path) {
+            Err(failure) if failure.to_string().contains("os error 16") && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            other => return other,
+        }
+    }
 }
 
 fn check(planned: &Disk) -> Outcome<()> {
@@ -69,7 +91,7 @@ fn clear_device(device: &BlockDevice) -> Result<()> {
     device.show_partitions(&[])
 }
 
-/// Writes the partition table, and no boot code.
+/// Writes the partition table, and no boot code that starts anything.
 pub(crate) fn partition(planned: &PlannedDisk) -> Outcome<()> {
     let device = open(&planned.disk)?;
     write_table(&device, planned).blame("disk-io-error")?;
@@ -101,6 +123,7 @@ fn write_table(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
     table.write_into(&mut file).or_fail(doing)?;
     file.rewind().or_fail(doing)?;
     GPT::write_protective_mbr_into(&mut file, sector).or_fail(doing)?;
+    device.write_at(0, GO_ON)?;
     device.forget_cached()
 }
 
@@ -116,7 +139,7 @@ fn make_filesystem(planned: &PlannedDisk, partition: &PlannedPartition) -> Resul
     let sectors = partition.last_lba - partition.first_lba + 1;
     let planned_bytes = sectors * u64::from(planned.disk.sector_bytes);
     {
-        let device = BlockDevice::open(&path)?;
+        let device = open_alone(&path)?;
         if device.size_bytes() != planned_bytes {
             return Err(Failure::new(format!("{} is not the partition of the plan", path.display()))
                 .because(format!(

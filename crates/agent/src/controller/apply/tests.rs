@@ -189,6 +189,13 @@ impl Rig {
     }
 }
 
+/// Before the seal a BIOS finds nothing but the word to go on to its next boot device.
+#[track_caller]
+fn assert_boots_nothing(sector: &[u8]) {
+    let code = sector[..440].strip_prefix(disk::GO_ON).unwrap();
+    assert!(code.iter().all(|byte| *byte == 0), "boot code before the seal");
+}
+
 fn zstd(plain: &[u8]) -> Vec<u8> {
     zstd::encode_all(plain, 3).unwrap()
 }
@@ -224,8 +231,7 @@ fn system_an_image_is_installed_and_read_back() {
             |number: u32| std::fs::File::open(disk::partition_node(&rig.plan.disks[0].disk, number)).unwrap();
         let swap = rig.plan.disks[0].partitions.iter().find(|p| p.name == "swap").unwrap().number;
         assert_eq!(linux::signature::of_content(&mut node(swap), 16 << 20), ["swap"]);
-        let boot_code = rig.disk.first_sectors();
-        assert!(boot_code[..440].iter().all(|byte| *byte == 0), "boot code before the seal");
+        assert_boots_nothing(&rig.disk.first_sectors());
         let table = linux::signature::of_table(
             &mut std::fs::File::open(format!("/dev/{}", rig.disk.name)).unwrap(),
             sector_bytes,
@@ -258,7 +264,7 @@ fn system_a_corrupt_image_is_refused() {
         let evidence = stopped.trouble.evidence.join("\n");
         assert!(evidence.contains(&hex(&digest_of(&served))), "{evidence}");
         assert!(evidence.ends_with("the disk was cleared and boots nothing"), "{evidence}");
-        assert!(rig.disk.first_sectors()[..440].iter().all(|byte| *byte == 0));
+        assert_boots_nothing(&rig.disk.first_sectors());
         let events = rig.collector.events.lock().unwrap();
         assert!(!events.iter().any(|event| event.rung() == Some(Rung::ImageWritten)));
         drop(events);
