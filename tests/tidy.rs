@@ -158,7 +158,8 @@ fn dependencies_are_explained() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let reasons = fs::read_to_string(root().join("docs/decisions/dependencies.md")).unwrap();
-    let rows: Vec<&str> = reasons.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let rows: Vec<&str> =
+        reasons.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
     for (name, dependency) in manifest["workspace"]["dependencies"].as_table().unwrap() {
         let ours = dependency.get("path").is_some();
         let explained = rows.iter().any(|row| row.split([',', ' ']).any(|word| word == name));
