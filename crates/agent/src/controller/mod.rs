@@ -30,7 +30,7 @@ use model::plan::{Plan, Step};
 use model::question::Kind;
 use model::record::Record;
 use model::timeline::{Event, Trouble};
-use questions::{Decision, Dialogue, Known, Wish};
+use questions::{Before, Decision, Dialogue, Known, Wish};
 use server::Server;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,6 +61,7 @@ pub(crate) fn run() -> Ending {
         answers: answers_of_file(&consoles),
         consoles,
         beacon,
+        kept: Mutex::default(),
     };
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     controller.reached(Rung::ControllerSpoke, &format!("kernel {release}"));
@@ -108,6 +109,18 @@ struct Controller {
     consoles: Mutex<Consoles>,
     beacon: Beacon,
     answers: BTreeMap<String, String>,
+    kept: Mutex<Kept>,
+}
+
+/// What an attempt leaves to the next one.
+#[derive(Default)]
+struct Kept {
+    /// Answers that a confirmed plan was made of: they are not asked for again.
+    known: Known,
+    /// Answers that no plan could be made of: they are proposed again.
+    before: Before,
+    /// The API confirmed a plan; it does not confirm another one by that.
+    is_confirmation_spent: bool,
 }
 
 impl Witness for Controller {
@@ -153,14 +166,25 @@ impl Controller {
         job: &Job,
         inventory: &Inventory,
     ) -> Result<(Plan, BTreeMap<String, String>, String), Trouble> {
-        let orders = || self.beacon.orders();
+        let orders = || {
+            let mut orders = self.beacon.orders();
+            orders.confirmed &= !self.kept().is_confirmation_spent;
+            orders
+        };
         let dialogue = Dialogue { consoles: &self.consoles, witness: self, orders: &orders, inventory };
-        let mut known = self.known(job);
-        let mut before = BTreeMap::new();
+        let (mut known, mut before) = (self.known(job), self.kept().before.clone());
         loop {
             let answers = dialogue.settle(&job.questions, &known, &before);
             self.reached(Rung::QuestionsAnswered, &counted(answers.len()));
-            let plan = model::plan::plan(job, inventory, &answers, &mut random).map_err(|no| no.trouble())?;
+            before = Before { answers: answers.clone(), orders: self.beacon.orders().answers };
+            let plan = match model::plan::plan(job, inventory, &answers, &mut random) {
+                Ok(plan) => plan,
+                Err(refusal) => {
+                    let mut kept = self.kept();
+                    (kept.known, kept.before) = (Known::new(), before);
+                    return Err(refusal.trouble());
+                }
+            };
             let text = plan.text();
             self.tell(Event::PlanShown { text: text.clone() });
             let decision = match job.appliance.confirm {
@@ -172,16 +196,32 @@ impl Controller {
             };
             match decision {
                 Decision::Confirmed(by) => {
+                    let again = |(id, answer): (&String, &String)| (id.clone(), (answer.clone(), "console"));
+                    let mut kept = self.kept();
+                    kept.known = answers.iter().map(again).collect();
+                    kept.is_confirmation_spent |= by == "api";
+                    drop(kept);
                     self.reached(Rung::PlanConfirmed, &by);
                     return Ok((plan, answers, by));
                 }
-                Decision::Again => (known, before) = (Known::new(), answers),
+                Decision::Again => known = Known::new(),
             }
         }
     }
 
-    /// Answers given beforehand: a file on the box before the server, which may know a whole batch.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers given beforehand: those of a plan that was confirmed, then a file on the box, then the server,
+    /// which may know a whole batch. After a plan that could not be made they are only proposed.
     fn known(&self, job: &Job) -> Known {
+        if !self.kept().known.is_empty() {
+            return self.kept().known.clone();
+        }
+        if !self.kept().before.answers.is_empty() {
+            return Known::new();
+        }
         let orders = self.beacon.orders().answers;
         let sources = [(&job.answers, "api"), (&orders, "api"), (&self.answers, "file")];
         let all = sources.into_iter().flat_map(|(answers, by)| answers.iter().map(move |one| (one, by)));
@@ -235,14 +275,13 @@ impl Controller {
     }
 }
 
-/// 128 random bits for a UUID. The kernel's generator cannot fail once the box is up; if it does, the boot id
-/// and the address of a local still make no two alike.
+/// 128 random bits for a UUID. The kernel gives 16 bytes whole or not yet (getrandom(2)).
 fn random() -> u128 {
     let mut bytes = [0; 16];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(16) => u128::from_ne_bytes(bytes),
-        _ => random(),
+    while rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) != Ok(bytes.len()) {
+        std::thread::sleep(Duration::from_millis(100));
     }
+    u128::from_ne_bytes(bytes)
 }
 
 fn counted(count: usize) -> String {

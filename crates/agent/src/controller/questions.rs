@@ -32,6 +32,15 @@ pub(crate) struct Dialogue<'a> {
 /// Answers known before anything is asked: by question id, with where they are from.
 pub(crate) type Known = BTreeMap<String, (String, &'static str)>;
 
+/// What an earlier round, whose plan was not confirmed, has left.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    /// Its answers, taken by Enter.
+    pub(crate) answers: BTreeMap<String, String>,
+    /// The API's answers of that time, which do not count again.
+    pub(crate) orders: BTreeMap<String, String>,
+}
+
 /// An answer as it is kept, and who gave it.
 struct Given {
     kept: String,
@@ -63,21 +72,21 @@ impl Dialogue<'_> {
         self.consoles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets an answer to every question: from `known`, else from whoever answers first. `before` are answers of
-    /// an earlier round, taken by Enter.
+    /// Gets an answer to every question: from `known`, else from whoever answers first.
     pub(crate) fn settle(
         &self,
         questions: &[Question],
         known: &Known,
-        before: &BTreeMap<String, String>,
+        before: &Before,
     ) -> BTreeMap<String, String> {
         let mut answers = BTreeMap::new();
         for (index, question) in questions.iter().enumerate() {
             let given = self.known(question, known).unwrap_or_else(|| {
                 let value = |name: &_| model::plan::value(name, self.inventory, &answers);
                 let proposed = question::proposal(question, value);
-                let earlier = before.get(&question.id).filter(|_| !is_secret(question)).cloned();
-                self.ask(question, &format!("{} of {}", index + 1, questions.len()), earlier.or(proposed))
+                let earlier = before.answers.get(&question.id).filter(|_| !is_secret(question)).cloned();
+                let place = format!("{} of {}", index + 1, questions.len());
+                self.ask(question, &place, earlier.or(proposed), before.orders.get(&question.id))
             });
             let Given { kept, shown, by } = given;
             self.witness.tell(Event::Answered {
@@ -93,7 +102,7 @@ impl Dialogue<'_> {
     /// The answer that was given beforehand, if it counts.
     fn known(&self, question: &Question, known: &Known) -> Option<Given> {
         let (text, by) = known.get(&question.id)?;
-        match judge(question, text, by) {
+        match judge_sent(question, text, by) {
             Ok(given) => {
                 let shown = given.shown.as_deref().unwrap_or("(not shown)");
                 self.witness.say(&format!("{}: {shown} (by {by})", question.ask));
@@ -107,7 +116,14 @@ impl Dialogue<'_> {
         }
     }
 
-    fn ask(&self, question: &Question, place: &str, default: Option<String>) -> Given {
+    /// Asks on every console. `spent` is an answer of the API that was taken in an earlier round.
+    fn ask(
+        &self,
+        question: &Question,
+        place: &str,
+        default: Option<String>,
+        spent: Option<&String>,
+    ) -> Given {
         self.witness.tell(Event::Asked { question: question.id.clone() });
         let (prompt, echo) = prompt(question, default.as_deref());
         let mut heading = format!("\nQuestion {place}");
@@ -119,7 +135,7 @@ impl Dialogue<'_> {
         self.consoles().say(&heading);
         self.consoles().prompt_all(&prompt, echo);
         let mut round = Round { question, prompt, echo, default, first: BTreeMap::new() };
-        let mut refused = None;
+        let mut refused = spent.cloned();
         loop {
             let typed = self.consoles().wait(TICK);
             if let Some(one) = typed
@@ -135,7 +151,7 @@ impl Dialogue<'_> {
             if let Some(text) = (self.orders)().answers.get(&question.id)
                 && refused.as_ref() != Some(text)
             {
-                match judge(question, text, "api") {
+                match judge_sent(question, text, "api") {
                     Ok(given) => {
                         let shown = given.shown.as_deref().unwrap_or("(not shown)");
                         self.consoles().close_question(None);
@@ -277,11 +293,16 @@ fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
     }
 }
 
-/// Holds an answer against its question and makes of it what is kept.
-fn judge(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
-    if is_secret(question) && by != "console" && password::is_hash(text) {
+/// As [`judge`], for answers that nobody types: a password may come as its hash.
+fn judge_sent(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
+    if is_secret(question) && password::is_hash(text) {
         return Ok(Given { kept: text.to_owned(), shown: None, by });
     }
+    judge(question, text, by)
+}
+
+/// Holds an answer against its question and makes of it what is kept.
+fn judge(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
     match question::check(question, text)? {
         Answer::Plain(answer) => Ok(Given { kept: answer.clone(), shown: Some(answer), by }),
         Answer::Secret(plain) => {

@@ -67,7 +67,7 @@ fn another(planned: &Disk, now: Option<&Disk>) -> Fault {
     let failure = Failure::new(format!("{} is no longer the disk of the plan", planned.name))
         .because(format!("the plan was made for {}", planned.title()))
         .because(format!("now there is {there}"))
-        .hint("start this box over, so that a new plan is made");
+        .hint("look at the cabling, then retry: a new plan is made");
     Fault { cause: "disk-wrong-selected", failure }
 }
 

@@ -77,7 +77,7 @@ fn run(
     let dialogue = Dialogue { consoles: &consoles, witness: &collector, orders, inventory: &inventory };
     let answers = std::thread::scope(|scope| {
         scope.spawn(person);
-        dialogue.settle(&questions(), &known, &BTreeMap::new())
+        dialogue.settle(&questions(), &known, &Before::default())
     });
     (answers, collector.events.into_inner().unwrap())
 }
