@@ -204,19 +204,31 @@ fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fault]) -> Res
         return Ok(outputs);
     }
     let spoiled = folder.join("outputs");
-    let fail = || format!("cannot make {}", spoiled.display());
-    std::fs::create_dir_all(&spoiled).or_fail(fail)?;
-    for entry in
-        std::fs::read_dir(&outputs).or_fail(|| format!("cannot read {}", outputs.display()))?.flatten()
-    {
-        if entry.file_name() != list.image.path.as_str() {
-            std::os::unix::fs::symlink(entry.path(), spoiled.join(entry.file_name())).or_fail(fail)?;
-        }
+    let image = Path::new(&list.image.path);
+    let beside = image.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(spoiled.join(beside)).or_fail(|| format!("cannot make {}", spoiled.display()))?;
+    // Links to everything but the image and the folders it stands in, which are real ones here: a copy
+    // through a link would spoil the line's own image.
+    for level in beside.ancestors() {
+        link_entries(&outputs.join(level), &spoiled.join(level), |path| {
+            !outputs.join(image).starts_with(path)
+        })?;
     }
-    let copy = spoiled.join(&list.image.path);
-    std::fs::copy(outputs.join(&list.image.path), &copy).or_fail(fail)?;
+    let copy = spoiled.join(image);
+    std::fs::copy(outputs.join(image), &copy).or_fail(|| format!("cannot make {}", copy.display()))?;
     flip_byte(&copy, list.image.bytes / 2).or_fail(|| format!("cannot spoil {}", copy.display()))?;
     Ok(spoiled)
+}
+
+/// Links in `to` to those entries of `from` that are wanted.
+fn link_entries(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+    for entry in std::fs::read_dir(from).or_fail(|| format!("cannot read {}", from.display()))?.flatten() {
+        if wanted(&entry.path()) {
+            std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name()))
+                .or_fail(|| format!("cannot make links in {}", to.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn flip_byte(path: &Path, at: u64) -> std::io::Result<()> {
@@ -225,4 +237,51 @@ fn flip_byte(path: &Path, at: u64) -> std::io::Result<()> {
     let mut byte = [0];
     file.read_exact_at(&mut byte, at)?;
     file.write_all_at(&[byte[0] ^ 0x01], at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::outputs::{LiveOutputs, OutputFile};
+
+    /// The fault is for one rehearsal: the line's own image must stay as it was built.
+    #[test]
+    fn a_spoiled_image_is_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = folder.path().join(".build");
+        std::fs::create_dir_all(outputs.join("image-1")).unwrap();
+        std::fs::create_dir_all(outputs.join("live-1")).unwrap();
+        std::fs::write(outputs.join("image-1/image.tar.zst"), [7; 100]).unwrap();
+        std::fs::write(outputs.join("image-1/notes"), "beside").unwrap();
+        std::fs::write(outputs.join("outputs.json"), "{}").unwrap();
+        let file = |path: &str, bytes| OutputFile { path: path.into(), bytes, sha256: String::new() };
+        let none = || file("none", 0);
+        let list = Outputs {
+            line: "l".into(),
+            build: "b".into(),
+            lock: String::new(),
+            live: LiveOutputs {
+                digest: String::new(),
+                release: String::new(),
+                kernel: none(),
+                initrd: none(),
+                squashfs: none(),
+                tree: "live-1/tree".into(),
+                drivers: none(),
+            },
+            image: file("image-1/image.tar.zst", 100),
+            image_unpacked_bytes: 0,
+            loader_bios: none(),
+            loader_efi: none(),
+            loader_cd: none(),
+        };
+        let served = spoil(&outputs, &list, folder.path(), &[Fault::ImageCorrupt]).unwrap();
+        let (was, is) = (outputs.join(&list.image.path), served.join(&list.image.path));
+        assert_eq!(std::fs::read(was).unwrap(), [7; 100]);
+        let spoiled = std::fs::read(is).unwrap();
+        assert_eq!((spoiled.len(), spoiled[50], spoiled[51]), (100, 6, 7));
+        assert_eq!(std::fs::read_to_string(served.join("image-1/notes")).unwrap(), "beside");
+        assert!(served.join("live-1").is_symlink() && served.join("outputs.json").is_symlink());
+        assert_eq!(spoil(&outputs, &list, folder.path(), &[]).unwrap(), outputs);
+    }
 }
