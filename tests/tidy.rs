@@ -152,6 +152,21 @@ fn arrows_point_down() {
     keep("a crate may know only those below it (ARCHITECTURE.md); a new arrow is a design change:", &broken);
 }
 
+/// A dependency is a decision: what it saves, and what stood beside it, is written down.
+#[test]
+fn dependencies_are_explained() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let reasons = fs::read_to_string(root().join("docs/decisions/dependencies.md")).unwrap();
+    let rows: Vec<&str> =
+        reasons.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    for (name, dependency) in manifest["workspace"]["dependencies"].as_table().unwrap() {
+        let ours = dependency.get("path").is_some();
+        let explained = rows.iter().any(|row| row.split([',', ' ']).any(|word| word == name));
+        assert!(ours || explained, "docs/decisions/dependencies.md has no line for {name}");
+    }
+}
+
 /// A reader opens a file anywhere and must learn in two lines where they are.
 #[test]
 fn every_source_says_what_it_is() {

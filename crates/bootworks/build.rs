@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// The agent travels in every initrd and stays in every box's memory.
+const AGENT_MOST: u64 = 4 << 20;
+
 fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-env-changed=BOOTWORKS_AGENT");
     println!("cargo::rerun-if-env-changed=BOOTWORKS_BUILD_ID");
@@ -9,7 +12,10 @@ fn main() -> std::io::Result<()> {
     match std::env::var_os("BOOTWORKS_AGENT").filter(|path| !path.is_empty()) {
         Some(agent) => {
             println!("cargo::rerun-if-changed={}", PathBuf::from(&agent).display());
-            std::fs::copy(agent, out)?;
+            let bytes = std::fs::copy(agent, out)?;
+            if bytes > AGENT_MOST {
+                println!("cargo::error=the agent has {bytes} bytes, and may have {AGENT_MOST} at most");
+            }
         }
         // Checks and tests need no agent; a build of a line says that it is missing.
         None => std::fs::write(out, [])?,

@@ -3,6 +3,13 @@
 //! Needs root, QEMU and the built program (`cargo xtask test` sees to all three). A few seeded picks of the
 //! table run each time; `cargo xtask test --rehearsals` runs all of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "all of this is test code"
+)]
+
 mod dialogue;
 mod rig;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// Says aloud that a test does not run where `cargo xtask test` has not prepared the machine.
 pub(crate) fn needs_system() -> bool {
@@ -61,6 +62,13 @@ pub(crate) fn program() -> PathBuf {
 impl Rig {
     /// The line of that variant, made where it is not there yet, and built.
     pub(crate) fn of(variant: Variant) -> Rig {
+        // Tests that run beside each other must not build in one folder at once.
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        Rig::made(variant)
+    }
+
+    fn made(variant: Variant) -> Rig {
         let (name, change) = variant.change();
         let line = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsals").join(name);
         // Made anew each time, so that it is today's example; what was built of it stays.
@@ -77,8 +85,11 @@ impl Rig {
             }
         };
         std::fs::write(&path, text).unwrap();
-        std::fs::create_dir_all(&line).unwrap();
+        std::fs::create_dir_all(line.join(".build")).unwrap();
         run(Command::new("cp").arg("-a").arg(made.join(".")).arg(&line));
+        if variant != Variant::Plain {
+            borrow(&Rig::made(Variant::Plain).line, &line);
+        }
         std::fs::remove_dir_all(&made).unwrap();
         run(Command::new(program()).arg("build").arg(&line));
         Rig { line }
@@ -138,6 +149,21 @@ cp "$copy/initrd" "$2"
         println!("{stdout}");
         let logs = stdout.lines().rev().find_map(|line| line.strip_prefix("logs: ")).map(PathBuf::from);
         Seen { code: output.status.code(), stdout, logs }
+    }
+}
+
+/// The variants differ in their live OS only: lock and image of the plain line serve as a beginning, and the
+/// build finds out by itself what of them still fits.
+fn borrow(plain: &Path, line: &Path) {
+    if line.join("line.lock").exists() {
+        return;
+    }
+    std::fs::copy(plain.join("line.lock"), line.join("line.lock")).unwrap();
+    for entry in std::fs::read_dir(plain.join(".build")).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("image-") || name.starts_with("loaders-") {
+            run(Command::new("cp").arg("-al").arg(entry.path()).arg(line.join(".build")));
+        }
     }
 }
 

@@ -48,19 +48,27 @@ pub(crate) fn run_all(arguments: &[&str]) -> Result<()> {
     note("tests");
     // Compiled by whoever calls, so that no file of root's is left in cargo's folder.
     run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
-    let mut tests = with_program(cargo(&["test", "--workspace", "--no-fail-fast"]), &programs);
+    let mut well = true;
     if fast {
         note("skipped with --fast: tests that need root or QEMU");
+        let tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        well &= count_tests(&mut with_program(tests, &programs), &mut count)?;
     } else {
-        tests = with_program(privileged(&["test", "--workspace", "--no-fail-fast"]), &programs);
-        tests.env("BOOTWORKS_TEST_SYSTEM", "1");
-        // Rehearsals take a whole processor each, and system tests share ports and loop devices.
-        tests.args(["--", "--test-threads=1"]);
-        if rehearsals {
-            tests.env("BOOTWORKS_TEST_REHEARSALS", "all");
+        // System tests share ports and loop devices; rehearsals have networks of their own, and one takes
+        // about one processor.
+        let groups: [&[&str]; 2] = [
+            &["--workspace", "--exclude", "tests", "--no-fail-fast", "--", "--test-threads=1"],
+            &["--package", "tests", "--no-fail-fast", "--", "--test-threads=2"],
+        ];
+        for group in groups {
+            let mut tests = with_program(privileged(&[&["test"], group].concat()), &programs);
+            tests.env("BOOTWORKS_TEST_SYSTEM", "1");
+            if rehearsals {
+                tests.env("BOOTWORKS_TEST_REHEARSALS", "all");
+            }
+            well &= count_tests(&mut tests, &mut count)?;
         }
     }
-    let well = count_tests(&mut tests, &mut count)?;
     say(&format!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored));
     if well && count.failed == 0 && count.passed > 0 {
         Ok(())

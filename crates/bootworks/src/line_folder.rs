@@ -5,7 +5,7 @@
 use crate::report;
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{self, Folder, Line};
-use model::{lock, outputs};
+use model::outputs;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,16 +96,6 @@ impl LineFolder {
     /// Console logs and timelines of rehearsals: `.rehearsals`.
     pub(crate) fn rehearsals(&self) -> PathBuf {
         self.folder.join(".rehearsals")
-    }
-
-    /// The lock file: `line.lock`.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.folder.join(lock::FILE)
-    }
-
-    /// Profiles of the servers that come down the line: `hardware`.
-    pub(crate) fn hardware(&self) -> PathBuf {
-        self.folder.join("hardware")
     }
 }
 

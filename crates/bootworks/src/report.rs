@@ -4,16 +4,16 @@
 use std::io::Write as _;
 
 /// A line of the result. A reader that went away (`| head`) is no reason to fail.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// A line of progress, a warning or a failure.
-pub fn note(line: &str) {
+pub(crate) fn note(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Bytes of a console as they are: what a box prints, for whoever watches it here.
-pub fn pass_on(mouth: &mut impl std::io::Write, bytes: &[u8]) {
+pub(crate) fn pass_on(mouth: &mut impl std::io::Write, bytes: &[u8]) {
     let _ = mouth.write_all(bytes).and_then(|()| mouth.flush());
 }

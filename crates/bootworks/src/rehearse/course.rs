@@ -83,7 +83,6 @@ impl Course<'_> {
         let mut run = Run {
             course: self,
             server: Server::start(settings, &entries)?,
-            entries,
             lines,
             news,
             interrupt,
@@ -116,7 +115,6 @@ impl Course<'_> {
 struct Run<'a> {
     course: &'a Course<'a>,
     server: Server,
-    entries: Sender<Entry>,
     lines: Sender<Line>,
     news: Receiver<News>,
     interrupt: Interrupt,

@@ -259,16 +259,21 @@ impl Chassis {
         let drive =
             format!("if=none,id=disk{index},format=qcow2,discard=unmap,file={}", escape(&self.disk(index)));
         list.extend(["-drive".to_owned(), drive]);
+        // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
         let serial = format!("serial=VD{index:04}");
         let order = 10 + index;
         let devices: Vec<String> = match disk_bus(model) {
             DiskBus::Direct => vec![format!("{model},drive=disk{index},{serial},bootindex={order}")],
             DiskBus::Ahci => {
-                vec![format!("ide-hd,bus=ide.{index},drive=disk{index},{serial},bootindex={order}")]
+                vec![format!(
+                    "ide-hd,bus=ide.{index},drive=disk{index},{serial},rotation_rate=1,bootindex={order}"
+                )]
             }
             DiskBus::Scsi => vec![
                 format!("{model},id=hba{index}"),
-                format!("scsi-hd,bus=hba{index}.0,drive=disk{index},{serial},bootindex={order}"),
+                format!(
+                    "scsi-hd,bus=hba{index}.0,drive=disk{index},{serial},rotation_rate=1,bootindex={order}"
+                ),
             ],
             DiskBus::Usb => vec![
                 format!("qemu-xhci,id=usb{index}"),

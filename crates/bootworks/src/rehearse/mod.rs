@@ -27,12 +27,12 @@ use virtual_box::VirtualBox;
 
 /// Take a virtual box from power-on to a finished appliance.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
-    /// What the box is made of: firmware=bios|uefi, nic=MODEL[:down]|none, disk=MODEL|none, disk-size=8G,
-    /// memory=1G, cpus=1; nic and disk may stand several times, the first NIC boots
+    /// What the box is made of: `firmware=bios|uefi`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
+    /// `disk-size=8G`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
     /// What is broken on purpose: ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%
@@ -41,7 +41,7 @@ pub struct Arguments {
     /// Succeed if, and only if, this cause is diagnosed
     #[arg(long, value_name = "ID")]
     expect: Option<String>,
-    /// Answer the questions here, on the box's console, instead of from the line's [rehearsal] table
+    /// Answer the questions here, on the box's console, instead of from the line's `[rehearsal]` table
     #[arg(long)]
     console: bool,
     /// Put this kernel into the box's memory instead of booting from the network
@@ -65,7 +65,7 @@ pub struct Arguments {
 }
 
 /// Runs the rehearsal.
-pub fn run(arguments: &Arguments) -> Result<Ending> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let hardware: VirtualBox = arguments.hardware.parse()?;
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     let line = line_folder::open(&arguments.line)?;

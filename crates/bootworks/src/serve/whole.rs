@@ -7,6 +7,7 @@ use super::peers::{in_private_network, ip, lay_cable, on_client};
 use super::*;
 use expect_test::expect;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 fn setting(folder: &Path) -> Setting {
     let line = example(folder).unwrap();
@@ -38,6 +39,17 @@ async fn timeline(store: &Store) -> String {
         let _ = writeln!(text, "{} {} {details}", entry.of, json["event"].as_str().unwrap_or("?"));
     }
     text
+}
+
+/// Waits until the timeline has this: what one task sees is written by another.
+async fn written(store: &Store, what: &str) {
+    let written = async {
+        while !timeline(store).await.contains(what) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), written).await;
+    assert!(in_time.is_ok(), "the timeline never had `{what}`:\n{}", timeline(store).await);
 }
 
 /// A box that boots by hand: address, loader, scripts, kernel. The server knows all along which box it is, also
@@ -74,12 +86,14 @@ fn system_a_box_goes_through_the_whole_server() {
         assert!(took, "{said}");
         let fetch = async |url: &str| on_client(&format!("curl -sS -f -m 10 '{url}'")).await;
         assert_eq!(fetch("tftp://10.77.0.1/undionly.kpxe").await, (true, "bios".into()));
+        written(&store, "transfer-done undionly.kpxe").await;
         assert!(
             fetch("http://10.77.0.1/ipxe").await.1.starts_with("#!ipxe\nset boot http://10.77.0.1/boot?")
         );
         let boot = "http://10.77.0.1/boot?mac=52-54-00-00-00-01&nic=01808610d3&platform=pcbios";
         assert!(fetch(boot).await.1.contains("kernel http://10.77.0.1/live/live1/kernel"));
         assert_eq!(fetch("http://10.77.0.1/live/live1/kernel").await, (true, "kernel".into()));
+        written(&store, "transfer-done kernel").await;
         expect![[r#"
             52:54:00:00:00:01 address-asked rom
             52:54:00:00:00:01 address-offered 10.77.0.50 undionly.kpxe
@@ -100,6 +114,7 @@ fn system_a_box_goes_through_the_whole_server() {
         let ears = Ears::bind(&interface, network.address, HTTP_PORT).unwrap();
         let _servers = start(ears, setting(folder.path()), &store).unwrap();
         assert_eq!(fetch("http://10.77.0.1/live/live1/initrd").await, (true, "the initrd".into()));
+        written(&store, "transfer-done initrd").await;
         let last = timeline(&store).await;
         assert!(last.ends_with("52:54:00:00:00:01 transfer-done initrd initrd\n"), "{last}");
     });

@@ -101,7 +101,7 @@ pub mod pxe {
     pub const TAKE_BOOTFILE: u8 = 8;
 }
 
-/// Sub-options of [`IPXE`](super::option::IPXE) (iPXE `src/include/ipxe/dhcp.h`).
+/// Sub-options of [`IPXE`] (iPXE `src/include/ipxe/dhcp.h`).
 pub mod ipxe {
     /// Server to client: 1 means that no proxyDHCP server will answer, so it need not be waited for.
     pub const NO_PROXYDHCP: u8 = 0xb0;

@@ -389,6 +389,8 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
     let reply = async move {
         let refresh = Arc::clone(&place.folder);
         let outdated = Arc::clone(&place.volume);
+        // Held until the disk has answered; the semaphore is never closed.
+        let _place = DISK.acquire().await;
         let blocking =
             tokio::task::spawn_blocking(move || read_from_disk(content, &place, &it, offset, count));
         let (reply, found) = match blocking.await {

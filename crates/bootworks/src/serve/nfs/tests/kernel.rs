@@ -50,6 +50,7 @@ say remove: $(rm -f /rw/linked 2>&1)
 say rename: $(mv /rw/linked /rw/renamed 2>&1)
 say write: $(sh -c 'echo x >> /rw/linked' 2>&1)
 say nfsmount $(/lib/klibc/nfsmount -o nolock,ro 10.0.2.2:/live /klibc 2>&1) $(cat /klibc/secret)
+echo 3 > /proc/sys/vm/drop_caches
 exec 3< /mnt/large
 dd bs=1M count=24 <&3 2>/dev/null | digest > /half
 say half
