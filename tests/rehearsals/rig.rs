@@ -40,7 +40,7 @@ impl Variant {
                 "stock-root",
                 Some((
                     "packages = [",
-                    "packages = [\"systemd-sysv\", \"initramfs-tools\", \"udev\", \"dbus\", ",
+                    "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ",
                 )),
             ),
         }

@@ -11,7 +11,7 @@ const RUNS: usize = 3;
 
 /// Packages that the stock way needs besides those of the line: what makes a Debian root boot by itself over
 /// NFS. Ours gets them as well, so that both boot the same root.
-const STOCK_PACKAGES: &str = r#""systemd-sysv", "initramfs-tools", "udev", "dbus""#;
+const STOCK_PACKAGES: &str = r#""systemd-sysv", "initramfs-tools", "dbus""#;
 
 /// From kernel start: the stock way (initramfs-tools `boot=nfs`, systemd) to its login prompt, ours to the
 /// first question.
