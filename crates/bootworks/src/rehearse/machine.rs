@@ -290,6 +290,17 @@ impl Machine {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Pulls the first NIC's cable and puts it back.
+    ///
+    /// QEMU's igb begins to negotiate when its driver or a cable says so, and not by itself after a reset as a
+    /// real one does (hw/net/igb_core.c, `igb_core_set_link_status`); iPXE's driver waits for it.
+    pub(crate) fn replug(&mut self) -> Result<()> {
+        for up in [false, true] {
+            self.qmp.execute("set_link", json!({ "name": "nic0", "up": up }))?;
+        }
+        Ok(())
+    }
+
     /// Pulls the plug: no flush, no farewell.
     pub(crate) fn cut_power(mut self) {
         let _ = self.child.kill();
