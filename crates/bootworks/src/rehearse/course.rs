@@ -70,8 +70,6 @@ enum News {
 
 /// How long a trouble may last before it counts: some go by themselves, and its screen must be drawn.
 const TROUBLE_LASTS: Duration = Duration::from_secs(20);
-/// How often a cable is put in again while the box is silent; iPXE waits 15 s for its link.
-const REPLUG: Duration = Duration::from_secs(4);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -92,7 +90,6 @@ impl Course<'_> {
             outcome: Outcome::default(),
             faults: self.faults.clone(),
             step: String::new(),
-            spoken: false,
             answers: self.line.rehearsal.answers.clone(),
             trouble_since: None,
             timeline: timeline_file(settings)?,
@@ -125,8 +122,6 @@ struct Run<'a> {
     outcome: Outcome,
     faults: Vec<Fault>,
     step: String,
-    /// Whether the box was heard of since it was last switched on.
-    spoken: bool,
     answers: BTreeMap<String, String>,
     trouble_since: Option<Instant>,
     timeline: std::fs::File,
@@ -163,7 +158,7 @@ impl Run<'_> {
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
-        let (mut heard, mut replugged) = (Instant::now(), Instant::now());
+        let mut heard = Instant::now();
         loop {
             match self.news.recv_timeout(GLANCE) {
                 Ok(News::Entry(entry)) => {
@@ -174,7 +169,6 @@ impl Run<'_> {
                         Then::CutPower => {
                             machine.cut_power();
                             self.say("the box lost its power and is switched on again");
-                            self.spoken = false;
                             machine = self.switch_on(&self.course.boot)?;
                         }
                         Then::KillServer => {
@@ -203,10 +197,6 @@ impl Run<'_> {
                 self.conclude_power_off();
                 return Ok(());
             }
-            if self.needs_cable() && replugged.elapsed() > REPLUG {
-                machine.replug()?;
-                replugged = Instant::now();
-            }
             if self.trouble_since.is_some_and(|since| since.elapsed() > TROUBLE_LASTS) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
                 return Ok(());
@@ -221,13 +211,6 @@ impl Run<'_> {
             }
             self.server.check()?;
         }
-    }
-
-    /// Whether a NIC without boot ROM still waits for its link, see [`Machine::replug`].
-    fn needs_cable(&self) -> bool {
-        let chassis = self.course.chassis;
-        let plugged = chassis.hardware.nics.first().is_some_and(|nic| nic.plugged);
-        self.course.boot == Boot::Network && plugged && !chassis.boots_itself() && !self.spoken
     }
 
     /// A line of the console, while the box is installed.
@@ -327,7 +310,6 @@ impl Run<'_> {
         if entry.of != self.course.chassis.mac() {
             return Then::GoOn;
         }
-        self.spoken = true;
         if let Some(rung) = entry.event.rung() {
             self.climb(rung, &entry.event);
         }
