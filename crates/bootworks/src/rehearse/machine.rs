@@ -3,7 +3,7 @@
 use super::accelerator::Accelerator;
 use super::console::{self, Keyboard, Line};
 use super::qmp::Qmp;
-use super::virtual_box::{DiskBus, Firmware, VirtualBox, disk_bus};
+use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
 use linux::leash::leash;
 use linux::process::{Child, ending, quote};
 use linux::tools;
@@ -99,7 +99,7 @@ impl Chassis {
             let (_, variables) = ovmf()?;
             let copy = self.folder.join("variables.fd");
             std::fs::copy(variables, &copy).or_fail(|| format!("cannot make {}", copy.display()))?;
-            if !self.boots_itself() {
+            if self.boot_road() == BootRoad::Medium {
                 let folder = self.folder.join("loader/EFI/BOOT");
                 std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
                 std::fs::copy(&self.loader_efi, folder.join("BOOTX64.EFI"))
@@ -109,9 +109,9 @@ impl Chassis {
         Ok(())
     }
 
-    /// Whether its firmware can boot from the first NIC.
-    pub(crate) fn boots_itself(&self) -> bool {
-        self.hardware.nics.first().is_none_or(|nic| nic.has_boot_rom())
+    /// How it gets to its kernel over the first NIC.
+    pub(crate) fn boot_road(&self) -> BootRoad {
+        self.hardware.nics.first().map_or(BootRoad::Rom, |nic| nic.boot_road())
     }
 
     /// Deletes its disks: what is kept of a rehearsal are its logs.
@@ -202,8 +202,8 @@ impl Chassis {
         for (index, nic) in self.hardware.nics.iter().enumerate() {
             let tap = Chassis::tap(index);
             add(&["-netdev", &format!("tap,id=net{index},ifname={tap},script=no,downscript=no")]);
-            let rom = match (network && index == 0, nic.has_boot_rom()) {
-                (true, true) => format!(",bootindex={}", 1),
+            let rom = match (network && index == 0, nic.boot_road()) {
+                (true, BootRoad::Rom) => format!(",bootindex={}", 1),
                 // A NIC that does not boot brings no ROM that would ask for an address.
                 _ => ",romfile=".to_owned(),
             };
@@ -219,7 +219,7 @@ impl Chassis {
                 list.extend(["-initrd".into(), initrd.display().to_string()]);
             }
         }
-        if network && !self.boots_itself() {
+        if network && self.boot_road() == BootRoad::Medium {
             self.add_loader_medium(&mut list);
         }
         for (index, model) in self.hardware.disks.iter().enumerate() {

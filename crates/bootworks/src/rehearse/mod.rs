@@ -18,12 +18,13 @@ use crate::{Ending, build, report};
 use course::{Course, Outcome};
 use fault::Fault;
 use machine::{Boot, Chassis, Direct};
+use model::boot::{BootParameters, HTTP_PORT, NFS_PORT, RootRoad};
 use model::failure::{Explain as _, Failure, Result};
 use model::outputs::Outputs;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use virtual_box::VirtualBox;
+use virtual_box::{BootRoad, VirtualBox};
 
 /// Take a virtual box from power-on to a finished appliance.
 #[derive(clap::Args)]
@@ -87,10 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         hardware,
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
-    if !chassis.boots_itself() {
-        let model = &chassis.hardware.nics[0].model;
-        say(arguments, &format!("QEMU has no boot ROM for {model}: iPXE comes from a virtual medium"));
-    }
+    let boot = choose_boot(arguments, &chassis, &line, &outputs);
     chassis.furnish()?;
     let served = spoil(&line.outputs(), &outputs, &folder, &faults)?;
     let settings = server::Settings {
@@ -106,14 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         line: line.line(),
         faults,
         expected: arguments.expect.clone(),
-        boot: match &arguments.kernel {
-            None => Boot::Network,
-            Some(kernel) => Boot::Direct(Direct {
-                kernel: kernel.clone(),
-                initrd: arguments.initrd.clone(),
-                words: arguments.append.clone(),
-            }),
-        },
+        boot,
         until: arguments.until.clone(),
         patience: Duration::from_secs(arguments.patience),
         typed: arguments.console,
@@ -123,6 +114,42 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     chassis.scrap();
     let _ = std::fs::remove_dir_all(folder.join("outputs"));
     conclude(arguments, &folder, &outcome?)
+}
+
+/// What the box boots from, and a word where that is not its own firmware over the network.
+fn choose_boot(arguments: &Arguments, chassis: &Chassis, line: &LineFolder, outputs: &Outputs) -> Boot {
+    if let Some(kernel) = &arguments.kernel {
+        let (initrd, words) = (arguments.initrd.clone(), arguments.append.clone());
+        return Boot::Direct(Direct { kernel: kernel.clone(), initrd, words });
+    }
+    let model = chassis.hardware.nics.first().map(|nic| nic.model.as_str()).unwrap_or_default();
+    match chassis.boot_road() {
+        BootRoad::Rom => Boot::Network,
+        BootRoad::Medium => {
+            say(arguments, &format!("QEMU has no boot ROM for {model}: iPXE comes from a virtual medium"));
+            Boot::Network
+        }
+        BootRoad::Memory => {
+            say(arguments, &format!("QEMU has no boot ROM for {model}, and its model is deaf to iPXE:"));
+            say(arguments, "kernel and initrd are put into the box's memory, as from a stick");
+            let live = &line.line().live;
+            let parameters = BootParameters {
+                server: line.line().network.address,
+                http_port: HTTP_PORT,
+                nfs_port: NFS_PORT,
+                boot_nic: Some(chassis.mac()),
+                live: outputs.live.digest.clone(),
+                root: live.root,
+                root_sha256: (live.root == RootRoad::Ram).then(|| outputs.live.squashfs.sha256.clone()),
+            };
+            let console = "console=tty0 console=ttyS0,115200n8";
+            Boot::Direct(Direct {
+                kernel: line.outputs().join(&outputs.live.kernel.path),
+                initrd: Some(line.outputs().join(&outputs.live.initrd.path)),
+                words: format!("{console} {} {}", parameters.words(), live.kernel_arguments),
+            })
+        }
+    }
 }
 
 fn say(arguments: &Arguments, line: &str) {

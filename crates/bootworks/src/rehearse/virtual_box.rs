@@ -23,6 +23,17 @@ pub(crate) struct Nic {
     pub(crate) plugged: bool,
 }
 
+/// How a box gets to its kernel over a NIC of some model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BootRoad {
+    /// QEMU brings a boot ROM for it: the firmware boots from it.
+    Rom,
+    /// iPXE comes from a virtual CD or FAT disk and drives it.
+    Medium,
+    /// iPXE cannot drive QEMU's model: kernel and initrd are put into the box's memory, as from a stick.
+    Memory,
+}
+
 /// How QEMU attaches a disk of some model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskBus {
@@ -69,6 +80,9 @@ impl Default for VirtualBox {
 /// Network cards for which QEMU brings a boot ROM.
 const WITH_BOOT_ROM: &[&str] =
     &["e1000", "e1000e", "virtio-net-pci", "vmxnet3", "rtl8139", "ne2k_pci", "pcnet"];
+/// Network cards whose QEMU model iPXE cannot drive. igb: iPXE uses legacy receive descriptors, the model has
+/// advanced ones only (hw/net/igb_core.c, `igb_rx_use_legacy_descriptor`), so that iPXE asks and never hears.
+const DEAF_TO_IPXE: &[&str] = &["igb"];
 /// SCSI host adapters of QEMU.
 const SCSI_ADAPTERS: &[&str] = &[
     "megasas",
@@ -83,9 +97,13 @@ const SCSI_ADAPTERS: &[&str] = &[
 ];
 
 impl Nic {
-    /// Whether the firmware can boot from it without help.
-    pub(crate) fn has_boot_rom(&self) -> bool {
-        WITH_BOOT_ROM.contains(&self.model.as_str())
+    /// How a box gets to its kernel over it.
+    pub(crate) fn boot_road(&self) -> BootRoad {
+        match self.model.as_str() {
+            model if WITH_BOOT_ROM.contains(&model) => BootRoad::Rom,
+            model if DEAF_TO_IPXE.contains(&model) => BootRoad::Memory,
+            _ => BootRoad::Medium,
+        }
     }
 }
 
