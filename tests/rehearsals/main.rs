@@ -23,7 +23,8 @@ fn a_box_goes_from_power_on_to_a_ready_appliance() {
     }
     let seen = Rig::of(Variant::Plain).rehearse(&["--box", "firmware=uefi,nic=e1000e,disk=nvme"]);
     seen.ended_with(0);
-    seen.climbed(&["asked-for-address", "fetched-loader", "reported-nic", "fetched-kernel", "initrd-spoke"]);
+    // No loader: the ROM that QEMU brings for this card is iPXE itself.
+    seen.climbed(&["asked-for-address", "reported-nic", "fetched-kernel", "initrd-spoke"]);
     seen.climbed(&["mounted-root", "plan-confirmed", "verified", "boot-loader-installed", "powered-off"]);
     // The password of the rehearsal must have left no trace.
     let secret = Rig::of(Variant::Plain).answer("password");

@@ -38,10 +38,7 @@ impl Variant {
             }
             Variant::StockRoot => (
                 "stock-root",
-                Some((
-                    "packages = [",
-                    "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ",
-                )),
+                Some(("packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")),
             ),
         }
     }
@@ -251,7 +248,6 @@ fn tail(text: &str) -> String {
 /// Rungs as the program shows them.
 const LABELS: &[(&str, &str)] = &[
     ("asked-for-address", "asked for an address"),
-    ("fetched-loader", "fetched the loader"),
     ("reported-nic", "reported its NIC"),
     ("fetched-kernel", "fetched the kernel"),
     ("initrd-spoke", "the initrd spoke"),

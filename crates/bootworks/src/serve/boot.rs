@@ -202,6 +202,7 @@ impl Counter {
                 }
                 // A build that is newer than the server's start: its root must be there when the box mounts it.
                 service.exports.add(build.export());
+                service.exports.add(build.lasting_export());
                 let live = &build.outputs.live;
                 events.push(Event::BootOffered { release: live.release.clone(), live: live.digest.clone() });
                 let parameters = BootParameters {

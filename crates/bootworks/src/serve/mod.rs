@@ -224,6 +224,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     let (address, http_port) = (counter.address, counter.http_port);
     let exports = nfs::exports::Exports::default();
     exports.add(publications.current().export());
+    exports.add(publications.current().lasting_export());
     let service = Arc::new(Service {
         store: store.clone(),
         publications,

@@ -178,6 +178,11 @@ impl Publication {
         Export { path: format!("/live/{}", live.digest), folder: self.folder.join(&live.tree) }
     }
 
+    /// The root under a name that stays, for clients that know no digest: a stock initrd's `nfsroot=SERVER:/live`.
+    pub(crate) fn lasting_export(&self) -> Export {
+        Export { path: "/live".into(), ..self.export() }
+    }
+
     /// Where a file of the build is.
     pub(crate) fn path(&self, file: &OutputFile) -> PathBuf {
         self.folder.join(&file.path)

@@ -32,15 +32,18 @@ impl From<Vec<Export>> for Exports {
 }
 
 impl Exports {
-    /// One more, if it is not there yet; exports of one folder share its tree. Of more than [`EXPORTS_MOST`]
+    /// One more, if it is not there yet; exports of one folder share its tree. A path that led to another folder
+    /// leads to the new one from now on. Of more than [`EXPORTS_MOST`]
     /// the oldest goes.
     pub(in crate::serve) fn add(&self, export: Export) {
         let path = tidy(&export.path);
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if held.paths.iter().any(|(known, _)| *known == path) {
+        let same = |(known, folder): &(String, Arc<Folder>)| *known == path && folder.path() == export.folder;
+        if held.paths.iter().any(same) {
             return;
         }
         let mut next = Exported::clone(&held);
+        next.paths.retain(|(known, _)| *known != path);
         let known = next.folders.iter().find(|folder| folder.path() == export.folder).cloned();
         next.paths.push((path, known.unwrap_or_else(|| Arc::new(Folder::new(export.folder)))));
         if next.paths.len() > EXPORTS_MOST {
