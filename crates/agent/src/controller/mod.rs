@@ -35,7 +35,7 @@ use server::Server;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use witness::Witness;
 
 /// Where the appliance is mounted while it is written.
@@ -46,6 +46,10 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 const KERNEL_LINES: usize = 20;
 /// How long the last words may take to reach the server.
 const LAST_WORDS: Duration = Duration::from_secs(15);
+/// How long a box may show no disk before it is believed to have none.
+const DISK_PATIENCE: Duration = Duration::from_secs(45);
+/// A list of disks that is the same after this time has settled.
+const DISKS_SETTLE: Duration = Duration::from_millis(500);
 
 /// Runs the controller. It ends when the box is to be turned off, or to be started over.
 pub(crate) fn run() -> Ending {
@@ -145,7 +149,7 @@ impl Controller {
 
     /// One way from the inventory to the end.
     fn attempt(&self) -> Result<(), Trouble> {
-        let inventory = linux::inventory::read(Path::new("/"), Some(self.server.of));
+        let inventory = self.take_inventory();
         self.say(&summary(&inventory));
         self.tell(Event::HardwareFound { inventory: Box::new(inventory.clone()) });
         let job = self.server.job(self);
@@ -158,6 +162,31 @@ impl Controller {
             Ok(())
         };
         installation.run(&mut conclude).map_err(|stopped| stopped.trouble)
+    }
+
+    /// The inventory, once its disks have shown up. Controllers look for their disks after their driver is bound,
+    /// and SAS ones take many seconds (QEMU's mptsas1068 was seen to): so a list that still changes is not taken,
+    /// and a box without any disk is believed after [`DISK_PATIENCE`] only.
+    fn take_inventory(&self) -> Inventory {
+        let read = || linux::inventory::read(Path::new("/"), Some(self.server.of));
+        let names = |inventory: &Inventory| -> Vec<String> {
+            inventory.disks.iter().map(|disk| disk.name.clone()).collect()
+        };
+        let begun = Instant::now();
+        let mut inventory = read();
+        if inventory.disks.is_empty() {
+            let seconds = DISK_PATIENCE.as_secs();
+            self.say(&format!("no disk yet: its controller may still be looking, waiting up to {seconds} s"));
+        }
+        loop {
+            std::thread::sleep(DISKS_SETTLE);
+            let next = read();
+            let settled = names(&next) == names(&inventory);
+            if settled && (!next.disks.is_empty() || begun.elapsed() >= DISK_PATIENCE) {
+                return next;
+            }
+            inventory = next;
+        }
     }
 
     /// Asks and plans until the plan is confirmed.
