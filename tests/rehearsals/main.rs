@@ -174,7 +174,7 @@ const TABLE: &[(Variant, &str)] = &[
     (Variant::RamRoot, "nic=e1000e,disk=nvme"),
     (Variant::RamRoot, "firmware=uefi,nic=virtio-net-pci,disk=virtio-blk-pci"),
     (Variant::Plain, "nic=virtio-net-pci,nic=e1000e:down,disk=nvme"),
-    (Variant::Plain, "nic=vmxnet3,disk=mptsas1068"),
+    (Variant::Plain, "nic=vmxnet3,disk=megasas-gen2"),
     (Variant::Plain, "nic=e1000,disk=virtio-scsi-pci"),
     (Variant::Plain, "firmware=uefi,nic=e1000e,disk=virtio-scsi-pci,cpus=2"),
     (Variant::Plain, "nic=rtl8139,disk=megasas-gen2"),
