@@ -161,7 +161,8 @@ fn the_table_of_boxes() {
     if needs_system() {
         return;
     }
-    for (variant, hardware) in rig::picks(TABLE) {
+    let unsolved = if rig::whole_table() { UNSOLVED } else { &[] };
+    for (variant, hardware) in rig::picks(TABLE).into_iter().chain(unsolved.iter().copied()) {
         println!("rehearsing {variant:?} {hardware}");
         Rig::of(variant).rehearse(&["--box", hardware]).ended_with(0);
     }
@@ -180,3 +181,7 @@ const TABLE: &[(Variant, &str)] = &[
     (Variant::Plain, "nic=rtl8139,disk=megasas-gen2"),
     (Variant::Plain, "nic=e1000e,disk=pvscsi"),
 ];
+
+/// Boxes that do not get there yet, each with a line in docs/src/rehearse.md: demanded of the whole table's run,
+/// which fails on them, and left out of the daily picks.
+const UNSOLVED: &[(Variant, &str)] = &[(Variant::Plain, "nic=vmxnet3,disk=mptsas1068")];

@@ -258,10 +258,15 @@ const LABELS: &[(&str, &str)] = &[
     ("powered-off", "powered off"),
 ];
 
+/// Whether the whole table is asked for.
+pub(crate) fn whole_table() -> bool {
+    std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all")
+}
+
 /// One row of the table by the day, so that every row has its turn; all with BOOTWORKS_TEST_REHEARSALS=all.
 /// BOOTWORKS_TEST_SEED=N picks row N instead.
 pub(crate) fn picks<T: Copy>(table: &[T]) -> Vec<T> {
-    if std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all") {
+    if whole_table() {
         return table.to_vec();
     }
     let seed = match std::env::var("BOOTWORKS_TEST_SEED").ok().and_then(|text| text.parse().ok()) {
