@@ -134,6 +134,10 @@ fn codename() -> Result<String> {
         .ok_or_else(|| Stop::new("/etc/os-release does not name the release"))
 }
 
+/// The distributions' own keyrings, where `debian-archive-keyring` and `ubuntu-keyring` put them.
+const KEYRINGS: [&str; 2] =
+    ["/usr/share/keyrings/debian-archive-keyring.gpg", "/usr/share/keyrings/ubuntu-archive-keyring.gpg"];
+
 /// Adds the suite beside the release's own, at the mirror and with the keyring that the host has already.
 fn enable_backports(suite: &str) -> Result<()> {
     let known = output(&mut command("apt-get", &["indextargets", "--format", "$(CODENAME) $(SUITE)"]));
@@ -150,11 +154,19 @@ fn enable_backports(suite: &str) -> Result<()> {
     }) else {
         return Err(Stop::new(format!("apt's configuration names no mirror of {release}")));
     };
-    let signed = if keyring.is_empty() { String::new() } else { format!("Signed-By: {keyring}\n") };
+    // apt before 2.7 does not know SIGNED_BY and leaves the word as it is.
+    let named = Some(keyring).filter(|keyring| !keyring.is_empty() && !keyring.contains('$'));
+    let signed = named
+        .or_else(|| KEYRINGS.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()))
+        .map_or_else(String::new, |keyring| format!("Signed-By: {keyring}\n"));
     let text = format!("Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: main\n{signed}");
     let file = "/etc/apt/sources.list.d/bootworks-backports.sources";
     note(&format!("enabling {suite} in {file}"));
     let script = format!("printf '%s' \"$1\" > {file}");
     run(&mut as_root("sh", &["-c", &script, "sh", &text]))?;
-    run(&mut quiet(as_root("apt-get", &["update", "-q"])))
+    run(&mut quiet(as_root("apt-get", &["update", "-q"]))).inspect_err(|_| {
+        // A list that apt refuses would leave the machine without a working apt.
+        note(&format!("removing {file} again"));
+        let _ = run(&mut as_root("rm", &["-f", file]));
+    })
 }
