@@ -23,6 +23,7 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod catalogue;
 pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
