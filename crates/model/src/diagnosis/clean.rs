@@ -84,7 +84,7 @@ impl Lines {
 
     /// Whether what was read is no text at all.
     pub(super) fn is_junk(&self) -> bool {
-        self.strange * 10 > self.looked_at
+        self.strange * 40 > self.looked_at
     }
 
     fn decide(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {
