@@ -166,12 +166,14 @@ fn the_story_is_told() {
     check(
         panic,
         &expect![[r#"
-        no rung
-        init-exited 0.90
-        PID 1 of the initrd ended, and the kernel panicked.
-          1: Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200 ×1
-          fix: read the lines before the panic: on a serial console (`console=tty0 console=ttyS0,115200`) they are kept
-    "#]],
+            no rung
+            init-exited 0.90
+            PID 1 ended (exit status 2, the shell could not open or understand a file); the kernel's panic is only its answer.
+              1: Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200 ×1
+              fix: read the lines before the panic: on a serial console (`console=tty0 console=ttyS0,115200`) they are kept
+              fix: exitcode 0x200 right after `no devices to configure`: the network card has no driver (`bootworks explain nic-driver-missing`)
+              fix: `panic=0` keeps the screen; `break=premount` (initramfs-tools) or `rd.break` (dracut) gives a shell before it
+        "#]],
     );
     let success = include_str!("../../testdata/story/success.log");
     check(
