@@ -142,6 +142,11 @@ pub enum Event {
         /// Digest that names this build of the live OS.
         live: String,
     },
+    /// The box may boot, but others fetch before it.
+    TurnAwaited {
+        /// How many wait before it.
+        before: usize,
+    },
     /// The box was not sent into a boot known to fail.
     BootRefused {
         /// Why and what to do.

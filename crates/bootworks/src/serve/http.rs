@@ -4,7 +4,9 @@
 //! [`super::file`]. Every failure is JSON: `{"error": …, "hint": …}`.
 
 use super::answer;
+use super::board::Board;
 use super::boot::{self, Counter};
+use super::dhcp::Leases;
 use super::file;
 use super::nfs::exports::Exports;
 use super::publication::Publications;
@@ -52,6 +54,10 @@ pub(crate) struct Service {
     pub(crate) exports: Exports,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
+    /// What belongs to no box.
+    pub(crate) board: Board,
+    /// The leases, where it is us who leases addresses.
+    pub(crate) leases: Option<Leases>,
 }
 
 type Shared = State<Arc<Service>>;
@@ -70,7 +76,8 @@ fn router(service: Arc<Service>) -> Router {
         .route("/boot", get(boot_script))
         .route("/live/{digest}/{name}", get(live_file))
         .route("/image/{sha256}", get(image))
-        .route(&format!("{LOADER_FOLDER}{{name}}"), get(loader))
+        .route(&format!("{LOADER_FOLDER}{{*name}}"), get(loader))
+        .route("/api/network", get(network))
         .route("/api/report", post(report))
         .route("/api/boxes", get(boxes))
         .route("/api/boxes/{mac}", get(one_box))
@@ -296,6 +303,17 @@ fn clean(event: &mut Event) {
 
 fn printable(line: &str) -> String {
     line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+}
+
+async fn network(State(service): Shared) -> Answer {
+    let mut view = serde_json::to_value(service.board.view()).or_fail(|| "cannot write JSON".into())?;
+    let addresses = service.leases.as_ref().map(|leases| {
+        let (used, all) = leases.usage();
+        serde_json::json!({ "used": used, "all": all })
+    });
+    view["addresses"] = serde_json::json!(addresses);
+    view["transfers"] = serde_json::json!(service.transfers.under_way());
+    Ok(json(&view))
 }
 
 async fn boxes(State(service): Shared) -> Response<Body> {

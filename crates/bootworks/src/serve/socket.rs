@@ -11,12 +11,31 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 ///
 /// Errors: the port is held by somebody (who), needs root, the address or the interface is not here.
 pub(crate) fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result<UdpSocket> {
+    bind(address, port, interface, Alone::Yes)
+}
+
+/// A UDP socket on a port of an interface that others have as well: broadcasts go to each of them.
+///
+/// Errors: as [`bind_udp`]'s.
+pub(crate) fn bind_shared_udp(port: u16, interface: &str) -> Result<UdpSocket> {
+    bind(Ipv4Addr::UNSPECIFIED, port, Some(interface), Alone::No)
+}
+
+/// Whether a socket has its port to itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Yes,
+    No,
+}
+
+fn bind(address: Ipv4Addr, port: u16, interface: Option<&str>, alone: Alone) -> Result<UdpSocket> {
     let name = || match interface {
         Some(interface) => format!("cannot listen on {address}:{port}/udp of {interface}"),
         None => format!("cannot listen on {address}:{port}/udp"),
     };
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).or_fail(name)?;
     socket.set_broadcast(true).or_fail(name)?;
+    socket.set_reuse_address(alone == Alone::No).or_fail(name)?;
     socket.set_nonblocking(true).or_fail(name)?;
     if let Some(interface) = interface {
         socket

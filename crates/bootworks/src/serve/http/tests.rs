@@ -83,7 +83,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
         let service = Arc::new(Service {
             store,
             publications: Publications::open(folder.path(), folder.path(), example).unwrap(),
-            transfers: file::Transfers::default(),
+            transfers: file::Transfers::new(Board::default()),
             answers: [("site".to_owned(), "lab".to_owned())].into(),
             counter: Counter {
                 authority,
@@ -95,6 +95,8 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
             owner: Arc::new(|_| None),
             exports: Exports::default(),
             strangers: Mutex::default(),
+            board: Board::default(),
+            leases: None,
         });
         tokio::spawn(serve(listener, service.clone()));
         (service, port)
