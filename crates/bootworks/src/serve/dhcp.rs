@@ -9,7 +9,7 @@ use super::neighbours::Neighbours;
 use model::boot::{self, Signpost};
 use model::failure::{Explain as _, Result};
 use model::rivals::{self, Rivals};
-use model::timeline::{Client, Event, Trouble};
+use model::timeline::{Client, Denial, Event, Trouble};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
@@ -264,10 +264,10 @@ impl Desk {
                 let mut address = first;
                 for _ in 0..MOST_IN_USE {
                     let holder = match neighbours {
-                        Some(neighbours) => neighbours.holder(address).await,
+                        Some(neighbours) => neighbours.holder(address, mac).await,
                         None => None,
                     };
-                    let Some(holder) = holder.filter(|holder| *holder != mac) else { break };
+                    let Some(holder) = holder else { break };
                     self.board.count("noted", "address-in-use");
                     self.board.note(format!(
                         "dhcp: {address} is in use by {holder}, which has no lease of it; it is left alone"
@@ -325,6 +325,7 @@ impl Desk {
                 client,
                 architecture: boot::architecture(packet),
                 vendor_class: packet.options.text(option::VENDOR_CLASS),
+                xid: Some(packet.xid),
             });
         }
         events.extend(told(&answer.outcome, client));
@@ -366,9 +367,12 @@ fn told(outcome: &Outcome, client: Client) -> Option<Event> {
             Some(Event::AddressOffered { address: *address, bootfile: file.clone() })
         }
         Outcome::Taken { address } => Some(Event::AddressTaken { client, address: *address }),
-        Outcome::Refused(refusal) => Some(Event::AddressRefused { client, reason: refusal.to_string() }),
+        Outcome::Refused(refusal) => {
+            Some(Event::AddressRefused { client, why: denial(refusal), reason: refusal.to_string() })
+        }
         Outcome::Declined { address } => Some(Event::AddressRefused {
             client,
+            why: Denial::AddressInUse,
             reason: format!("found somebody else using {address}, which it had been given"),
         }),
         Outcome::Told { .. }
@@ -376,5 +380,15 @@ fn told(outcome: &Outcome, client: Client) -> Option<Event> {
         | Outcome::Chose { .. }
         | Outcome::Released { .. }
         | Outcome::Ignored(_) => None,
+    }
+}
+
+fn denial(refusal: &Refusal) -> Denial {
+    match refusal {
+        Refusal::PoolEmpty { .. } => Denial::PoolEmpty,
+        Refusal::NotOurs { .. } | Refusal::NotFree { .. } => Denial::NotItsAddress,
+        Refusal::OtherServer { .. } => Denial::OtherServer,
+        Refusal::OtherNetwork { .. } => Denial::OtherNetwork,
+        Refusal::NothingToBoot(_) => Denial::NothingToBoot,
     }
 }

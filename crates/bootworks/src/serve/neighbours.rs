@@ -24,7 +24,14 @@ pub(crate) struct Neighbours(Arc<Question>);
 
 struct Question {
     socket: ArpSocket,
-    waiting: Mutex<HashMap<Ipv4Addr, oneshot::Sender<Mac>>>,
+    waiting: Mutex<HashMap<Ipv4Addr, Waits>>,
+}
+
+/// Who waits to hear of an address.
+struct Waits {
+    /// Who may have it.
+    besides: Mac,
+    sender: oneshot::Sender<Mac>,
 }
 
 impl Neighbours {
@@ -41,15 +48,15 @@ impl Neighbours {
         Neighbours(question)
     }
 
-    /// Who has the address; `None` where nobody says so within a third of a second, or nobody could be asked.
-    pub(crate) async fn holder(&self, address: Ipv4Addr) -> Option<Mac> {
+    /// Who has the address besides the box that is to get it; `None` where nobody says so within a third of a second, or nobody could be asked.
+    pub(crate) async fn holder(&self, address: Ipv4Addr, besides: Mac) -> Option<Mac> {
         let (sender, mut answer) = oneshot::channel();
         {
             let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.len() >= MOST || waiting.contains_key(&address) {
                 return None;
             }
-            waiting.insert(address, sender);
+            waiting.insert(address, Waits { besides, sender });
         }
         let probe = arp::probe(self.0.socket.mac(), address);
         for _ in 0..2 {
@@ -76,9 +83,10 @@ impl Question {
         };
         let Some(holder) = arp::holder(buffer.get(..length).unwrap_or_default()) else { return };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waits) = waiting.remove(&holder.address) {
+        let is_another = waiting.get(&holder.address).is_some_and(|waits| waits.besides != holder.mac);
+        if is_another && let Some(waits) = waiting.remove(&holder.address) {
             // Whoever waited may have given up in this moment.
-            let _ = waits.send(holder.mac);
+            let _ = waits.sender.send(holder.mac);
         }
     }
 }

@@ -241,6 +241,8 @@ fn system_an_address_in_use_is_not_offered() {
         ip("-n client link add squatter link c0 type macvlan mode bridge");
         ip("-n client address add 10.77.0.50/24 dev squatter");
         ip("-n client link set squatter up");
+        // Linux answers for an address on every interface; the box itself must not.
+        assert!(on_client("echo 1 > /proc/sys/net/ipv4/conf/c0/arp_ignore").await.0);
         let (mut events, board) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
         let (well, said) = on_client("udhcpc -f -n -q -i c0 -s /bin/true").await;
         assert!(well && said.contains("10.77.0.51"), "{said}");

@@ -14,8 +14,9 @@ use wire::mac::Mac;
 const COLUMNS: usize = 79;
 /// Seconds between two tries to reach the server.
 const RETRY_SECONDS: u32 = 5;
-/// Seconds between two questions whether it is a box's turn.
-const TURN_SECONDS: u32 = 5;
+/// Longest pause between two questions whether it is a box's turn, in seconds; the first in the queue ask each
+/// second, so that no place stays empty for long.
+const TURN_SECONDS: usize = 5;
 /// Seconds between two questions whether a refused box may boot now.
 const AGAIN_SECONDS: u32 = 30;
 
@@ -150,11 +151,12 @@ pub(crate) fn turn(authority: &str, of: Mac, again: &str, before: usize) -> Stri
         "#!ipxe\n\
          echo bootworks: this box ({of}) boots once others have fetched theirs.\n\
          echo {others}.\n\
-         sleep {TURN_SECONDS} ||\n\
+         sleep {pause_seconds} ||\n\
          :ask\n\
          chain --replace --autofree http://{authority}/boot?{again} ||\n\
          {pause}\
          goto ask\n",
+        pause_seconds = (1 + before / 2 / model::queue::MOST_AT_ONCE).min(TURN_SECONDS),
         pause = no_answer(authority),
     )
 }
@@ -274,7 +276,7 @@ mod tests {
             #!ipxe
             echo bootworks: this box (52:54:00:00:00:ab) boots once others have fetched theirs.
             echo 12 boxes are before it.
-            sleep 5 ||
+            sleep 1 ||
             :ask
             chain --replace --autofree http://10.77.0.1/boot?mac=52-54-00-00-00-ab&again=1 ||
             echo ========================================================================
@@ -286,6 +288,7 @@ mod tests {
         "#]]
         .assert_eq(&turn("10.77.0.1", BOX, "mac=52-54-00-00-00-ab&again=1", 12));
         assert!(turn("10.77.0.1", BOX, "again=1", 1).contains("1 box is before it."));
+        assert!(turn("10.77.0.1", BOX, "again=1", 999).contains("sleep 5 ||"));
         assert!(turn("10.77.0.1", BOX, "again=1", 0).contains("It is the next one."));
     }
 
