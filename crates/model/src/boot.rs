@@ -172,7 +172,7 @@ impl Firmware {
     /// 9 is x86-64 in RFC 4578's text and 7 in what firmware sends (errata 4624); 17 is HTTP boot of that 7.
     fn of(architecture: u16) -> Option<Firmware> {
         Some(match architecture {
-            0 | 20 => Firmware::Bios,
+            0 => Firmware::Bios,
             6 | 15 => Firmware::Ia32,
             7 | 9 | 16 | 17 => Firmware::X64,
             10 | 18 => Firmware::Arm32,
