@@ -6,8 +6,11 @@
 use crate::field::{Field, ROOT_FILE, SERVER, content};
 use crate::root;
 use socket2::{Domain, Socket, Type};
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use wire::dhcp::option::{self, MessageType};
 use wire::dhcp::{BROADCAST, CLIENT_PORT, Packet, SERVER_PORT};
@@ -23,6 +26,7 @@ const STREAM_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Machine {
     mac: Mac,
     field: Field,
+    post: Arc<Post>,
 }
 
 /// How long a box took.
@@ -41,9 +45,9 @@ enum Asker {
 
 impl Machine {
     /// The box of this number.
-    pub(crate) fn new(index: usize, field: &Field) -> Machine {
+    pub(crate) fn new(index: usize, field: &Field, post: &Arc<Post>) -> Machine {
         let [.., a, b] = (index as u32 + 1).to_be_bytes();
-        Machine { mac: Mac([0x52, 0x54, 0, 0, a, b]), field: field.clone() }
+        Machine { mac: Mac([0x52, 0x54, 0, 0, a, b]), field: field.clone(), post: post.clone() }
     }
 
     pub(crate) fn mac(&self) -> Mac {
@@ -106,26 +110,19 @@ impl Machine {
     /// Asks for an address; what it got, and the boot file.
     fn lease(&self, asker: Asker) -> Result<(Ipv4Addr, String), String> {
         let failed = |error: std::io::Error| format!("DHCP: {error}");
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).map_err(failed)?;
-        socket.set_reuse_address(true).map_err(failed)?;
-        socket.set_broadcast(true).map_err(failed)?;
-        socket.bind_device(Some(b"c0")).map_err(failed)?;
-        // Everybody's answers are broadcast, and each of a thousand sockets gets them all.
-        socket.set_recv_buffer_size(1 << 20).map_err(failed)?;
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into()).map_err(failed)?;
-        let socket = UdpSocket::from(socket);
         let xid = u32::from_be_bytes([self.mac.0[4], self.mac.0[5], asker as u8, 1]);
+        let letters = self.post.collect(xid);
         for pause in ROM_PAUSES {
             let deadline = Instant::now() + Duration::from_secs(pause);
             let everybody = SocketAddrV4::new(Ipv4Addr::BROADCAST, SERVER_PORT);
             let discover = self.question(asker, xid, MessageType::Discover);
-            socket.send_to(&discover.encode(), everybody).map_err(failed)?;
-            let Some(offer) = hear(&socket, xid, MessageType::Offer, deadline) else { continue };
+            self.post.socket.send_to(&discover.encode(), everybody).map_err(failed)?;
+            let Some(offer) = hear(&letters, MessageType::Offer, deadline) else { continue };
             let mut request = self.question(asker, xid, MessageType::Request);
             request.options.set_address(option::REQUESTED_ADDRESS, offer.yiaddr);
             request.options.set_address(option::SERVER_ID, SERVER);
-            socket.send_to(&request.encode(), everybody).map_err(failed)?;
-            if let Some(ack) = hear(&socket, xid, MessageType::Ack, deadline) {
+            self.post.socket.send_to(&request.encode(), everybody).map_err(failed)?;
+            if let Some(ack) = hear(&letters, MessageType::Ack, deadline) {
                 return Ok((ack.yiaddr, ack.bootfile().unwrap_or_default()));
             }
         }
@@ -289,20 +286,52 @@ pub(crate) fn connect(from: Ipv4Addr, port: u16) -> std::io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// The server's answer to this question, among everybody's.
-fn hear(socket: &UdpSocket, xid: u32, kind: MessageType, deadline: Instant) -> Option<Packet> {
-    let mut bytes = [0; 1500];
+/// The server's answer to this question.
+fn hear(letters: &Receiver<Vec<u8>>, kind: MessageType, deadline: Instant) -> Option<Packet> {
     loop {
-        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        socket.set_read_timeout(Some(left)).ok()?;
-        let Ok(length) = socket.recv(&mut bytes) else { continue };
-        // The number first: reading a whole packet a thousand times for one that is ours is no work for a box.
-        if bytes.get(4..8) != Some(&xid.to_be_bytes()) {
-            continue;
-        }
-        let packet = Packet::parse(&bytes[..length]).ok();
+        let left = deadline.checked_duration_since(Instant::now())?;
+        let packet = Packet::parse(&letters.recv_timeout(left).ok()?).ok();
         if let Some(packet) = packet.filter(|packet| packet.message_type() == Some(kind)) {
             return Some(packet);
         }
+    }
+}
+
+/// The clients' DHCP port, for all boxes together: answers are broadcast, and a thousand sockets that each get all
+/// of them would keep the kernel busier than a thousand boxes do.
+pub(crate) struct Post {
+    socket: UdpSocket,
+    boxes: Mutex<HashMap<u32, Sender<Vec<u8>>>>,
+}
+
+impl Post {
+    /// Opens the port and hands answers out, until the last box is done.
+    pub(crate) fn open() -> Arc<Post> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        socket.set_broadcast(true).unwrap();
+        socket.bind_device(Some(b"c0")).unwrap();
+        socket.set_recv_buffer_size(8 << 20).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into()).unwrap();
+        let post = Arc::new(Post { socket: socket.into(), boxes: Mutex::default() });
+        let office = Arc::downgrade(&post);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 1500];
+            while let Some(post) = office.upgrade() {
+                let Ok(length) = post.socket.recv(&mut bytes) else { continue };
+                let xid = bytes.get(4..8).map(|octets| u32::from_be_bytes(octets.try_into().unwrap()));
+                let boxes = post.boxes.lock().unwrap();
+                if let Some(sender) = xid.and_then(|xid| boxes.get(&xid)) {
+                    let _ = sender.send(bytes[..length].to_vec());
+                }
+            }
+        });
+        post
+    }
+
+    fn collect(&self, xid: u32) -> Receiver<Vec<u8>> {
+        let (sender, receiver) = channel();
+        self.boxes.lock().unwrap().insert(xid, sender);
+        receiver
     }
 }

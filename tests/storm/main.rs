@@ -3,14 +3,19 @@
 //! Each box is a thread that does what firmware, iPXE, initrd and kernel do, in their order and with their
 //! patience; see [`machine`]. `BOOTWORKS_STORM=1000` makes the rack larger; `cargo xtask bench storm` does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that cannot go on says so by panicking, and what it measured on its output"
+)]
 
 mod field;
 mod machine;
 mod root;
 
 use field::Field;
-use machine::{Machine, Times};
+use machine::{Machine, Post, Times};
 use std::time::{Duration, Instant};
 
 /// Boxes in the ordinary run.
@@ -32,10 +37,12 @@ fn boxes() -> usize {
 
 /// Powers `count` boxes on within a second and waits until each of them has ended.
 fn power_on(field: &Field, count: usize) -> Vec<Result<Times, String>> {
+    field.enter();
+    let post = Post::open();
     let start = Instant::now();
     let threads: Vec<_> = (0..count)
         .map(|index| {
-            let machine = Machine::new(index, field);
+            let machine = Machine::new(index, field, &post);
             let late = Duration::from_millis((index * 997 % 1000) as u64);
             let body = move || {
                 std::thread::sleep(late.saturating_sub(start.elapsed()));
