@@ -310,7 +310,7 @@ impl Post {
         let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
         socket.set_broadcast(true).unwrap();
         socket.bind_device(Some(b"c0")).unwrap();
-        socket.set_recv_buffer_size(8 << 20).unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 16 << 20).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into()).unwrap();
         let post = Arc::new(Post { socket: socket.into(), boxes: Mutex::default() });

@@ -211,6 +211,17 @@ pub enum Event {
         /// The path it asked for.
         path: String,
     },
+    /// A client read from the root and paused, or has been reading for a minute.
+    RootRead {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// READ calls since the first one.
+        calls: u64,
+        /// Bytes that they asked for and that there were.
+        bytes: u64,
+        /// Paths of the files read last, the newest last.
+        last: Vec<String>,
+    },
     /// A client asked to mount a path and was not given it.
     RootRefused {
         /// The client's address.

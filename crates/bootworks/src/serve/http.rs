@@ -22,6 +22,8 @@ use axum::routing::{get, post};
 use model::api::Report;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
+use model::ladder::Rung;
+use model::question::{self, Question};
 use model::timeline::state::BoxView;
 use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
@@ -261,6 +263,24 @@ impl Service {
         Ok(sent?)
     }
 
+    /// Hashes of passwords go to the address that the box has; another box, and whoever has no lease here, gets
+    /// the rest. A box may speak over another of its NICs than it booted from: an address whose holder never
+    /// booted is taken for such a one.
+    fn keep_secrets(&self, of: Mac, peer: SocketAddr, answers: &mut BTreeMap<String, String>) {
+        let booted = |holder| {
+            let state = self.store.state(holder);
+            state.is_some_and(|state| state.rungs.contains_key(&Rung::ReportedNic))
+        };
+        if self.at(peer).is_some_and(|holder| holder == of || !booted(holder)) {
+            return;
+        }
+        let build = self.publications.current();
+        let secret = |question: &&Question| matches!(question.kind, question::Kind::Password { .. });
+        for question in build.line.questions.iter().filter(secret) {
+            answers.remove(&question.id);
+        }
+    }
+
     /// An agent of another build speaks another `model::api`, perhaps: that is worth a line in its timeline.
     fn notice_stranger(&self, report: &Report) {
         let ours = self.publications.current().outputs.build.clone();
@@ -276,7 +296,7 @@ impl Service {
     }
 }
 
-async fn report(State(service): Shared, body: Received) -> Answer {
+async fn report(State(service): Shared, ConnectInfo(peer): Peer, body: Received) -> Answer {
     let mut report: Report = read(body)?;
     if report.events.len() > EVENTS {
         let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
@@ -284,7 +304,10 @@ async fn report(State(service): Shared, body: Received) -> Answer {
     }
     service.notice_stranger(&report);
     report.events.iter_mut().for_each(clean);
-    Ok(json(&service.store.report(report).await?))
+    let of = report.of;
+    let mut orders = service.store.report(report).await?;
+    service.keep_secrets(of, peer, &mut orders.answers);
+    Ok(json(&orders))
 }
 
 /// What a box logs is shown on terminals and dashboards: no control character of it may act there.
@@ -338,10 +361,11 @@ async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(quer
     Ok(json(&service.store.entries(Some(of), after).await?))
 }
 
-async fn job(State(service): Shared, Path(mac): Path<String>) -> Answer {
+async fn job(State(service): Shared, ConnectInfo(peer): Peer, Path(mac): Path<String>) -> Answer {
     let of = box_of(&mac)?;
     let mut known = service.answers.clone();
     known.extend(service.store.answers(of));
+    service.keep_secrets(of, peer, &mut known);
     Ok(json(&service.publications.current().job(known)))
 }
 

@@ -32,6 +32,7 @@ mod socket;
 mod store;
 mod teller;
 mod tftp;
+mod watch;
 #[cfg(test)]
 mod whole;
 
@@ -95,6 +96,9 @@ pub(crate) struct Arguments {
     /// Answers for every box: a TOML or JSON file with `question = "answer"`
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Send an alarm for each stuck box to this address, a JSON object by HTTP POST
+    #[arg(long, value_name = "URL")]
+    alarm: Option<String>,
     /// Start boxes also where the proof says that they cannot boot
     #[arg(long)]
     ignore_proof: bool,
@@ -130,6 +134,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         Some(file) => answer::read(file, &folder.line().questions)?,
         None => Default::default(),
     };
+    let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
     let ears = Ears::bind(&interface, &network, arguments.http_port)?;
@@ -149,6 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         network,
         publications,
         answers,
+        alarm,
         state,
         ports: if arguments.tftp_single_port { tftp::Ports::One } else { tftp::Ports::Many },
         audience: if arguments.json { Audience::Program } else { Audience::Person },
@@ -170,6 +176,7 @@ struct Setting {
     network: Network,
     publications: Publications,
     answers: std::collections::BTreeMap<String, String>,
+    alarm: Option<watch::Alarm>,
     state: PathBuf,
     ports: tftp::Ports,
     audience: Audience,
@@ -232,7 +239,7 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, interface, ports, .. } = setting;
+    let Setting { counter, network, publications, answers, alarm, interface, ports, .. } = setting;
     let (dhcp, tftp, http, nfs, more) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let (seen, sights) = unbounded_channel();
@@ -289,6 +296,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
     servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), seen.clone())));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
+    servers.spawn(watch::watch(service.clone(), alarm));
     servers.spawn(http::serve(http, service));
     Ok(servers)
 }

@@ -8,7 +8,7 @@ use model::failure::{Explain as _, Result};
 use model::line::Dhcp;
 use model::rivals::{Offer, Rivals};
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 use wire::dhcp::option::{self, MessageType};
@@ -60,6 +60,8 @@ pub(crate) async fn watch(socket: std::net::UdpSocket, watch: Watch) -> Result<I
             }
             received = socket.recv_from(&mut bytes) => {
                 let length = match received {
+                    // Our own broadcasts come back to us, by the thousand when a rack is powered on.
+                    Ok((_, from)) if from.ip() == IpAddr::V4(watch.server) => continue,
                     Ok((length, _)) => length,
                     Err(error) if error.kind() == std::io::ErrorKind::NetworkDown => continue,
                     Err(error) => return Err(error).or_fail(what),
