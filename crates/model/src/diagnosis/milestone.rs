@@ -233,6 +233,8 @@ pub(super) const HARMLESS: &[&str] = &[
     "remount-ro",
     "errors=remount",
     "audit",
+    "tainting kernel",
+    "taints kernel",
     "i2c i2c",
     "libkmod",
     "fsck",

@@ -5,7 +5,7 @@ use super::Evidence;
 use super::clean::{Cleaned, message};
 use super::milestone::{Begins, MILESTONES, OPENINGS, Phase, SYSTEMS};
 use super::shape::Capture;
-use super::watch::{Meaning, Stamps, Watch, has_any};
+use super::watch::{Meaning, Stamps, Watch};
 use crate::catalogue::{Stage, System};
 use crate::ladder::Rung;
 use std::collections::BTreeMap;
@@ -84,11 +84,11 @@ impl Boot {
         let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
         self.note_openings(&meanings);
         let evidence = || Evidence::of(number, &line.text[start..]);
-        self.climb(&meanings, line, &evidence);
+        self.climb(watch, &meanings, line, &evidence);
         for (place, captures) in sights {
             for meaning in &watch.watched[place].meanings {
-                if let Meaning::Sign { stage, cause, sign } = *meaning
-                    && !has_any(&line.folded, stage.causes()[cause].signs[sign].unless)
+                if let Meaning::Sign { stage, cause, sign, unless } = *meaning
+                    && !watch.is_voided(unless, &line.folded)
                 {
                     note(self.open.entry((stage, cause, sign)), number, &evidence, &captures);
                 }
@@ -97,7 +97,9 @@ impl Boot {
         }
         self.note_odd(&meanings, &evidence);
         self.last_line = number;
-        self.last_text = number;
+        if !is_remark(&line.text) {
+            self.last_text = number;
+        }
         ended
     }
 
@@ -125,11 +127,17 @@ impl Boot {
     }
 
     /// A milestone raises the rung, and takes back what can no longer have stopped the boot.
-    fn climb(&mut self, meanings: &[Meaning], line: &Cleaned, evidence: &impl Fn() -> Evidence) {
+    fn climb(
+        &mut self,
+        watch: &Watch,
+        meanings: &[Meaning],
+        line: &Cleaned,
+        evidence: &impl Fn() -> Evidence,
+    ) {
         for meaning in meanings {
-            let Meaning::Milestone(row) = meaning else { continue };
-            let milestone = &MILESTONES[*row];
-            if has_any(&line.folded, milestone.unless) {
+            let Meaning::Milestone { row, unless } = *meaning else { continue };
+            let milestone = &MILESTONES[row];
+            if watch.is_voided(unless, &line.folded) {
                 continue;
             }
             if self.rung.as_ref().is_none_or(|(rung, _)| *rung <= milestone.rung) {
@@ -138,7 +146,10 @@ impl Boot {
             self.odd = None;
             if !milestone.heals.is_empty() {
                 self.fatal = None;
-                self.open.retain(|(stage, _, _), _| !milestone.heals.contains(stage));
+                self.open.retain(|(stage, cause, _), _| {
+                    let until = stage.causes()[*cause].until.unwrap_or(*stage);
+                    !milestone.heals.contains(&until)
+                });
             }
         }
     }
@@ -155,6 +166,11 @@ impl Boot {
             self.odd.get_or_insert_with(evidence);
         }
     }
+}
+
+/// Whether a person wrote this line below the log: `(nothing more for ten minutes)`.
+fn is_remark(text: &str) -> bool {
+    text.starts_with('(') && text.ends_with(')') && text.contains(' ')
 }
 
 fn note<K: Ord>(
