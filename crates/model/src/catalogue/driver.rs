@@ -25,6 +25,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("maybe the ethernet card is not supported by the kernel"),
     ],
     clues: &[
+            excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
         excludes("IP-Config: {interface} hardware address", "an interface is there, and so is its driver"),
         excludes("{interface} NIC Link is Up", "an interface is there, and so is its driver"),
         excludes("{interface}: Link is up", "an interface is there, and so is its driver"),
@@ -115,6 +116,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("udhcpc: SIOCGIFINDEX: No such device"),
         ],
         clues: &[
+            supports(":{rest} eth{number:number}:", "a card appears"),
             supports("renamed from eth{number:number}", "a card appears"),
             supports("NIC Link is Up", "a card appears"),
             supports("Link is up", "a card appears"),
@@ -246,7 +248,9 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("Module {module} not found in directory /lib/modules/{release}").says("The module {module} is not among those of the running kernel {release}."),
             usual("lib/modules/{release} is missing"),
         ],
-        clues: &[excludes("{host} login:", "the system came up")],
+        clues: &[
+            supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),
+            supports("Failed to start Load Kernel Modules", "modules that the system wants are not there"),excludes("{host} login:", "the system came up")],
         fixes: &[
             fix("put kernel, initrd and root of one release on the server, together"),
             fix_on(Line, "`bootworks build` makes all three of one release; no file of it may be exchanged by hand"),

@@ -189,10 +189,14 @@ pub const CAUSES: &[Cause] = &[
             usual("Missing modules (cat /proc/modules; ls /dev)"),
         ],
         clues: &[
-            excludes("Attached SCSI disk", "the disk is there"),
-            excludes("nvme0n1: p1", "the disk is there"),
-            excludes("sda: sda1", "the disk is there"),
-            excludes("vda: vda1", "the disk is there"),
+            against("Attached SCSI disk", "the disk is there"),
+            against("nvme0n1: p1", "the disk is there"),
+            against("sda: sda1", "the disk is there"),
+            against("vda: vda1", "the disk is there"),
+            supports("linux_raid_member", "the root is on a RAID that is not assembled"),
+            supports("Module raid1 not found", "the root is on a RAID that is not assembled"),
+            supports("crypto_LUKS", "the root is encrypted, and not opened"),
+            supports("LVM2_member", "the root is on LVM that is not active"),
             against("http", "the root is on the network"),
             against("No root device specified", "no root is named"),
             against("remapped NVMe", "the firmware hides the disk"),
@@ -311,7 +315,6 @@ pub const CAUSES: &[Cause] = &[
             usual("Device '{interface}' does not exist")
                 .says("The configuration names {interface}, which is called otherwise here."),
             usual("Bringing up interface {interface}: {:any}FAILED"),
-            trace("renamed from eth{number:number}"),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

@@ -231,6 +231,8 @@ pub const CAUSES: &[Cause] = &[
         id: "bootif-unmatched",
         sentence: "No interface has the MAC that BOOTIF names.",
         signs: &[
+            proof("bootif_connection.nmconnection{:any}failed to load connection"),
+            proof("bootif_connection.nmconnection'{:any}: failed to load connection"),
             proof("for interface with MAC address {mac} to become available")
                 .says("No interface with the MAC {mac}, which BOOTIF names, appeared."),
             proof("no interface with MAC {mac}").says("No interface has the MAC {mac}, which BOOTIF names."),

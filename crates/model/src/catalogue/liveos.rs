@@ -57,12 +57,18 @@ pub const CAUSES: &[Cause] = &[
         id: "readonly-root",
         sentence: "The root is read-only and nothing writable is above it: services fail.",
         signs: &[
+            proof("snapshots: Invalidating snapshot")
+                .says("The live root's writable layer in memory is used up, and the root became read-only."),
             usual("{file}: Read-only file system").says("The root is read-only: {file} cannot be written."),
             usual("Read-only file system"),
             trace("Failed to start Create Volatile Files"),
         ],
         clues: &[
-            excludes("EXT4-fs error", "the disk has errors, and was made read-only for it"),
+            excludes("EXT4-fs error (device sd{disk})", "the disk has errors, and was made read-only for it"),
+            excludes(
+                "EXT4-fs error (device nvme{disk})",
+                "the disk has errors, and was made read-only for it",
+            ),
             excludes("I/O error, dev", "the disk has errors, and was made read-only for it"),
             excludes("{file}: write-protected", "the medium is write-protected"),
             supports("[FAILED] Failed to start", "services fail"),
@@ -77,7 +83,7 @@ pub const CAUSES: &[Cause] = &[
             ),
             fix("tmpfs on /tmp and /var at the least (fstab, `systemd.volatile=state`)"),
         ],
-        hides: &["unit-timeout"],
+        hides: &["unit-timeout", "disk-io-error"],
         decide: "`findmnt /`: ro or rw, overlay or not",
         sources: &["https://github.com/systemd/systemd/issues/5562"],
         ..BLANK

@@ -187,6 +187,9 @@ pub const CAUSES: &[Cause] = &[
         id: "nfs-version-mismatch",
         sentence: "Client and server have no NFS version in common.",
         signs: &[
+            proof("requested NFS version {version} which isn't supported")
+                .says("The client asks for NFS version {version}, which the server does not have."),
+            usual("mount.nfs: Protocol family not supported"),
             usual("Root-NFS: Server returned error -93"),
             usual("mount.nfs: Protocol not supported"),
             usual("V2 NULL Call"),

@@ -64,6 +64,7 @@ pub const CAUSES: &[Cause] = &[
         id: "disk-driver-missing",
         sentence: "No disk is seen: the driver of its controller is missing, or no longer knows this one.",
         signs: &[
+            trace("RAID bus controller"),
             usual("No disk drive was detected"),
             usual("No disks were detected"),
             proof("No disks found"),
@@ -87,7 +88,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("Attached SCSI disk", "a disk is there"),
             excludes("remapped NVMe", "the firmware hides it"),
             excludes("FW now in Ready state", "the controller has its driver"),
-            supports("RAID bus controller", "there is a RAID controller"),
+            supports("Attached SCSI removable disk", "only removable media are seen"),
         ],
         fixes: &[
             fix_on(Line, "`bootworks check` names the driver and its package"),
@@ -168,6 +169,7 @@ pub const CAUSES: &[Cause] = &[
         id: "disk-wrong-selected",
         sentence: "The system went to another disk than the one the machine boots from.",
         signs: &[
+            usual("Disk '{disk}' in part command is not partitioned").says("The installation wants {disk}, which is not the disk that is meant."),
             usual("cause: disk-wrong-selected"),
             proof("is not the disk that the plan was made for"),
             usual("Installing to /dev/{disk} ({model:any}USB{:any})"),

@@ -29,7 +29,7 @@ pub(super) fn judge(boot: &Boot) -> Verdict {
     let mut candidates = candidates(boot);
     candidates.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.confidence.total_cmp(&a.confidence)));
     let has_noise_only = candidates.iter().all(|it| it.cause.kind == Kind::Noise);
-    if !has_noise_only || went_on_after(boot, &candidates) {
+    if !has_noise_only || (boot.rung.is_some() && boot.fatal.is_none()) {
         candidates.retain(|it| it.cause.kind != Kind::Noise);
     }
     if !candidates.is_empty() {
@@ -52,11 +52,6 @@ fn is_far(rung: Rung) -> bool {
 
 fn earlier<'a>(odd: Option<&'a Evidence>, fatal: &'a Evidence) -> &'a Evidence {
     odd.filter(|odd| odd.line < fatal.line).unwrap_or(fatal)
-}
-
-/// Whether the boot reached something after the last line of these.
-fn went_on_after(boot: &Boot, candidates: &[Candidate]) -> bool {
-    boot.rung.as_ref().is_some_and(|(_, proof)| candidates.iter().all(|it| it.line() < proof.line))
 }
 
 /// A cause that some line speaks for.
@@ -163,7 +158,10 @@ impl Candidate<'_> {
         let is_before = self.line() <= other.line();
         let is_symptom = other.cause.kind == Kind::Symptom
             && (self.cause.kind == Kind::Root || self.line() < other.line());
-        is_before && (self.cause.hides.contains(&other.cause.id) || is_symptom)
+        // What proves itself may do so late, when somebody looked: `arping` after the transfers that failed.
+        let is_proven = self.signs.first().is_some_and(|(sign, _)| sign.weight == Weight::Proof);
+        let hides = self.cause.hides.contains(&other.cause.id);
+        (hides && (is_before || is_proven)) || (is_before && is_symptom)
     }
 
     fn as_consequence(&self) -> Consequence {

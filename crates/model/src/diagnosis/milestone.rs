@@ -96,6 +96,7 @@ pub(super) const MILESTONES: &[Milestone] = &[
     at(Rung::ControllerSpoke, SYSTEM, "Startup finished in {:any} = {time}"),
     at(Rung::ControllerSpoke, SYSTEM, "{host} login:"),
     at(Rung::ControllerSpoke, SYSTEM, "Cloud-init v. {version} finished at"),
+    at(Rung::ImageWritten, NONE, "Successfully written"),
     at(Rung::BootLoaderInstalled, &[Stage::Bootloader], "Installation finished. No error reported"),
     at(Rung::PoweredOff, NONE, "reboot: Power down"),
 ];
