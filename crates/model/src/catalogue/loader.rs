@@ -30,12 +30,15 @@ pub const CAUSES: &[Cause] = &[
         id: "ipxe-no-device",
         sentence: "iPXE has no driver for the network card, and found none that the firmware left to it.",
         signs: &[
-            proof("No more network devices"),
+            usual("No more network devices"),
             usual("no such network device"),
             proof("No network devices"),
             ipxe("2c1620"),
         ],
-        clues: &[against("Link status: Down", "a card is there, without link")],
+        clues: &[
+            excludes("Configuring (net{number:number}", "a card is there"),
+            excludes("Link:up", "a card is there"),
+            excludes("Waiting for link-up on", "a card is there"),against("Link status: Down", "a card is there, without link")],
         fixes: &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS)"),
             fix("or take an iPXE with all drivers (ipxe.efi, ipxe.pxe of a full build)"),
