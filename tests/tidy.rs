@@ -282,7 +282,13 @@ fn causes_named(text: &str) -> Vec<(usize, String)> {
                 .map(|(place, it)| place + it.len())
                 .collect()
         };
-        let ids = places.into_iter().filter_map(|place| line[place..].split('"').next());
+        let is_id = |text: &&str| {
+            let is_part = |part: &str| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            };
+            text.contains('-') && text.split('-').all(is_part)
+        };
+        let ids = places.into_iter().filter_map(|place| line[place..].split('"').next()).filter(is_id);
         named.extend(ids.map(|id| (at + 1, id.to_owned())));
         in_list &= !line.trim_end().ends_with("];");
     }

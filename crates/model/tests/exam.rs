@@ -2,6 +2,7 @@
 //! them (`held-out`) were never looked at while the catalogue was written; see testdata/exam/README.md.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads its files")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use model::catalogue;
 use model::diagnosis::{Verdict, diagnose};

@@ -110,7 +110,7 @@ pub const CAUSES: &[Cause] = &[
             trace("DHCPDISCOVER on {interface} to 255.255.255.255 port 67 interval"),
             trace("DHCP requests {:any} timed out"),
             usual("port is blocked by spanning tree"),
-            usual("entered blocking state").unless(&["br0", "docker", "virbr", "veth"]),
+            trace("entered blocking state"),
             trace("SIOCGIFFLAGS"),
         ],
         clues: &[
@@ -156,12 +156,14 @@ pub const CAUSES: &[Cause] = &[
             usual("no link detected"),
             usual("Waiting for {interface} to get link").at_the_end(),
             usual("{interface}: carrier lost").at_the_end(),
-            usual("NIC Link is Down"),
+            trace("NIC Link is Down"),
         ],
         clues: &[
             excludes("no devices to configure", "there is no interface"),
             against("unsupported SFP", "the driver refuses the module in the port"),
             excludes("IP-Config: {interface} complete", "an interface has its address"),
+            excludes("lease of {ip} obtained", "an interface has its address"),
+            excludes("DHCPv4 address {ip}", "an interface has its address"),
         ],
         fixes: &[
             fix("plug the cable into the port that boots, and look at its link LED"),

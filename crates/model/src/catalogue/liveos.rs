@@ -104,7 +104,10 @@ pub const CAUSES: &[Cause] = &[
             usual("A start job is running for Wait for Network"),
             usual("Event loop failed: Connection timed out"),
         ],
-        clues: &[excludes("Cannot find device", "an interface has another name")],
+        clues: &[
+            excludes("Cannot find device", "an interface has another name"),
+            excludes("{host} login:", "the system came up all the same"),
+        ],
         fixes: &[
             fix_on(Ubuntu, "netplan: `optional: true` for every port without a cable"),
             fix("or wait for one only: `systemd-networkd-wait-online --any`, by a drop-in"),

@@ -188,7 +188,7 @@ pub enum Look {
     Anywhere(&'static str),
     /// The same, and nothing comes after this line.
     AtTheEnd(&'static str),
-    /// The same, at least so many times in one boot.
+    /// The same, at least so many times one after the other in one boot, with the same at its blanks.
     Times(u32, &'static str),
     /// An iPXE error by the first six digits of its code; the last two depend on the platform.
     Ipxe(&'static str),

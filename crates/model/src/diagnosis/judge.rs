@@ -99,7 +99,7 @@ fn holds(sign: &Sign, sight: &Sight, boot: &Boot) -> bool {
     match sign.line {
         Look::Anywhere(_) | Look::Ipxe(_) => true,
         Look::AtTheEnd(_) => sight.last_line == boot.last_text,
-        Look::Times(times, _) => sight.first.times >= u64::from(times),
+        Look::Times(times, _) => sight.repeats >= times,
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) struct Sight {
     pub(super) last_line: u64,
     /// What stood at the shape's blanks there.
     pub(super) captures: Vec<Capture>,
+    /// The most times that it came one after the other with the same at its blanks.
+    pub(super) repeats: u32,
+    last: Vec<Capture>,
+    run: u32,
 }
 
 /// One boot, as far as it was read.
@@ -183,8 +187,20 @@ fn note<K: Ord>(
         .and_modify(|sight| {
             sight.first.times += 1;
             sight.last_line = number;
+            sight.run = if sight.last == captures { sight.run + 1 } else { 1 };
+            sight.repeats = sight.repeats.max(sight.run);
+            if sight.last != captures {
+                sight.last = captures.to_vec();
+            }
         })
-        .or_insert_with(|| Sight { first: evidence(), last_line: number, captures: captures.to_vec() });
+        .or_insert_with(|| Sight {
+            first: evidence(),
+            last_line: number,
+            captures: captures.to_vec(),
+            repeats: 1,
+            last: captures.to_vec(),
+            run: 1,
+        });
 }
 
 impl Evidence {
