@@ -143,8 +143,11 @@ fn findings(boot: &Boot, candidates: Vec<Candidate<'_>>) -> Vec<Finding> {
     rest.sort_by_key(Candidate::line);
     for candidate in rest {
         let parent = roots.iter().position(|(root, _)| root.explains(&candidate)).unwrap_or(0);
-        if let Some((_, consequences)) = roots.get_mut(parent) {
-            consequences.push(candidate.as_consequence());
+        let consequence = candidate.as_consequence();
+        if let Some((_, consequences)) = roots.get_mut(parent)
+            && consequences.iter().all(|other: &Consequence| other.evidence.line != consequence.evidence.line)
+        {
+            consequences.push(consequence);
         }
     }
     let system = boot.systems.iter().max_by_key(|(_, times)| **times).map(|(system, _)| *system);

@@ -155,6 +155,7 @@ pub(super) const SYSTEMS: &[(System, &str)] = &[
     (System::Ubuntu, "subiquity"),
     (System::Ubuntu, "casper"),
     (System::Debian, "debian"),
+    (System::Debian, "Begin: Running /scripts"),
     (System::Dracut, "dracut"),
     (System::Dracut, "anaconda"),
     (System::Dracut, "Red Hat"),
