@@ -2,11 +2,15 @@
 
 mod build;
 mod check;
+mod hardware;
 mod line_folder;
 mod new;
+mod pci_names;
+mod profiles;
 mod rehearse;
 mod report;
 mod serve;
+mod which;
 
 use clap::{Parser, Subcommand};
 use model::failure::Result;
@@ -31,6 +35,10 @@ enum Command {
     Build(build::Arguments),
     /// Prove that the live OS has every driver the line's hardware needs
     Check(check::Arguments),
+    /// Make hardware profiles and show them
+    Hardware(hardware::Arguments),
+    /// Say which package has a module, a device's driver or a firmware file
+    Which(which::Arguments),
     /// Take a virtual box from power-on to a finished appliance
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
@@ -56,6 +64,8 @@ fn run(command: Command) -> Result<Ending> {
         Command::Lock(arguments) => build::lock(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Hardware(arguments) => hardware::run(&arguments),
+        Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),

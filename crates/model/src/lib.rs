@@ -20,6 +20,7 @@ pub mod proof;
 
 pub mod api;
 pub mod boot;
+pub mod catalogue;
 pub mod ladder;
 pub mod timeline;
 

@@ -75,7 +75,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .because("it makes a private network, and the build configures packages in a root of their own")
             .hint("run the same command with `sudo`"));
     }
-    let outputs = build::build(line.folder())?.into_outputs();
+    let outputs = match build::build(line.folder())? {
+        build::made::Outcome::Made(made) => made.into_outputs(),
+        build::made::Outcome::Uncovered(uncovered) => return Ok(build::refuse(&uncovered, arguments.json)),
+    };
     let folder = new_folder(&line.rehearsals())?;
     let chassis = Chassis {
         accelerator: accelerator::probe(
