@@ -89,6 +89,11 @@ fn profiles(line: &Path, named: &[String], hardware: &Hardware) -> Result<Vec<Pr
     if !named.is_empty() {
         return named.iter().map(|name| profiles::open(name)).collect();
     }
+    if !line.exists() {
+        return Err(Failure::new(format!("there is no line in `{}`", line.display()))
+            .because("there is no such folder")
+            .hint("`bootworks new DIR` makes a line"));
+    }
     let own = profiles::of_line(line, hardware)?;
     if own.is_empty() {
         let folder = line.join(profiles::FOLDER);
@@ -164,20 +169,20 @@ mod tests {
             live OS: kernel 6.1.0-49-cloud-amd64 from linux-image-cloud-amd64
 
             r740
-              ok       storage 8086:8d02 ahci+sd_mod   Intel C610 [AHCI mode]
+              ok       storage 8086:8d02 ahci          Intel C610 [AHCI mode]
               ok       storage 144d:a808 nvme (kernel) Samsung
               MISSING  network 14e4:165f tg3           Broadcom NetXtreme BCM5720
                        not in linux-image-cloud-amd64; linux-image-amd64 has it
 
             notes
               matched by what is known of the device, and certain only if the rest fits:
-                  ahci, nvme
+              ahci, nvme
 
             to change in line.toml [live], then `bootworks lock` and `bootworks build`
               kernel = "linux-image-amd64" (for tg3)
 
             not proven here: that the drivers work with the cards' own firmware, cabling,
-                VLANs, settings of switch and BIOS, Secure Boot policy
+                             VLANs, settings of switch and BIOS, Secure Boot policy
             NOT covered: 1 of 3 network and storage devices lack something"#]]
         .assert_eq(&table(&live, &checked, Colour::Plain).join("\n"));
     }

@@ -3,14 +3,12 @@
 
 use crate::serve::boxes;
 use crate::{Ending, profiles, report};
+use model::columns::{WIDTH, cut};
 use model::failure::{Failure, Result};
 use model::hardware::DeviceClass;
 use model::profile::import::{self, Imported};
 use model::profile::{Device, Known, Profile, of_inventory, shipped, written};
 use std::path::{Path, PathBuf};
-
-/// Columns of a console.
-const WIDTH: usize = 79;
 
 /// Arguments of `hardware`.
 #[derive(clap::Args)]
@@ -91,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 fn scan(scan: &Scan) -> Result<Imported> {
-    let inventory = linux::inventory::read(&scan.sysfs, boot_mac(&scan.sysfs));
+    let inventory = linux::inventory::read_devices(&scan.sysfs, boot_mac(&scan.sysfs));
     if inventory.devices.is_empty() {
         return Err(Failure::new(format!("no device is recognised below {}", scan.sysfs.display()))
             .because("no file sys/bus/*/devices/*/modalias is there")
@@ -255,10 +253,7 @@ fn table(profile: &Profile) -> Vec<String> {
         let boots = if device.boots { '>' } else { ' ' };
         let known = if device.known() == Known::InPart { "?" } else { " " };
         let line = format!("{boots} {class} {:<9}{known} {times}{}", device_id(device), device.name);
-        lines.push(match line.chars().count() > WIDTH {
-            true => line.chars().take(WIDTH - 1).chain(['…']).collect(),
-            false => line.trim_end().to_owned(),
-        });
+        lines.push(cut(line.trim_end(), WIDTH));
     }
     let rest = devices.iter().filter(|device| !deciding(device)).count();
     if rest > 0 {

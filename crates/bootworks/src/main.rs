@@ -2,6 +2,8 @@
 
 mod build;
 mod check;
+mod diagnose;
+mod explain;
 mod hardware;
 mod line_folder;
 mod new;
@@ -35,6 +37,10 @@ enum Command {
     Build(build::Arguments),
     /// Prove that the live OS has every driver the line's hardware needs
     Check(check::Arguments),
+    /// Say why a boot or an installation failed, from its log
+    Diagnose(diagnose::Arguments),
+    /// Show what is known of a cause
+    Explain(explain::Arguments),
     /// Make hardware profiles and show them
     Hardware(hardware::Arguments),
     /// Say which package has a module, a device's driver or a firmware file
@@ -64,6 +70,8 @@ fn run(command: Command) -> Result<Ending> {
         Command::Lock(arguments) => build::lock(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Hardware(arguments) => hardware::run(&arguments),
         Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),

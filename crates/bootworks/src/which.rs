@@ -1,5 +1,5 @@
 //! `bootworks which`: the package that has a module, the driver of a device or a firmware file, and whether the line
-//! has it. The answer is `model::catalogue`'s.
+//! has it. The answer is `model::suite`'s.
 
 use crate::build::store::Store;
 use crate::build::suite;
@@ -24,8 +24,8 @@ pub(crate) struct Arguments {
 /// `bootworks which`: exit code 1 where no package has it.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let line = line_folder::open(&arguments.line)?;
-    let catalogue = suite::catalogue(&line, &Store::open()?)?;
-    let answer = catalogue.answer(&arguments.query);
+    let suite = suite::suite(&line, &Store::open()?)?;
+    let answer = suite.answer(&arguments.query);
     if arguments.json {
         report::say(&serde_json::to_string(&answer).or_fail(|| "cannot write JSON".into())?);
     } else {

@@ -28,7 +28,8 @@ const OF_UBUNTU: &str = "linux-firmware";
 /// is in them is kept in the store. `own` is apt for the recipe as it is.
 pub(super) fn look(recipe: &Recipe, host: &Host, own: &(Apt, Index), store: &Store) -> Result<Vec<Package>> {
     let (apt, index) = own;
-    let is_firmware = |name: &str| name.starts_with("firmware-") || name == OF_UBUNTU;
+    let is_firmware =
+        |name: &str| (name.starts_with("firmware-") && !name.ends_with("-doc")) || name == OF_UBUNTU;
     let names: BTreeSet<String> = index.newest(is_firmware).into_keys().map(str::to_owned).collect();
     let mut packages = apt.candidates(&names, index, "the suite's firmware")?;
     let component = sources::firmware_component(&recipe.suite);
@@ -39,6 +40,8 @@ pub(super) fn look(recipe: &Recipe, host: &Host, own: &(Apt, Index), store: &Sto
     let small = |package: &&Package| package.bytes <= SMALL && !kept(store, package).exists();
     let small: Vec<Package> = packages.iter().filter(small).cloned().collect();
     read_packages(small, store)?;
+    // Some are called so and bring firmware for what is no part of a server, from another place.
+    packages.retain(|package| std::fs::metadata(kept(store, package)).map_or(true, |kept| kept.len() > 0));
     packages.sort();
     Ok(packages)
 }

@@ -87,12 +87,10 @@ pub(crate) fn refuse(uncovered: &Uncovered, json: bool) -> Ending {
     } else {
         proof_report::table(live, checked, check::colour()).iter().for_each(|line| report::say(line));
     }
-    report::note(
-        "the line is not built: its live OS cannot boot all of its hardware (hint: change line.toml as above, or",
-    );
-    report::note(
-        "say in [[hardware.exception]] why the line does without a device); what was built before is as it was",
-    );
+    let refusal = Failure::new("the line is not built")
+        .because("its live OS cannot boot all of its hardware; what was built before is as it was")
+        .hint("change line.toml as above, or say in [[hardware.exception]] why the line does without a device");
+    report::note(&refusal.report());
     Ending::No
 }
 

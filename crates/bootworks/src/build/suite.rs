@@ -4,9 +4,9 @@ use super::package::Opened;
 use super::store::Store;
 use super::{drivers, fetch, firmware, read_lock};
 use crate::line_folder::LineFolder;
-use model::catalogue::{Catalogue, KernelPackage};
 use model::failure::{Failure, Result};
 use model::lock::{self, Lock, Section};
+use model::suite::{KernelPackage, Suite};
 use std::collections::BTreeMap;
 use wire::deb::{dependency_names, stanzas};
 
@@ -50,7 +50,7 @@ fn has_modules(name: &str) -> bool {
 }
 
 /// All that the line's lock knows of its suite. Packages are fetched only where no index of them is kept.
-pub(crate) fn catalogue(line: &LineFolder, store: &Store) -> Result<Catalogue> {
+pub(crate) fn suite(line: &LineFolder, store: &Store) -> Result<Suite> {
     let Some(lock) = read_lock(line.folder())? else {
         return Err(Failure::new(format!("the line in {} has no {}", line.folder().display(), lock::FILE))
             .because("which packages the suite has is known from it")
@@ -61,7 +61,7 @@ pub(crate) fn catalogue(line: &LineFolder, store: &Store) -> Result<Catalogue> {
         .packages
         .retain(|package| !(has_modules(&package.name) && drivers::is_kept(&package.sha256, &store.index())));
     fetch::fetch(&Lock { index: wanted, ..Lock::default() }, store)?;
-    Ok(Catalogue {
+    Ok(Suite {
         kernels: kernels(&lock.index, store)?,
         firmware: firmware::known_index(&lock.firmware, &line.line().live.recipe, store),
         locked: lock.live.packages.iter().map(|package| package.name.clone()).collect(),

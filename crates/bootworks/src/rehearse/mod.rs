@@ -8,6 +8,7 @@ mod console;
 mod course;
 mod fault;
 mod machine;
+mod models;
 mod network;
 mod qmp;
 mod server;
@@ -75,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .because("it makes a private network, and the build configures packages in a root of their own")
             .hint("run the same command with `sudo`"));
     }
+    models::check(&hardware)?;
     let outputs = match build::build(line.folder())? {
         build::made::Outcome::Made(made) => made.into_outputs(),
         build::made::Outcome::Uncovered(uncovered) => return Ok(build::refuse(&uncovered, arguments.json)),

@@ -3,6 +3,7 @@
 //! What is missing stands last, where the eye is; what the proof cannot know is said each time.
 
 use super::{Finding, LiveOs, Place, Proof, Status};
+use crate::columns::{WIDTH, cut, wrapped};
 use crate::hardware::DeviceClass;
 use crate::modules::pattern::Fit;
 use crate::profile::Profile;
@@ -11,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What no proof of this kind knows.
 pub const NOT_PROVEN: &str = "that the drivers work with the cards' own firmware, cabling, VLANs, settings of switch and BIOS, Secure Boot policy";
 
-/// Columns of a console.
-const WIDTH: usize = 79;
+/// What stands before a word on a device, below its line.
+const BELOW: &str = "           ";
 
 /// A profile and its proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,13 @@ pub fn table(live: &LiveOs, checked: &[Checked], colour: Colour) -> Vec<String> 
         if counting.is_empty() {
             lines.push("  no network and no storage device is in this profile".into());
         }
-        for finding in counting {
-            lines.extend(device_lines(live, finding, width, colour));
+        for (at, finding) in counting.iter().enumerate() {
+            lines.push(device_line(finding, width, colour));
+            // Of several in a row that lack the same, it is said once, below the last.
+            let words = below(live, finding);
+            if counting.get(at + 1).is_none_or(|next| below(live, next) != words) {
+                lines.extend(words.iter().flat_map(|words| wrapped(BELOW, words)));
+            }
         }
     }
     let findings: Vec<&Finding> = checked
@@ -67,7 +73,7 @@ pub fn table(live: &LiveOs, checked: &[Checked], colour: Colour) -> Vec<String> 
         &fixes(&findings),
     ));
     lines.push(String::new());
-    lines.extend(wrapped(&format!("not proven here: {NOT_PROVEN}"), 0, 4));
+    lines.extend(wrapped("not proven here: ", NOT_PROVEN));
     lines.push(painted(verdict(&findings), checked.iter().all(|checked| checked.proof.covered), colour));
     lines
 }
@@ -100,7 +106,7 @@ fn verdict(findings: &[&Finding]) -> String {
     }
 }
 
-fn device_lines(live: &LiveOs, finding: &Finding, width: usize, colour: Colour) -> Vec<String> {
+fn device_line(finding: &Finding, width: usize, colour: Colour) -> String {
     let class = if finding.class == DeviceClass::Ethernet { "network" } else { "storage" };
     let id = finding.id.as_deref().unwrap_or(&finding.modalias);
     let head = format!(
@@ -109,14 +115,17 @@ fn device_lines(live: &LiveOs, finding: &Finding, width: usize, colour: Colour) 
         drivers_words(finding),
         finding.name
     );
-    let mut lines = vec![painted(cut(head.trim_end()), !finding.lacks(), colour)];
-    if finding.status != Status::Covered {
-        lines.extend(wrapped(&reason(live, finding), 11, 11));
+    painted(cut(head.trim_end(), WIDTH), !finding.lacks(), colour)
+}
+
+/// What stands below a device that is not covered: why, and why the line takes it.
+fn below(live: &LiveOs, finding: &Finding) -> Vec<String> {
+    if finding.status == Status::Covered {
+        return Vec::new();
     }
-    if let Some(exception) = &finding.exception {
-        lines.extend(wrapped(&format!("the line does without it: {exception}"), 11, 11));
-    }
-    lines
+    let exception = finding.exception.as_ref();
+    let exception = exception.map(|reason| format!("the line does without it: {reason}"));
+    std::iter::once(reason(live, finding)).chain(exception).collect()
 }
 
 fn status_word(finding: &Finding) -> &'static str {
@@ -133,7 +142,10 @@ fn drivers_words(finding: &Finding) -> String {
     if finding.drivers.is_empty() {
         return "-".to_owned();
     }
-    let drivers = finding.drivers.join("+");
+    // The disks' own driver is the same behind every controller.
+    let drivers: Vec<&str> =
+        finding.drivers.iter().map(String::as_str).filter(|name| *name != "sd_mod").collect();
+    let drivers = if drivers.is_empty() { finding.drivers.join("+") } else { drivers.join("+") };
     match (finding.status, finding.place) {
         (Status::Covered, Place::Builtin) => format!("{drivers} (kernel)"),
         (Status::Covered, Place::Root) => format!("{drivers} (root)"),
@@ -246,15 +258,8 @@ fn section(title: &str, entries: &[String]) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = vec![String::new(), title.to_owned()];
-    lines.extend(entries.iter().flat_map(|entry| wrapped(entry, 2, 6)));
+    lines.extend(entries.iter().flat_map(|entry| wrapped("  ", entry)));
     lines
-}
-
-fn cut(line: &str) -> String {
-    match line.chars().count() > WIDTH {
-        true => line.chars().take(WIDTH - 1).chain(['…']).collect(),
-        false => line.to_owned(),
-    }
 }
 
 /// Red where it is bad, on a terminal (ECMA-48 §8.3.117).
@@ -263,21 +268,6 @@ fn painted(line: String, well: bool, colour: Colour) -> String {
         (Colour::Terminal, false) => format!("\u{1b}[31m{line}\u{1b}[0m"),
         _ => line,
     }
-}
-
-/// Words in lines of at most [`WIDTH`] columns, the first indented by `first`, the others by `rest`.
-fn wrapped(text: &str, first: usize, rest: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= WIDTH) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(format!("{}{word}", " ".repeat(if lines.is_empty() { first } else { rest }))),
-        }
-    }
-    lines
 }
 
 /// The same as Markdown, for a change request.

@@ -250,8 +250,7 @@ fn people_read_a_table_with_the_missing_last() {
         r710 (Dell Inc.)
           1 other device, 0 with a driver
           ok       storage 144d:a808 nvme (kernel)         Samsung | NVMe
-          MISSING  storage 1000:005d megaraid_sas+sd_mod   LSI MegaRAID SAS-3 3108 [In…
-                   not in linux-image-cloud-amd64; linux-image-amd64 has it
+          MISSING  storage 1000:005d megaraid_sas          LSI MegaRAID SAS-3 3108 [In…
           MISSING  network 14e4:165f tg3                   Broadcom NetXtreme BCM5720
                    not in linux-image-cloud-amd64; linux-image-amd64 has it
           UNKNOWN  network fffe:0001 -                     Somebody's newest
@@ -259,13 +258,13 @@ fn people_read_a_table_with_the_missing_last() {
 
         notes
           matched by what is known of the device, and certain only if the rest fits:
-              nvme
+          nvme
 
         to change in line.toml [live], then `bootworks lock` and `bootworks build`
           kernel = "linux-image-amd64" (for megaraid_sas, tg3)
 
         not proven here: that the drivers work with the cards' own firmware, cabling,
-            VLANs, settings of switch and BIOS, Secure Boot policy
+                         VLANs, settings of switch and BIOS, Secure Boot policy
         NOT covered: 3 of 5 network and storage devices lack something"#]]
     .assert_eq(&table(&cloud(), &two_servers(), Colour::Plain).join("\n"));
     let painted = table(&cloud(), &two_servers(), Colour::Terminal);
@@ -290,7 +289,7 @@ fn people_read_a_table_with_the_missing_last() {
           packages: add "firmware-bnx2" (for bnx2)
 
         not proven here: that the drivers work with the cards' own firmware, cabling,
-            VLANs, settings of switch and BIOS, Secure Boot policy
+                         VLANs, settings of switch and BIOS, Secure Boot policy
         NOT covered: 1 of 2 network and storage devices lack something"#]]
     .assert_eq(&table(&full(), &bnx2, Colour::Plain).join("\n"));
 }
@@ -307,7 +306,7 @@ fn a_change_request_gets_markdown() {
 
         | profile | for | id | device | driver | verdict |
         | --- | --- | --- | --- | --- | --- |
-        | r710 | storage | 1000:005d | LSI MegaRAID SAS-3 3108 [Invader], the one with a very long name | megaraid_sas+sd_mod | **MISSING**: not in linux-image-cloud-amd64; linux-image-amd64 has it |
+        | r710 | storage | 1000:005d | LSI MegaRAID SAS-3 3108 [Invader], the one with a very long name | megaraid_sas | **MISSING**: not in linux-image-cloud-amd64; linux-image-amd64 has it |
         | r710 | storage | 144d:a808 | Samsung \| NVMe | nvme (kernel) | ok |
         | r710 | network | fffe:0001 | Somebody's newest | - | **UNKNOWN**: no kernel of this suite has a driver for it |
         | r710 | network | 14e4:165f | Broadcom NetXtreme BCM5720 | tg3 | **MISSING**: not in linux-image-cloud-amd64; linux-image-amd64 has it |
@@ -380,7 +379,7 @@ fn an_exception_covers_its_device_and_no_other() {
                    the line does without it: boots from the X710
 
         not proven here: that the drivers work with the cards' own firmware, cabling,
-            VLANs, settings of switch and BIOS, Secure Boot policy
+                         VLANs, settings of switch and BIOS, Secure Boot policy
         covered: 1 network and storage devices have driver and firmware; 1 is excepted by the line"#]]
     .assert_eq(&shown.join("\n"));
     for bad in

@@ -1,6 +1,7 @@
 //! What the packages of a suite have: modules, the devices they drive, the firmware they ask for. Made from the
 //! indexes that a build keeps; `bootworks which` asks it.
 
+use crate::columns::wrapped;
 use crate::hardware::PciId;
 use crate::mistake::nearest;
 use crate::modules::alias::AliasTable;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The packages of a suite.
 #[derive(Debug, Default)]
-pub struct Catalogue {
+pub struct Suite {
     /// Kernels: what `line.toml` calls the package, and its modules.
     pub kernels: Vec<KernelPackage>,
     /// Firmware.
@@ -144,7 +145,7 @@ pub struct FirmwareHolding {
     pub locked: bool,
 }
 
-impl Catalogue {
+impl Suite {
     /// Answers a question for a module, a firmware file, a PCI id or a modalias.
     pub fn answer(&self, query: &str) -> Answer {
         let mut answer = Answer {
@@ -354,10 +355,15 @@ impl ModuleAnswer {
             };
             lines.push(format!("  {:<width$}  {how} ({}{own})", kernel.package, kernel.release));
         }
+        // Mostly all files of a driver are in one package, and that is what one wants to know.
+        let mut firmware: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for file in &self.firmware {
             let packages: Vec<String> = file.packages.iter().map(FirmwareHolding::words).collect();
             let packages = if packages.is_empty() { file.nowhere() } else { packages.join(" or ") };
-            lines.push(format!("  may ask for firmware {}: {packages}", file.file));
+            firmware.entry(packages).or_default().push(&file.file);
+        }
+        for (packages, files) in firmware {
+            lines.extend(wrapped("  may ask for firmware ", &format!("{}: {packages}", files.join(", "))));
         }
         lines.push(match &self.fix {
             Some(fix) => format!("  to have it, in line.toml [live]: {fix}"),
@@ -384,7 +390,7 @@ impl FirmwareHolding {
         let state = match (self.locked, self.enabled) {
             (true, _) => "in this line",
             (false, true) => "not in this line",
-            (false, false) => "a component that this line does not take from",
+            (false, false) => "not enabled in this line",
         };
         format!("{} ({}, {state})", self.package, self.component)
     }
@@ -410,7 +416,7 @@ mod tests {
         KernelPackage { name: name.into(), package: format!("linux-image-{release}"), tree }
     }
 
-    fn catalogue() -> Catalogue {
+    fn suite() -> Suite {
         let full = [
             ("kernel/net/tg3.ko", "pci:v000014E4d0000165Fsv*sd*bc*sc*i*", "tigon/tg3.bin"),
             ("kernel/net/bnx2.ko", "pci:v000014E4d00001639sv*sd*bc*sc*i*", "bnx2/bnx2-mips-09.fw"),
@@ -422,7 +428,7 @@ mod tests {
             component: component.into(),
             files: [file.to_owned()].into(),
         };
-        Catalogue {
+        Suite {
             kernels: vec![kernel("linux-image-amd64", "6.1.0-amd64", &full), cloud],
             firmware: FirmwareIndex {
                 components: vec!["main".into()],
@@ -436,7 +442,7 @@ mod tests {
 
     fn asked(query: &str, expected: Expect) {
         expected.assert_eq(
-            &catalogue().answer(query).text(Some("Some card").filter(|_| query.contains(':'))).join("\n"),
+            &suite().answer(query).text(Some("Some card").filter(|_| query.contains(':'))).join("\n"),
         );
     }
 
@@ -459,7 +465,8 @@ mod tests {
                 bnx2: a kernel module
                   linux-image-amd64        kernel/net/bnx2.ko (6.1.0-amd64)
                   linux-image-cloud-amd64  does not have it (6.1.0-cloud-amd64, this line's kernel)
-                  may ask for firmware bnx2/bnx2-mips-09.fw: firmware-bnx2 (non-free-firmware, a component that this line does not take from)
+                  may ask for firmware bnx2/bnx2-mips-09.fw: firmware-bnx2 (non-free-firmware,
+                                       not enabled in this line)
                   to have it, in line.toml [live]: kernel = "linux-image-amd64""#]],
         );
         asked(
@@ -474,10 +481,10 @@ mod tests {
         asked(
             "bnx2-mips-09.fw",
             expect![[r#"
-            bnx2/bnx2-mips-09.fw: a firmware file
-              asked for by bnx2
-              firmware-bnx2 (non-free-firmware, a component that this line does not take from)
-              to have it, in line.toml [live]: components = ["main", "non-free-firmware"], packages = ["firmware-bnx2"]"#]],
+                bnx2/bnx2-mips-09.fw: a firmware file
+                  asked for by bnx2
+                  firmware-bnx2 (non-free-firmware, not enabled in this line)
+                  to have it, in line.toml [live]: components = ["main", "non-free-firmware"], packages = ["firmware-bnx2"]"#]],
         );
         asked(
             "/lib/firmware/tigon/tg3.bin",
@@ -503,8 +510,8 @@ mod tests {
                 drivers of whole classes may fit it: nvme
                 its whole modalias tells: cat /sys/bus/pci/devices/ADDRESS/modalias"#]],
         );
-        assert!(!catalogue().answer("tg33").is_found());
-        let json = serde_json::to_value(catalogue().answer("14e4:165f")).unwrap();
+        assert!(!suite().answer("tg33").is_found());
+        let json = serde_json::to_value(suite().answer("14e4:165f")).unwrap();
         assert_eq!(json["kind"], "pci-id");
         assert_eq!(json["modules"][0]["kernels"][0]["how"], "module");
         assert_eq!(json["modules"][0]["fix"], "kernel = \"linux-image-amd64\"");
