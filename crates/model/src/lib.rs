@@ -12,6 +12,7 @@ pub mod line;
 pub mod lock;
 pub mod outputs;
 pub mod recipe;
+pub mod rivals;
 
 pub mod hardware;
 pub mod initrd;
@@ -31,6 +32,7 @@ pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;
+pub mod queue;
 pub mod record;
 pub mod storage;
 pub mod template;
