@@ -62,9 +62,9 @@ fn sit(half: &str) -> Score {
 /// Of a hundred failures of the practice half so many must be right; of the held-out half what was reached so far,
 /// which may rise and not fall. The aim is 90 for both.
 const PRACTICE: usize = 90;
-const HELD_OUT: usize = 78;
+const HELD_OUT: usize = 80;
 /// Healthy boots of the held-out half that are blamed for something; the aim is none.
-const HEALTHY_BLAMED: usize = 2;
+const HEALTHY_BLAMED: usize = 1;
 
 /// Nine of ten likeliest causes are right, and no healthy boot is blamed for anything.
 #[test]
