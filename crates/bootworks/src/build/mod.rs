@@ -89,7 +89,9 @@ pub(crate) fn refuse(uncovered: &Uncovered, json: bool) -> Ending {
     }
     let refusal = Failure::new("the line is not built")
         .because("its live OS cannot boot all of its hardware; what was built before is as it was")
-        .hint("change line.toml as above, or say in [[hardware.exception]] why the line does without a device");
+        .hint(
+            "change line.toml as above, or say in [[hardware.exception]] why the line does without a device",
+        );
     report::note(&refusal.report());
     Ending::No
 }
