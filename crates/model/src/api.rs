@@ -9,7 +9,7 @@
 //! GET  /live/DIGEST/kernel|initrd|root.squashfs
 //! GET  /image/SHA256                  the appliance's image
 //! POST /api/report                    Report → Orders                (the beacon)
-//! GET  /api/boxes/MAC/job             Job                            (what the controller has to do)
+//! GET  /api/boxes/MAC/job?serial=      Job                            (what the controller has to do)
 //! POST /api/boxes/MAC/answers         {"id": "answer", …} → Verdict  (answers from outside the console)
 //! POST /api/boxes/MAC/confirm         {} confirms the plan from outside the console
 //! PUT  /api/boxes/MAC/record          the record, as JSON
@@ -20,7 +20,7 @@
 //! ```
 
 use crate::line::Confirm;
-use crate::question::Question;
+use crate::question::{Question, Rule};
 use crate::storage::DiskLayout;
 use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub struct Job {
     pub line: String,
     /// What to ask.
     pub questions: Vec<Question>,
+    /// What the answers must be together.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
     /// Answers known beforehand (rehearsal, API).
     pub answers: BTreeMap<String, String>,
     /// What to install.

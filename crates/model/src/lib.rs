@@ -23,6 +23,9 @@ pub mod boot;
 pub mod ladder;
 pub mod timeline;
 
+pub mod address;
+pub mod batch;
+pub mod condition;
 pub mod crypt;
 pub mod diagnosis;
 pub mod plan;

@@ -5,12 +5,13 @@ pub mod keys;
 mod appliance;
 mod disks;
 mod network;
+mod questions;
 mod reader;
 
 use crate::api::User;
 use crate::boot::RootRoad;
 use crate::mistake::Mistakes;
-use crate::question::Question;
+use crate::question::{Question, Rule};
 use crate::recipe::Recipe;
 use crate::storage::DiskLayout;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,10 @@ pub struct Line {
     pub live: Live,
     /// What is asked, in order.
     pub questions: Vec<Question>,
+    /// What the answers must be together.
+    pub rules: Vec<Rule>,
+    /// Path, in the line's folder, of a file with answers for boxes.
+    pub answers_file: Option<String>,
     /// What is installed.
     pub appliance: Appliance,
     /// How virtual boxes are answered and judged.

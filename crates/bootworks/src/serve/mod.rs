@@ -74,7 +74,7 @@ pub(crate) struct Arguments {
     /// TCP port of the HTTP server
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     http_port: u16,
-    /// Answers for every box: a TOML or JSON file with `question = "answer"`
+    /// Answers beforehand: CSV or TOML, for every box or by serial number or MAC (docs/src/line.md)
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
     /// Start boxes also where the proof says that they cannot boot
@@ -103,10 +103,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .because("line.toml [network] says dhcp = \"proxy\", and this program leases addresses itself")
             .hint("set dhcp = \"full\" on a network that no other DHCP server answers on"));
     }
-    let answers = match &arguments.answers {
-        Some(file) => answer::read(file, &folder.line().questions)?,
-        None => Default::default(),
-    };
+    let mut answers = Vec::new();
+    if let Some(file) = &folder.line().answers_file {
+        answers.push(answer::read(&folder.folder().join(file), folder.line())?);
+    }
+    if let Some(file) = &arguments.answers {
+        answers.push(answer::read(file, folder.line())?);
+    }
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
     let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
@@ -143,7 +146,7 @@ struct Setting {
     interface: String,
     network: Network,
     publications: Publications,
-    answers: std::collections::BTreeMap<String, String>,
+    answers: Vec<model::batch::Batch>,
     state: PathBuf,
     audience: Audience,
 }
@@ -187,6 +190,10 @@ fn announce(setting: &Setting) {
         "addresses {}-{}, boxes at http://{}/api/boxes, Ctrl-C ends",
         setting.network.range.0, setting.network.range.1, setting.counter.authority
     ));
+    let boxes: usize = setting.answers.iter().map(model::batch::Batch::boxes).sum();
+    if boxes > 0 {
+        report::note(&format!("answers are known beforehand for {boxes} boxes"));
+    }
     if setting.counter.proof == Proof::Ignored {
         report::note("the proof is ignored: boxes are started also where their NIC has no driver");
     }

@@ -236,6 +236,7 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
     Ok(Job {
         line: line.name.clone(),
         questions: line.questions.clone(),
+        rules: line.rules.clone(),
         answers: BTreeMap::new(),
         appliance: JobAppliance {
             image: JobImage {

@@ -77,6 +77,7 @@ fn case() -> Case {
     };
     let job = Job {
         line: "edge-gateway".into(),
+        rules: Vec::new(),
         questions: vec![
             question("hostname", Kind::Hostname),
             question("password", Kind::Password { min_length: 8 }),

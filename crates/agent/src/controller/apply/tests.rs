@@ -152,6 +152,7 @@ impl Rig {
         let job = Job {
             line: "test".into(),
             questions: Vec::new(),
+            rules: Vec::new(),
             answers: Default::default(),
             appliance,
             live: String::new(),

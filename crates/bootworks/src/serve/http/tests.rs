@@ -84,7 +84,10 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
             store,
             publications: Publications::open(folder.path(), folder.path(), example).unwrap(),
             transfers: file::Transfers::default(),
-            answers: [("site".to_owned(), "lab".to_owned())].into(),
+            answers: vec![model::batch::Batch {
+                everybody: [("site".to_owned(), "lab".to_owned())].into(),
+                ..Default::default()
+            }],
             counter: Counter {
                 authority,
                 address: Ipv4Addr::LOCALHOST,
