@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod line_folder;
 mod new;
+mod record;
 mod rehearse;
 mod report;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Show what the server knows of its boxes
     Boxes(serve::boxes::Arguments),
+    /// Verify the signed record of a finished box, or print its page
+    Record(record::Arguments),
 }
 
 /// How a command ended that could do its work.
@@ -59,6 +62,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
     }
 }
 

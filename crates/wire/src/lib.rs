@@ -7,6 +7,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
+pub mod bzip2;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
@@ -14,4 +16,5 @@ pub mod elf;
 pub mod mac;
 pub mod nfs;
 pub mod rpc;
+pub mod tar;
 pub mod tftp;

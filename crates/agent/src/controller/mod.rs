@@ -291,6 +291,7 @@ impl Controller {
             steps: done.steps.clone(),
             read_back: done.read_back.clone(),
             remarks: done.remarks.clone(),
+            sealed_at: None,
         };
         self.server.put_record(&record, self).blame("http-unreachable")
     }

@@ -44,6 +44,8 @@ impl Server {
         let mut command = Command::new(program);
         command.arg("serve").arg(&settings.line).args(["--json", "--interface", super::network::BRIDGE]);
         command.arg("--state").arg(&settings.folder).arg("--outputs").arg(&settings.outputs);
+        // A virtual box's record is signed, too, but not with the line's key.
+        command.arg("--key").arg(settings.folder.join("record.key"));
         if let Some(answers) = &settings.answers {
             command.arg("--answers").arg(answers);
         }

@@ -10,6 +10,7 @@ use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::store::{Store, now};
 use super::tftp::Owner;
+use crate::record::key::PrivateKey;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -45,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) transfers: file::Transfers,
     /// Answers known beforehand, the weaker first: of the line, of `--answers`; passwords hashed.
     pub(crate) answers: Vec<Batch>,
+    /// What records are signed with.
+    pub(crate) key: PrivateKey,
     /// What boxes are told to boot with.
     pub(crate) counter: Counter,
     /// Whose address it is.
@@ -392,7 +395,10 @@ async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -
             "the record is one JSON object",
         ));
     }
-    service.store.seal(of, record.to_string()).await?;
+    let mut record = record;
+    record["sealed-at"] = now().0.into();
+    let signed = crate::record::sign(&record.to_string(), &service.key)?;
+    service.store.seal(of, signed).await?;
     Ok(json(&serde_json::json!({})))
 }
 

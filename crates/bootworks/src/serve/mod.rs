@@ -29,6 +29,7 @@ mod tftp;
 #[cfg(test)]
 mod whole;
 
+use crate::record::key::PrivateKey;
 use crate::{Ending, line_folder, report};
 use boot::{Counter, Proof};
 use ears::{Ears, Missing};
@@ -77,6 +78,9 @@ pub(crate) struct Arguments {
     /// Answers beforehand: CSV or TOML, for every box or by serial number or MAC (docs/src/line.md)
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Private key that records are signed with, in place of the line's; made where it does not exist
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Start boxes also where the proof says that they cannot boot
     #[arg(long)]
     ignore_proof: bool,
@@ -110,6 +114,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     if let Some(file) = &arguments.answers {
         answers.push(answer::read(file, folder.line())?);
     }
+    let key = match &arguments.key {
+        Some(file) => PrivateKey::of_file(file)?,
+        None => PrivateKey::of_line(folder.folder())?,
+    };
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
     let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
@@ -127,6 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         network,
         publications,
         answers,
+        key,
         state,
         audience: if arguments.json { Audience::Program } else { Audience::Person },
     };
@@ -147,6 +156,7 @@ struct Setting {
     network: Network,
     publications: Publications,
     answers: Vec<model::batch::Batch>,
+    key: PrivateKey,
     state: PathBuf,
     audience: Audience,
 }
@@ -208,7 +218,7 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, .. } = setting;
+    let Setting { counter, network, publications, answers, key, .. } = setting;
     let (dhcp, tftp, http, nfs) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let leases = dhcp::Leases::new(
@@ -237,6 +247,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         publications,
         transfers: file::Transfers::default(),
         answers,
+        key,
         counter,
         owner: owner.clone(),
         exports: exports.clone(),

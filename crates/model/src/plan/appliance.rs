@@ -33,7 +33,10 @@ pub(super) fn settle(
 ) -> Result<Settled, Refusal> {
     let mut reasons = Vec::new();
     let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
-    let answers = &question::completed(&job.questions, answers, &fact);
+    // What was typed for a question that is not asked after all is not what stands for it.
+    let mut together = answers.clone();
+    together.extend(question::completed(&job.questions, answers, &fact));
+    let answers = &together;
     for question in job.questions.iter().filter(|question| !answers.contains_key(&question.id)) {
         reasons.push(format!("question `{}` has no answer", question.id));
     }
