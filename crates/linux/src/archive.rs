@@ -87,11 +87,11 @@ impl<R: Read> Archive<R> {
         Archive { source, left: 0, padding: 0 }
     }
 
-    /// The next entry; `None` at the end. Data of the one before that was not read is passed over.
+    /// Goes on to the next entry; `None` at the end. Data of the one before that was not read is passed over.
     ///
     /// Errors: `InvalidData` where the archive contradicts itself, `UnexpectedEof` where it is cut off, those of
     /// the source.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn advance(&mut self) -> io::Result<Option<Entry>> {
         let mut beside = Beside::default();
         loop {
             self.pass_over()?;

@@ -21,10 +21,12 @@ pub mod proof;
 pub mod api;
 pub mod boot;
 pub mod ladder;
+pub mod silence;
 pub mod timeline;
 
 pub mod address;
 pub mod batch;
+pub mod catalogue;
 pub mod condition;
 pub mod crypt;
 pub mod diagnosis;

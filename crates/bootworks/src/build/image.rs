@@ -229,7 +229,7 @@ pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
 fn size_of_files(plain: &mut dyn std::io::Read) -> std::io::Result<u64> {
     let (mut unpacked_bytes, mut count) = (0, 0);
     let mut archive = linux::archive::Archive::of(&mut *plain);
-    while let Some(entry) = archive.next()? {
+    while let Some(entry) = archive.advance()? {
         count += 1;
         // What is no hole takes room on a disk.
         unpacked_bytes += match &entry.stretches {

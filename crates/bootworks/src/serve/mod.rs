@@ -26,6 +26,7 @@ mod socket;
 mod store;
 mod teller;
 mod tftp;
+mod watch;
 #[cfg(test)]
 mod whole;
 
@@ -81,6 +82,9 @@ pub(crate) struct Arguments {
     /// Private key that records are signed with, in place of the line's; made where it does not exist
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// Send an alarm for each stuck box to this address, a JSON object by HTTP POST
+    #[arg(long, value_name = "URL")]
+    alarm: Option<String>,
     /// Start boxes also where the proof says that they cannot boot
     #[arg(long)]
     ignore_proof: bool,
@@ -118,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         Some(file) => PrivateKey::of_file(file)?,
         None => PrivateKey::of_line(folder.folder())?,
     };
+    let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
     let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
@@ -136,6 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         publications,
         answers,
         key,
+        alarm,
         state,
         audience: if arguments.json { Audience::Program } else { Audience::Person },
     };
@@ -157,6 +163,7 @@ struct Setting {
     publications: Publications,
     answers: Vec<model::batch::Batch>,
     key: PrivateKey,
+    alarm: Option<watch::Alarm>,
     state: PathBuf,
     audience: Audience,
 }
@@ -218,7 +225,7 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, key, .. } = setting;
+    let Setting { counter, network, publications, answers, key, alarm, .. } = setting;
     let (dhcp, tftp, http, nfs) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let leases = dhcp::Leases::new(
@@ -260,6 +267,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
     servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
+    servers.spawn(watch::watch(service.clone(), alarm));
     servers.spawn(http::serve(http, service));
     Ok(servers)
 }

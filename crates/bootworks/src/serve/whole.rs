@@ -24,6 +24,7 @@ fn setting(folder: &Path) -> Setting {
         publications: Publications::open(folder, folder, example).unwrap(),
         answers: Default::default(),
         key: crate::record::key::PrivateKey::of_file(&folder.join("record.key")).unwrap(),
+        alarm: None,
         state: folder.join("state"),
         audience: Audience::Person,
     }

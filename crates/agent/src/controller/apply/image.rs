@@ -156,7 +156,7 @@ fn unpack_archive(archive: impl Read, target: &Path, ledger: &mut Ledger) -> Res
     let tree = opened.or_fail(|| format!("cannot open {}", target.display())).map_err(Stop::Refused)?;
     let mut unpacking = Unpacking::into(tree, ledger);
     let mut archive = Archive::of(archive);
-    while let Some(entry) = archive.next().map_err(Stop::Broken)? {
+    while let Some(entry) = archive.advance().map_err(Stop::Broken)? {
         unpacking.take(entry, &mut archive)?;
     }
     unpacking.finish()
