@@ -88,6 +88,9 @@ pub struct JobAppliance {
     pub users: Vec<User>,
     /// Files to write, contents being templates.
     pub files: Vec<TemplateFile>,
+    /// Programs to run in it after that.
+    #[serde(default)]
+    pub scripts: Vec<Script>,
     /// Words for the appliance's kernel command line.
     pub kernel_arguments: String,
 }
@@ -125,6 +128,17 @@ pub struct TemplateFile {
     pub contents: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A program that is run in the appliance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its path in the line's folder, by which it is called.
+    pub name: String,
+    /// The program, with its `#!`.
+    pub contents: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// Whether answers from outside were taken; for each one that was not, why.

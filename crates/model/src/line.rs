@@ -108,6 +108,8 @@ pub struct Appliance {
     pub users: Vec<User>,
     /// Files written after the image; their contents are templates.
     pub files: Vec<ApplianceFile>,
+    /// Programs run in it after that, in order.
+    pub scripts: Vec<ApplianceScript>,
     /// Words for the appliance's kernel command line.
     pub kernel_arguments: String,
 }
@@ -140,6 +142,15 @@ pub struct ApplianceFile {
     pub template: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A program of the line that is run in the appliance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplianceScript {
+    /// Its path in the line's folder.
+    pub path: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// Who confirms the plan.

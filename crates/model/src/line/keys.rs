@@ -374,6 +374,13 @@ const APPLIANCE: Table = Table {
             "Users that are made.",
         ),
         key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
+        key(
+            "script",
+            Kind::Tables(&SCRIPT),
+            May("none"),
+            "",
+            "Programs that are run in the appliance after its files.",
+        ),
     ]],
 };
 
@@ -512,6 +519,29 @@ const FILE: Table = Table {
         key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
         key("template", Kind::Text, Must, r#""files/motd""#, "The template's path in the line's folder."),
         key("mode", Kind::Mode, May("`0644`"), r#""0644""#, "Its permission bits."),
+    ]],
+};
+
+const SCRIPT: Table = Table {
+    name: "[[appliance.script]]",
+    says: "A program of the line that is run once in the appliance, as root, after its files and users and before its boot \
+           loader; without a network. It finds answers as `ANSWER_hostname` and the box's facts as `BOX_SERIAL` and the like \
+           in its environment. What it prints goes into the timeline; if it fails, the installation stops.",
+    keys: &[&[
+        key(
+            "run",
+            Kind::Text,
+            Must,
+            r#""scripts/enrol""#,
+            "Its path in the line's folder; it begins with `#!`.",
+        ),
+        key(
+            "timeout",
+            Kind::Number,
+            May("600"),
+            "60",
+            "Seconds after which it is ended, which is a failure.",
+        ),
     ]],
 };
 

@@ -1276,3 +1276,27 @@ file = "boxes.csv""#,
             hint: the path is relative to the line's folder"#]],
     );
 }
+
+/// A script that cannot run is found before forty boxes wait for it.
+#[test]
+fn scripts_of_the_appliance_are_looked_at() {
+    check(
+        "[[appliance.user]]",
+        "[[appliance.script]]\nrun = \"files/page\"\n[[appliance.script]]\nrun = \"scripts/none\"\ntimeout = 0\n[[appliance.user]]",
+        expect![[r#"
+            error: line.toml:40:7: `files/page` does not begin with `#!`, so nothing can run it
+              40 | run = "files/page"
+                 |       ^^^^^^^^^^^^
+            hint: its first line is `#!/bin/sh`, for example
+
+            error: line.toml:42:7: there is no file `scripts/none`
+              42 | run = "scripts/none"
+                 |       ^^^^^^^^^^^^^^
+            hint: the path is relative to the line's folder
+
+            error: line.toml:43:11: `timeout` cannot be 0
+              43 | timeout = 0
+                 |           ^
+            hint: seconds, between 1 and 86400"#]],
+    );
+}

@@ -129,6 +129,27 @@ pub fn value(name: &Name, inventory: &Inventory, answers: &BTreeMap<String, Stri
     }
 }
 
+/// What scripts find in their environment: answers but passwords, and facts.
+pub(super) fn environment(
+    job: &Job,
+    inventory: &Inventory,
+    answers: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
+    let answers = question::completed(&job.questions, answers, &fact);
+    let is_plain = |id: &&String| {
+        let secret = |question: &question::Question| matches!(question.kind, question::Kind::Password { .. });
+        !job.questions.iter().any(|question| question.id == **id && secret(question))
+    };
+    // A shell reads only names of letters, digits and underscores.
+    let given = answers.keys().filter(is_plain);
+    let given = given.map(|id| (format!("ANSWER_{}", id.replace('-', "_")), answers[id].clone()));
+    let facts = Fact::ALL.iter().map(|(name, known)| {
+        (format!("BOX_{}", name.to_uppercase()), fact(&Name::Box(*known)).unwrap_or_default())
+    });
+    given.chain(facts).collect()
+}
+
 /// What cannot be right about a file.
 fn flaw_of_file(file: &PlannedFile) -> Option<String> {
     let path = &file.path;

@@ -73,6 +73,7 @@ fn case() -> Case {
             contents: "{{ answer.hostname }} {{ box.serial }}\n".into(),
             mode: 0o600,
         }],
+        scripts: Vec::new(),
         kernel_arguments: "console=tty0 console=ttyS0,115200n8".into(),
     };
     let job = Job {

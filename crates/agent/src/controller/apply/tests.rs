@@ -147,6 +147,7 @@ impl Rig {
             hostname: "edge-0001".into(),
             users: vec![user],
             files: Vec::new(),
+            scripts: Vec::new(),
             kernel_arguments: String::new(),
         };
         let job = Job {
