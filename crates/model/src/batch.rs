@@ -129,7 +129,7 @@ impl Reader<'_> {
                 Whose::Mac(mac) => self.batch.by_mac.get(mac),
             };
             answers.extend(own.cloned().unwrap_or_default());
-            let answers = question::completed(self.questions, &answers, &|_| None);
+            let answers = question::foreseen(self.questions, &answers);
             for broken in question::broken(rules, &answers, &|_| None) {
                 found.push((at.clone(), broken));
             }

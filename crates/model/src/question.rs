@@ -5,7 +5,7 @@
 mod course;
 mod kinds;
 
-pub use course::{Broken, asks, broken, completed};
+pub use course::{Broken, asks, broken, completed, foreseen};
 
 use crate::template::{self, Name};
 use serde::{Deserialize, Serialize};

@@ -227,7 +227,7 @@ impl Controller {
             match decision {
                 Decision::Confirmed(by) => {
                     let mut kept = self.kept();
-                    kept.known = keep(&answers);
+                    kept.known = keep(&answers, &overview);
                     kept.is_confirmation_spent |= by == "api";
                     drop(kept);
                     self.reached(Rung::PlanConfirmed, &by);
@@ -235,7 +235,7 @@ impl Controller {
                 }
                 Decision::Again => known = Known::new(),
                 Decision::Change(id) => {
-                    known = keep(&answers);
+                    known = keep(&answers, &overview);
                     known.remove(&id);
                 }
             }
@@ -318,9 +318,11 @@ fn random() -> u128 {
     u128::from_ne_bytes(bytes)
 }
 
-/// Answers that stand: they are neither asked for nor told again.
-fn keep(answers: &BTreeMap<String, String>) -> Known {
-    answers.iter().map(|(id, answer)| (id.clone(), (answer.clone(), KEPT))).collect()
+/// Answers that stand: they are neither asked for nor told again. What stands for a question that was not asked is no
+/// answer to it, should it be asked after all.
+fn keep(answers: &BTreeMap<String, String>, asked: &[(String, String)]) -> Known {
+    let given = asked.iter().filter_map(|(id, _)| Some((id.clone(), answers.get(id)?.clone())));
+    given.map(|(id, answer)| (id, (answer, KEPT))).collect()
 }
 
 fn counted(count: usize) -> String {

@@ -94,7 +94,7 @@ pub(crate) fn contradictions(
     together.extend(
         kept.iter().filter(|(id, _)| !refused.contains_key(*id)).map(|(id, a)| (id.clone(), a.clone())),
     );
-    let together = question::completed(&line.questions, &together, &|_| None);
+    let together = question::foreseen(&line.questions, &together);
     for broken in question::broken(&line.rules, &together, &|_| None) {
         for id in broken.about.iter().filter(|id| kept.contains_key(*id)) {
             refused.entry(id.clone()).or_insert_with(|| broken.say.clone());

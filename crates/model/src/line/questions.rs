@@ -95,6 +95,15 @@ impl<'s> Reader<'s> {
             }
             "multi-choice" => {
                 let choices = self.choices(section)?;
+                for choice in section.list("choices").iter().filter(|choice| choice.value.contains(',')) {
+                    let message =
+                        format!("`{}` cannot be one of several: it has a comma in it", choice.value);
+                    self.sheet.report(
+                        choice.at.clone(),
+                        message,
+                        "commas stand between the choices that are made",
+                    );
+                }
                 let (min, max) = self.range(section, Some(choices.len() as u64));
                 Kind::MultiChoice { choices, min, max }
             }

@@ -204,7 +204,7 @@ impl<'s> Reader<'s> {
         }
         if let (Some(questions), Some(rules)) = (questions, rules) {
             // What a virtual box is made of is not known here: rules about that are left to it.
-            let all = question::completed(questions, &answers, &|_| None);
+            let all = question::foreseen(questions, &answers);
             for broken in question::broken(rules, &all, &|_| None) {
                 let hint = format!("these do not fit together: {}", broken.about.join(", "));
                 self.sheet.report(section.place_of("answers"), broken.say, hint);

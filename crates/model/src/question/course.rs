@@ -44,6 +44,31 @@ pub fn completed(
     answers
 }
 
+/// The answers that are known without the box: those given, and what stands for questions that are surely not asked.
+/// What hangs on the box's own facts, or on an answer that is not there yet, is left out.
+pub fn foreseen(questions: &[Question], given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut answers = BTreeMap::new();
+    for question in questions {
+        let condition = question.when.as_deref().and_then(|text| condition::parse(text).ok());
+        let asked = match &condition {
+            None => true,
+            Some(condition) => {
+                let is_known = |name: &Name| matches!(name, Name::Answer(id) if answers.contains_key(id));
+                if !condition.names().iter().all(|(name, _)| is_known(name)) {
+                    continue;
+                }
+                condition.holds(&|name| known(name, &answers, &|_| None))
+            }
+        };
+        let answer = match asked {
+            true => given.get(&question.id).cloned(),
+            false => Some(question.otherwise.clone().unwrap_or_default()),
+        };
+        answers.extend(answer.map(|answer| (question.id.clone(), answer)));
+    }
+    answers
+}
+
 /// Rules that do not hold. A rule about an answer that is not there yet is not judged.
 pub fn broken(
     rules: &[Rule],
@@ -113,6 +138,17 @@ mod tests {
         assert_eq!(completed(&questions(), &given, &|_| None), wanted);
         let given = map(&[("static", "yes"), ("address", "10.0.0.5/24")]);
         assert_eq!(completed(&questions(), &given, &|_| None), given);
+    }
+
+    /// A server that does not know the box's disks must not refuse an answer because of them.
+    #[test]
+    fn what_hangs_on_the_box_is_not_foreseen() {
+        let raid = question(r#"{"id":"raid","ask":"RAID","type":"yes-no","when":"box.disks >= 2"}"#);
+        let spare = question(r#"{"id":"spare","ask":"Spare","type":"yes-no","when":"answer.raid"}"#);
+        let questions = [questions(), vec![raid, spare]].concat();
+        let seen = foreseen(&questions, &map(&[("static", "no"), ("raid", "yes"), ("spare", "yes")]));
+        assert_eq!(seen, map(&[("static", "no"), ("address", "dhcp"), ("gateway", "")]));
+        assert_eq!(foreseen(&questions, &map(&[("raid", "yes")])), map(&[]));
     }
 
     /// Answers that are each right and wrong together are found before a disk is written.
