@@ -5,6 +5,7 @@
 //! [`tools`] and nowhere else.
 
 pub mod archive;
+pub mod arp;
 pub mod block;
 pub mod block_loop;
 pub mod bridge;
@@ -20,6 +21,7 @@ pub mod module;
 pub mod mount;
 pub mod namespace;
 pub mod power;
+pub mod privileges;
 pub mod process;
 pub mod signature;
 pub mod sockets;

@@ -8,13 +8,16 @@ extern crate alloc;
 extern crate std;
 
 pub mod acl;
+pub mod arp;
 pub mod bzip2;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
 pub mod elf;
 pub mod mac;
+pub mod netconsole;
 pub mod nfs;
 pub mod rpc;
+pub mod syslog;
 pub mod tar;
 pub mod tftp;

@@ -52,7 +52,8 @@ fn a_virtual_box() {
                   "name": "eth0",
                   "mac": "52:54:00:12:34:56",
                   "driver": "e1000e",
-                  "carrier": true
+                  "carrier": true,
+                  "address": "0000:00:02.0"
                 }
               ],
               "disks": [

@@ -2,7 +2,7 @@
 //!
 //! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Folder, Line, Live, Rehearsal, keys, network};
+use super::{Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question, Rule};
@@ -72,8 +72,13 @@ impl<'s> Reader<'s> {
     /// The whole file. Mistakes in other files of the line go into `beside`.
     fn line(&self, top: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Line> {
         let name = top.section("line").and_then(|section| self.name(&section));
-        let network = top.section("network").and_then(|section| network::read(self.sheet, &section));
+        let network =
+            top.section("network").and_then(|section| network::read(self.sheet, &section, self.folder));
         let live = top.section("live").and_then(|section| self.live(&section));
+        let hardware = match top.has("hardware") {
+            true => top.section("hardware").map(|section| hardware::read(self.sheet, &section)),
+            false => Some(Hardware::default()),
+        };
         let questions = self.questions();
         let rules = self.rules(&top.sections("rule"), questions.as_deref());
         let answers = top.section("answers").map(|section| self.answers_file(&section));
@@ -89,6 +94,7 @@ impl<'s> Reader<'s> {
             name: name?,
             network: network?,
             live: live?,
+            hardware: hardware?,
             questions: questions?,
             rules: rules?,
             answers_file: answers.flatten(),

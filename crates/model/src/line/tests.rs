@@ -497,6 +497,108 @@ fn networks() {
     );
 }
 
+/// What is kept for whom, what is behind which relay, which loader is for which firmware: each slip by itself.
+#[test]
+fn networks_in_detail() {
+    let with = |more: &str, expected: Expect| {
+        let range = "range = \"10.77.0.50-10.77.0.250\"\n";
+        check(range, &format!("{range}{more}"), expected);
+    };
+    with(
+        r#"
+router = "10.77.0.254"
+name-servers = ["10.77.0.254", "192.0.2.53"]
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.78.0.1/24"
+range = "10.78.0.50-10.78.0.60"
+[[network.reservation]]
+mac = "52-54-00-12-34-57"
+address = "10.78.0.20"
+[[network.loader]]
+firmware = "uefi-arm64"
+file = "files/page"
+"#,
+        expect!["no mistakes"],
+    );
+    with(
+        r#"
+router = "10.78.0.254"
+name-servers = ["here"]
+[[network.reservation]]
+mac = "52:54:00:12:34"
+address = "10.77.0.1"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.77.9.1/16"
+range = "10.77.9.50-10.77.9.60"
+[[network.loader]]
+firmware = "uefi-arm"
+file = "../arm64.efi"
+[[network.loader]]
+firmware = "bios"
+file = "loaders/none.kpxe"
+"#,
+        expect![[r#"
+            error: line.toml:9:10: 10.78.0.254 is not inside the network of 10.77.0.1/24
+              9 | router = "10.78.0.254"
+                |          ^^^^^^^^^^^^^
+            hint: that network has 10.77.0.1 to 10.77.0.254
+
+            error: line.toml:10:17: `here` is not an IPv4 address
+              10 | name-servers = ["here"]
+                 |                 ^^^^^^
+            hint: for example `"10.77.0.254"`
+
+            error: line.toml:12:7: `52:54:00:12:34` is not an Ethernet address
+              12 | mac = "52:54:00:12:34"
+                 |       ^^^^^^^^^^^^^^^^
+            hint: six pairs of hex digits: `"52:54:00:12:34:56"`
+
+            error: line.toml:13:11: 10.77.0.1 is no box's address on the network of 10.77.0.1/24
+              13 | address = "10.77.0.1"
+                 |           ^^^^^^^^^^^
+            hint: an address of that network, other than the server's own
+
+            error: line.toml:18:7: 52:54:00:12:34:56 has a reservation already
+              18 | mac = "52:54:00:12:34:56"
+                 |       ^^^^^^^^^^^^^^^^^^^
+            hint: keep one of them
+
+            error: line.toml:19:11: 10.77.0.20 is reserved for 52:54:00:12:34:56 already
+              19 | address = "10.77.0.20"
+                 |           ^^^^^^^^^^^^
+            hint: give it another
+
+            error: line.toml:21:11: the network of 10.77.9.1/16 overlaps that of 10.77.0.1/24
+              21 | address = "10.77.9.1/16"
+                 |           ^^^^^^^^^^^^^^
+            hint: a network behind a relay has addresses of its own
+
+            error: line.toml:24:12: `firmware` cannot be `"uefi-arm"`
+              24 | firmware = "uefi-arm"
+                 |            ^^^^^^^^^^
+            hint: it is spelt `"uefi-arm32"`
+
+            error: line.toml:25:8: `../arm64.efi` cannot be a loader's path
+              25 | file = "../arm64.efi"
+                 |        ^^^^^^^^^^^^^^
+            hint: letters, digits, `-`, `_`, `.` and `/`, below the line's folder: `"loaders/arm64.efi"`
+
+            error: line.toml:28:8: there is no file `loaders/none.kpxe` in the line's folder
+              28 | file = "loaders/none.kpxe"
+                 |        ^^^^^^^^^^^^^^^^^^^
+            hint: put the loader there"#]],
+    );
+}
+
 /// A question that cannot be answered would stop every box of the line.
 #[test]
 fn questions() {
@@ -1299,4 +1401,47 @@ fn scripts_of_the_appliance_are_looked_at() {
                  |           ^
             hint: seconds, between 1 and 86400"#]],
     );
+}
+
+/// What the line must boot, and what it does without: an exception nobody can place is no exception.
+#[test]
+fn hardware() {
+    let with = |table: &str| {
+        GOOD.replace("[[question]]\nid = \"hostname\"", &format!("{table}[[question]]\nid = \"hostname\""))
+    };
+    let good = with(
+        "[hardware]\nprofiles = [\"dell-r740\"]\n[[hardware.exception]]\ndevice = \"14e4:165f\"\nprofile = \"dell-r740\"\nreason = \" unused \"\n",
+    );
+    let line = read(&good, &files()).unwrap();
+    assert_eq!(line.hardware.profiles, ["dell-r740"]);
+    assert_eq!(line.hardware.exceptions[0].reason, "unused");
+    let wrong = with(
+        "[hardware]\nprofiles = [\"dell-r7400\", \"abacus\"]\n[[hardware.exception]]\ndevice = \"14e4:16\"\nreason = \" \"\n[[hardware.exception]]\ndevice = \"usb:v0BDAp8153*\"\n",
+    );
+    expect![[r#"
+        error: line.toml:14:13: no profile that comes with bootworks is called `dell-r7400`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |             ^^^^^^^^^^^^
+        hint: it is spelt `dell-r740`
+
+        error: line.toml:14:27: no profile that comes with bootworks is called `abacus`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |                           ^^^^^^^^
+        hint: `bootworks hardware show` lists them; profiles of your own stand in hardware/
+
+        error: line.toml:16:10: `14e4:16` is no device
+          16 | device = "14e4:16"
+             |          ^^^^^^^^^
+        hint: its id (`"14e4:165f"`) or its whole modalias, as `bootworks check --json` has them
+
+        error: line.toml:17:10: `reason` is empty
+          17 | reason = " "
+             |          ^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`
+
+        error: line.toml:18:1: [[hardware.exception]] has no `reason`
+          18 | [[hardware.exception]]
+             | ^^^^^^^^^^^^^^^^^^^^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`"#]]
+    .assert_eq(&say(&wrong, &files()));
 }
