@@ -9,6 +9,7 @@ mod line_folder;
 mod new;
 mod pci_names;
 mod profiles;
+mod record;
 mod rehearse;
 mod report;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Show what the server knows of its boxes
     Boxes(serve::boxes::Arguments),
+    /// Verify the signed record of a finished box, or print its page
+    Record(record::Arguments),
 }
 
 /// How a command ended that could do its work.
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
     }
 }
 

@@ -7,7 +7,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
 pub mod arp;
+pub mod bzip2;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
@@ -17,4 +19,5 @@ pub mod netconsole;
 pub mod nfs;
 pub mod rpc;
 pub mod syslog;
+pub mod tar;
 pub mod tftp;
