@@ -31,7 +31,6 @@ const REHEARSE: &[Package] = &[
     package("seabios", "/usr/share/seabios/bios-256k.bin", "BIOS of virtual boxes"),
     package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "UEFI of virtual boxes"),
     package("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-e1000e.rom", "boot ROMs of virtual network cards"),
-    package("squashfs-tools", "/usr/bin/mksquashfs", "packs the live OS's root"),
     package("gpgv", "/usr/bin/gpgv", "verifies archives' signatures"),
     package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt", "verifies mirrors that speak HTTPS"),
 ];
@@ -57,6 +56,7 @@ const TEST: &[Package] = &[
     package("iproute2", "/usr/sbin/ip", "networks of the servers' tests"),
     package("zstd", "/usr/bin/zstd", "checks archives we write"),
     package("xz-utils", "/usr/bin/xz", "packs packages in the tests of the builder"),
+    package("squashfs-tools", "/usr/bin/unsquashfs", "reads the squashfs that the builder writes"),
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
 ];
 

@@ -14,4 +14,5 @@ pub mod elf;
 pub mod mac;
 pub mod nfs;
 pub mod rpc;
+pub mod squashfs;
 pub mod tftp;

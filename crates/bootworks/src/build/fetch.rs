@@ -1,7 +1,7 @@
 //! Fetches the packages of a lock into the store: in parallel, resumed where a connection was cut, verified
 //! before they get their name.
 
-use super::store::{Store, feed, hex};
+use super::store::{Store, feed, hex, touch};
 use crate::report;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::{Lock, Package};
@@ -33,7 +33,11 @@ pub(crate) struct Fetched {
 /// Makes sure that every package of the lock is in the store.
 pub(crate) fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
     let mut missing: Vec<&Package> = lock.files().into_values().collect();
-    missing.retain(|package| !store.package(&package.sha256).is_file());
+    missing.retain(|package| {
+        let file = store.package(&package.sha256);
+        touch(&file);
+        !file.is_file()
+    });
     // Large ones first: the last connection should not be alone with the kernel.
     missing.sort_by_key(|package| std::cmp::Reverse(package.bytes));
     let bytes = missing.iter().map(|package| package.bytes).sum();

@@ -9,8 +9,9 @@ use super::phases::Phases;
 use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
-use super::system::{Purpose, System, pack_squashfs};
-use super::{amount, image, initrd};
+use super::system::{Purpose, System};
+use super::verify::Verified;
+use super::{amount, image, initrd, layer, squashfs};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{ImageSource, Line};
 use model::lock::{Lock, Package, Section};
@@ -37,6 +38,11 @@ const LOADERS: [(&str, &[&str]); 3] = [
 const BUSYBOX: [&str; 2] = ["bin/busybox", "usr/bin/busybox"];
 /// Fact of the live OS's group: its kernel's release.
 const RELEASE: &str = "release";
+/// Fact of the live OS's group: digest of what the initrd takes out of the root.
+const KERNEL_FILES: &str = "kernel-files";
+/// Where that is: the kernel, its modules, firmware; before and after `/lib` went into `/usr`.
+const KERNEL_FOLDERS: [&str; 5] =
+    ["boot", "usr/lib/modules", "usr/lib/firmware", "lib/modules", "lib/firmware"];
 /// Fact of the image's group: the size of its files together.
 const UNPACKED: &str = "unpacked";
 
@@ -56,11 +62,23 @@ pub(crate) fn make(
     lock: &Lock,
     store: &Store,
     agent: &[u8],
+    phases: Phases,
+) -> Result<Made> {
+    make_on(&Shelf::open(folder)?, line, folder, lock, store, agent, phases)
+}
+
+/// Makes on this shelf what is not there yet.
+pub(crate) fn make_on(
+    shelf: &Shelf,
+    line: &Line,
+    folder: &Path,
+    lock: &Lock,
+    store: &Store,
+    agent: &[u8],
     mut phases: Phases,
 ) -> Result<Made> {
-    let shelf = Shelf::open(folder)?;
     let fetched = phases.run("fetch", || fetch(lock, store))?;
-    let mut making = Making { line, folder, lock, store, shelf: &shelf, phases };
+    let mut making = Making { line, folder, lock, store, shelf, phases };
     let live = making.live()?;
     let initrd = making.initrd(&live, agent)?;
     let image = making.image()?;
@@ -133,11 +151,16 @@ impl Making<'_> {
         let (store, phases) = (self.store, &mut self.phases);
         self.shelf.group("live", &system.inputs()?, |work| {
             let tree = work.join(TREE);
-            std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
-            system.make(store, &tree, phases)?;
-            phases.run("live OS: squashfs", || pack_squashfs(&tree, &work.join(SQUASHFS), system.epoch))?;
+            let base = system.make(store, &tree, phases)?;
+            phases.run("live OS: squashfs", || {
+                let to = work.join(SQUASHFS);
+                squashfs::pack(&tree, &base.tree, &base.key, store, system.epoch, &to)
+            })?;
             let (release, _) = drivers::release_in(&tree)?;
-            Ok((vec![SQUASHFS], BTreeMap::from([(RELEASE.to_owned(), release)])))
+            let changes = layer::digest_of_changes(&base.tree, &tree, &KERNEL_FOLDERS)?;
+            let kernel = digest(format!("{} {changes}", base.key));
+            let facts = [(RELEASE.to_owned(), release), (KERNEL_FILES.to_owned(), kernel)];
+            Ok((vec![SQUASHFS], BTreeMap::from(facts)))
         })
     }
 
@@ -166,7 +189,6 @@ impl Making<'_> {
                 };
                 self.shelf.group("image", &system.inputs()?, |work| {
                     let tree = work.join(TREE);
-                    std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
                     system.make(store, &tree, phases)?;
                     let made = phases.run("appliance: pack", || image::pack(&tree, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
@@ -199,7 +221,7 @@ impl Making<'_> {
         let squashfs = live.file(SQUASHFS)?;
         let inputs = digest(format!(
             "initrd {} {} {BUILD_ID} {} {}\n{}",
-            squashfs.path,
+            live.fact(KERNEL_FILES),
             digest(agent),
             self.line.live.kernel,
             busybox.sha256,
@@ -297,6 +319,16 @@ impl Made {
         self.outputs
     }
 
+    /// How long its phases took.
+    pub(crate) fn into_phases(self) -> Phases {
+        self.phases
+    }
+
+    /// The root's tree, relative to the folder of the outputs.
+    pub(crate) fn tree(&self) -> &str {
+        &self.outputs.live.tree
+    }
+
     /// What was made, for people: files with size and digest, then times.
     pub(crate) fn text(&self) -> Vec<String> {
         let outputs = &self.outputs;
@@ -322,7 +354,8 @@ impl Made {
         lines
     }
 
-    fn files(&self) -> [(&'static str, &OutputFile); 8] {
+    /// The outputs that are files, by the names that people read.
+    pub(crate) fn files(&self) -> [(&'static str, &OutputFile); 8] {
         let outputs = &self.outputs;
         let live = &outputs.live;
         [
@@ -337,20 +370,25 @@ impl Made {
         ]
     }
 
-    /// The same as one JSON object.
-    pub(crate) fn json(&self) -> Result<String> {
+    /// The same as one JSON object, with what came of a verification.
+    pub(crate) fn json(&self, verified: Option<&Verified>) -> Result<String> {
         let seconds: Vec<_> =
             self.phases.done().iter().map(|(name, took)| (name, took.as_secs_f64())).collect();
         let phases: Vec<_> = seconds
             .iter()
             .map(|(name, seconds)| serde_json::json!({ "name": name, "seconds": seconds }))
             .collect();
-        let json = serde_json::json!({
+        let mut json = serde_json::json!({
             "outputs": self.outputs,
             "made": self.fresh,
             "fetched": { "packages": self.fetched.files, "bytes": self.fetched.bytes },
             "phases": phases,
         });
+        if let Some(verified) = verified {
+            json["verified"] = verified.differences.is_empty().into();
+            json["differences"] =
+                serde_json::to_value(&verified.differences).or_fail(|| "cannot write JSON".into())?;
+        }
         serde_json::to_string(&json).or_fail(|| "cannot write JSON".into())
     }
 }

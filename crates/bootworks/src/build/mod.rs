@@ -11,10 +11,13 @@ mod apply;
 mod archive;
 mod configure;
 mod database;
+mod difference;
 pub(crate) mod drivers;
 mod fetch;
 mod image;
 pub(crate) mod initrd;
+pub(crate) mod keeping;
+mod layer;
 pub(crate) mod made;
 mod package;
 mod phases;
@@ -22,9 +25,11 @@ mod resolve;
 mod scrub;
 mod shelf;
 mod sources;
+mod squashfs;
 pub(crate) mod store;
 mod system;
 mod unpack;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +48,9 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
+    /// Build a second time from the packages alone, and show what differs
+    #[arg(long)]
+    verify: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -61,13 +69,20 @@ pub(crate) struct LockArguments {
 
 /// `bootworks build`.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
-    let made = build(&arguments.line)?;
+    let ready = ready(&arguments.line)?;
+    let made = ready.make()?;
+    let verified = match arguments.verify {
+        true => Some(ready.verify(&made)?),
+        false => None,
+    };
     if arguments.json {
-        report::say(&made.json()?);
+        report::say(&made.json(verified.as_ref())?);
     } else {
         made.text().iter().for_each(|line| report::say(line));
+        verified.iter().flat_map(verify::Verified::text).for_each(|line| report::say(&line));
     }
-    Ok(Ending::Well)
+    let differs = verified.is_some_and(|verified| !verified.differences.is_empty());
+    Ok(if differs { Ending::No } else { Ending::Well })
 }
 
 /// `bootworks lock`.
@@ -96,8 +111,20 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
 pub(crate) fn build(folder: &Path) -> Result<made::Made> {
+    ready(folder)?.make()
+}
+
+/// A line that can be built: it has a lock that fits, and there is a store.
+struct Ready {
+    opened: line_folder::LineFolder,
+    lock: Lock,
+    store: Store,
+    agent: &'static [u8],
+    phases: Phases,
+}
+
+fn ready(folder: &Path) -> Result<Ready> {
     let opened = line_folder::open(folder)?;
-    let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("building a line needs root")
@@ -106,8 +133,21 @@ pub(crate) fn build(folder: &Path) -> Result<made::Made> {
     }
     let mut phases = Phases::default();
     let store = Store::open()?;
-    let lock = fitting_lock(line, folder, &store, &mut phases)?;
-    made::make(line, folder, &lock, &store, agent, phases)
+    let lock = fitting_lock(opened.line(), opened.folder(), &store, &mut phases)?;
+    Ok(Ready { opened, lock, store, agent, phases })
+}
+
+impl Ready {
+    fn make(&self) -> Result<made::Made> {
+        let (line, folder) = (self.opened.line(), self.opened.folder());
+        made::make(line, folder, &self.lock, &self.store, self.agent, self.phases.clone())
+    }
+
+    fn verify(&self, first: &made::Made) -> Result<verify::Verified> {
+        report::note("building a second time, from the packages alone");
+        let (line, folder) = (self.opened.line(), self.opened.folder());
+        verify::verify(line, folder, &self.lock, &self.store, self.agent, first)
+    }
 }
 
 /// The line's lock; made or mended first where it has to be, which is said.

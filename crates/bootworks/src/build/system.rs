@@ -4,21 +4,33 @@
 use super::apply;
 use super::configure::{configure, is_left_to_dpkg, lay_out};
 use super::database::{Unpacked, prepare};
+use super::layer;
 use super::package::Opened;
 use super::phases::Phases;
 use super::scrub::{clamp_times, scrub};
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
-use linux::tools::{LIVE_OS, MKSQUASHFS};
+use linux::tools::LIVE_OS;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
 use model::recipe::Recipe;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wire::deb::dependency_names;
 
 /// Changes when this program makes another root of the same recipe: old outputs are then made again.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
+/// The tree in the folder of a base.
+const TREE: &str = "tree";
+
+/// What a system was made on: its packages, configured, and nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    /// Digest of everything it is made from.
+    pub key: String,
+    /// The tree. It is the store's: other systems are made on it.
+    pub tree: PathBuf,
+}
 
 /// A system to make.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +79,36 @@ impl System<'_> {
         Ok(digest(text))
     }
 
-    /// Makes it in the empty folder `root`.
-    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    /// Makes it in the folder `root`, which is not there yet, and gives what it was made on.
+    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
         self.make_in(store, root, phases).map_err(|failure| failure.doing(format!("building {}", self.name)))
     }
 
-    fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
+        let base = self.base(store, phases)?;
+        phases.run(&format!("{}: recipe", self.name), || {
+            layer::changed(&base.tree, root, |tree| self.finish(tree))
+        })?;
+        Ok(base)
+    }
+
+    /// The system as dpkg leaves it: all of its packages configured, nothing of the recipe in it, and nothing that
+    /// differs from one making to the next. Every recipe with these packages begins with it.
+    fn base(&self, store: &Store, phases: &mut Phases) -> Result<Base> {
+        let key = digest(format!("base {EDITION} {}\n{}", self.epoch, self.section.identity()));
+        let folder = store.base(&key, |folder| {
+            let tree = folder.join(TREE);
+            std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
+            self.install(store, &tree, phases)?;
+            phases.run(&format!("{}: scrub", self.name), || {
+                scrub(&tree)?;
+                clamp_times(&tree, self.epoch)
+            })
+        })?;
+        Ok(Base { key, tree: folder.join(TREE) })
+    }
+
+    fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
         lay_out(root)?;
         prepare(root)?;
         let opened = in_order(self.section, store);
@@ -92,22 +128,18 @@ impl System<'_> {
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
         let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
-        phases.run(&format!("{}: configure", self.name), || {
-            configure(root, &ours, &lists, &left, self.epoch)
-        })?;
-        phases.run(&format!("{}: recipe", self.name), || {
-            apply::apply(self.recipe, self.line, root, self.epoch)
-        })?;
+        phases.run(&format!("{}: configure", self.name), || configure(root, &ours, &lists, &left, self.epoch))
+    }
+
+    /// Carries the recipe out on the configured system and takes out what must not be shared.
+    fn finish(&self, root: &Path) -> Result<()> {
+        apply::apply(self.recipe, self.line, root, self.epoch)?;
         match self.purpose {
             Purpose::LiveOs => check_tools(root)?,
-            Purpose::Appliance => {
-                phases.run(&format!("{}: initrd", self.name), || apply::make_initrd(root, self.epoch))?;
-            }
+            Purpose::Appliance => apply::make_initrd(root, self.epoch)?,
         }
-        phases.run(&format!("{}: scrub", self.name), || {
-            scrub(root)?;
-            clamp_times(root, self.epoch)
-        })
+        scrub(root)?;
+        clamp_times(root, self.epoch)
     }
 }
 
@@ -137,29 +169,4 @@ fn check_tools(root: &Path) -> Result<()> {
         .iter()
         .fold(failure, because)
         .hint(format!("add to `packages` of `[live]` in line.toml: {}", packages.join(", "))))
-}
-
-/// Packs the live OS's root as squashfs.
-pub(crate) fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
-    linux::process::Child::of(MKSQUASHFS)
-        .env("SOURCE_DATE_EPOCH", epoch.to_string())
-        .arg(root)
-        .arg(to)
-        .args([
-            "-noappend",
-            "-no-progress",
-            "-quiet",
-            "-comp",
-            "zstd",
-            "-Xcompression-level",
-            "3",
-            "-b",
-            "256K",
-        ])
-        .run()
-        .map(drop)
-        .map_err(|failure| failure.doing("packing the live OS's root"))?;
-    std::fs::File::open(to)
-        .and_then(|file| file.sync_all())
-        .or_fail(|| format!("cannot write {}", to.display()))
 }

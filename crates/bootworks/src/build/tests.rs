@@ -296,7 +296,7 @@ fn system_a_real_root_is_built() {
         System { name: "test", section: &section, recipe: &recipe, line: folder.path(), epoch, purpose };
     let packed = ["one", "two"].map(|name| {
         let root = folder.path().join(name);
-        std::fs::create_dir(&root).unwrap();
+        let store = store.with_nothing_made(&folder.path().join(format!("{name}-made"))).unwrap();
         system.make(&store, &root, &mut Phases::default()).unwrap();
         assert_eq!(configure::child("/usr/bin/dpkg", &root, 0).arg("--audit").run().unwrap(), b"");
         let verified = configure::child("/usr/bin/dpkg", &root, 0).arg("--verify").run().unwrap();
