@@ -11,6 +11,7 @@ pub mod line;
 pub mod lock;
 pub mod outputs;
 pub mod recipe;
+pub mod sbom;
 
 pub mod hardware;
 pub mod initrd;
