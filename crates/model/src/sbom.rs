@@ -41,6 +41,18 @@ impl Component {
         }
     }
 
+    /// A file of this program's own.
+    pub fn of_file(name: &str, version: &str, sha256: &str) -> Component {
+        Component {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            sha256: sha256.to_owned(),
+            architecture: String::new(),
+            distribution: String::new(),
+            licences: Vec::new(),
+        }
+    }
+
     fn json(&self) -> Value {
         let mut json = json!({
             "type": if self.architecture.is_empty() { "file" } else { "library" },
@@ -195,14 +207,7 @@ mod tests {
             sha256: "a".repeat(64),
             url: "http://a.example.org/x.deb".into(),
         };
-        let file = Component {
-            name: "init".into(),
-            version: String::new(),
-            sha256: "b".repeat(64),
-            architecture: String::new(),
-            distribution: String::new(),
-            licences: Vec::new(),
-        };
+        let file = Component::of_file("init", "", &"b".repeat(64));
         let components = BTreeSet::from([Component::of(&package, "debian", COPYRIGHT), file]);
         expect![[r#"
             {

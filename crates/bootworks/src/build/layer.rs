@@ -69,7 +69,13 @@ pub(crate) fn own_files(base: &Path, tree: &Path) -> Result<BTreeSet<PathBuf>> {
 }
 
 /// What is different below some folders of two trees, as one digest; the same for two trees that are alike there.
-pub(crate) fn digest_of_changes(base: &Path, tree: &Path, folders: &[&str]) -> Result<String> {
+/// Paths that do not pass are left out.
+pub(crate) fn digest_of_changes(
+    base: &Path,
+    tree: &Path,
+    folders: &[&str],
+    pass: impl Fn(&Path) -> bool,
+) -> Result<String> {
     let mut text = String::new();
     for folder in folders {
         let mut names = BTreeSet::new();
@@ -81,7 +87,7 @@ pub(crate) fn digest_of_changes(base: &Path, tree: &Path, folders: &[&str]) -> R
                 );
             }
         }
-        for name in names {
+        for name in names.into_iter().filter(|name: &PathBuf| pass(name)) {
             let path = tree.join(&name);
             let reading = || format!("cannot read {}", path.display());
             let piece = match path.symlink_metadata() {
@@ -94,8 +100,15 @@ pub(crate) fn digest_of_changes(base: &Path, tree: &Path, folders: &[&str]) -> R
                     }
                     format!("-> {}", target.display())
                 }
-                Ok(kind) if is_same(&kind, &path, &base.join(&name)).or_fail(reading)? => continue,
-                Ok(_) => digest_file(&path)?.0,
+                Ok(kind) if !kind.is_file() => format!("node {:o}", kind.mode()),
+                Ok(kind) => {
+                    let known = base.join(&name).symlink_metadata();
+                    let is_alike = known.is_ok_and(|known| known.mode() == kind.mode());
+                    if is_alike && is_same(&kind, &path, &base.join(&name)).or_fail(reading)? {
+                        continue;
+                    }
+                    format!("{:o} {}", kind.mode(), digest_file(&path)?.0)
+                }
             };
             text += &format!("{} {piece}\n", name.display());
         }
@@ -279,11 +292,11 @@ mod tests {
         let own: Vec<_> = own_files(&base, &two).unwrap().into_iter().collect();
         assert_eq!(own, [Path::new("etc/kept"), Path::new("etc/new")]);
         assert_eq!(own_files(&base, &one).unwrap(), own_files(&base, &two).unwrap());
-        let changes = |tree: &Path| digest_of_changes(&base, tree, &["etc", "nowhere"]).unwrap();
+        let changes = |tree: &Path| digest_of_changes(&base, tree, &["etc", "nowhere"], |_| true).unwrap();
         assert_eq!(changes(&one), changes(&two));
         assert_eq!(changes(&base), digest(""));
         assert_ne!(changes(&one), changes(&base));
-        assert_eq!(digest_of_changes(&base, &one, &["usr"]).unwrap(), digest(""));
+        assert_eq!(digest_of_changes(&base, &one, &["usr"], |_| true).unwrap(), digest(""));
         let inode = |root: &Path, name: &str| root.join(name).metadata().unwrap().ino();
         assert_eq!(inode(&one, "usr/bin/one"), inode(&base, "usr/bin/one"), "shared");
         assert_eq!(inode(&two, "usr/bin/one"), inode(&two, "usr/bin/two"), "still one file");

@@ -9,15 +9,17 @@ use super::phases::Phases;
 use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
-use super::system::{Purpose, System};
+use super::system::{Base, Purpose, System};
 use super::verify::Verified;
-use super::{amount, image, initrd, layer, squashfs};
+use super::{amount, image, initrd, layer, sources, squashfs};
 use model::failure::{Explain as _, Failure, Result};
-use model::line::{ImageSource, Line};
+use model::line::{Drivers, ImageSource, Line};
 use model::lock::{Lock, Package, Section};
 use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
-use std::collections::BTreeMap;
+use model::profile;
+use model::sbom::{self, Component};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use wire::deb::{dependency_names, stanzas};
 
@@ -28,6 +30,11 @@ const IMAGE: &str = "image.tar.zst";
 const KERNEL: &str = "kernel";
 const INITRD: &str = "initrd";
 const DRIVERS: &str = "drivers.json";
+const LICENCES: &str = "licences.json";
+/// Bills of materials: of the root, the initrd, the image and the boot programs.
+const BOMS: [&str; 4] = ["root.cdx.json", "initrd.cdx.json", "image.cdx.json", "loaders.cdx.json"];
+/// Folder of a line that has its hardware profiles.
+const PROFILES: &str = "hardware";
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
@@ -77,16 +84,17 @@ pub(crate) fn make_on(
     agent: &[u8],
     mut phases: Phases,
 ) -> Result<Made> {
-    let fetched = phases.run("fetch", || fetch(lock, store))?;
+    let fetched = phases.run("fetch", || fetch(lock, folder, store))?;
     let mut making = Making { line, folder, lock, store, shelf, phases };
     let live = making.live()?;
     let initrd = making.initrd(&live, agent)?;
     let image = making.image()?;
     let loaders = making.loaders()?;
     let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
+    let boms = making.boms([&live, &initrd, &image, &loaders], agent)?;
     let fresh = groups.iter().filter(|(_, group)| group.fresh).map(|(name, _)| *name).collect();
     let phases = std::mem::take(&mut making.phases);
-    let outputs = outputs(line, lock, &live, &initrd, &image, &loaders)?;
+    let outputs = Outputs { boms, ..outputs(line, lock, &live, &initrd, &image, &loaders)? };
     shelf.finish(&outputs)?;
     Ok(Made { outputs, fresh, fetched, phases })
 }
@@ -123,7 +131,38 @@ fn outputs(
         loader_bios: loaders.file(LOADERS[0].0)?,
         loader_efi: loaders.file(LOADERS[1].0)?,
         loader_cd: loaders.file(LOADERS[2].0)?,
+        boms: BTreeMap::new(),
     })
+}
+
+/// Modaliases of the devices in the line's hardware profiles.
+fn devices(folder: &Path) -> Result<Vec<String>> {
+    let profiles = folder.join(PROFILES);
+    let entries = std::fs::read_dir(&profiles).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut devices = Vec::new();
+    for path in entries.filter(|path| path.extension().is_some_and(|end| end == "toml")) {
+        let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
+        let profile = profile::read_bytes(&path.display().to_string(), &bytes)?;
+        devices.extend(profile.devices.into_iter().map(|device| device.modalias));
+    }
+    if devices.is_empty() {
+        return Err(Failure::new("no hardware is known that the initrd could have the drivers of")
+            .because(format!(
+                "line.toml says `drivers = \"hardware\"`, and {} has no profile",
+                profiles.display()
+            ))
+            .hint("put a profile of each kind of server there, or write `drivers = \"all\"`"));
+    }
+    devices.sort();
+    devices.dedup();
+    Ok(devices)
+}
+
+/// Keeps what is known of a system's licences with what was made of it; the base may be gone when it is asked for.
+fn keep_licences(work: &Path, base: &Base) -> Result<()> {
+    let path = work.join(LICENCES);
+    let writing = || format!("cannot write {}", path.display());
+    std::fs::write(&path, serde_json::to_vec(&base.licences).or_fail(writing)?).or_fail(writing)
 }
 
 /// What the groups are made from.
@@ -152,15 +191,16 @@ impl Making<'_> {
         self.shelf.group("live", &system.inputs()?, |work| {
             let tree = work.join(TREE);
             let base = system.make(store, &tree, phases)?;
+            keep_licences(work, &base)?;
             phases.run("live OS: squashfs", || {
                 let to = work.join(SQUASHFS);
                 squashfs::pack(&tree, &base.tree, &base.key, store, system.epoch, &to)
             })?;
             let (release, _) = drivers::release_in(&tree)?;
-            let changes = layer::digest_of_changes(&base.tree, &tree, &KERNEL_FOLDERS)?;
+            let changes = layer::digest_of_changes(&base.tree, &tree, &KERNEL_FOLDERS, |_| true)?;
             let kernel = digest(format!("{} {changes}", base.key));
             let facts = [(RELEASE.to_owned(), release), (KERNEL_FILES.to_owned(), kernel)];
-            Ok((vec![SQUASHFS], BTreeMap::from(facts)))
+            Ok((vec![SQUASHFS, LICENCES], BTreeMap::from(facts)))
         })
     }
 
@@ -168,14 +208,14 @@ impl Making<'_> {
     fn image(&mut self) -> Result<Group> {
         let (store, phases, folder) = (self.store, &mut self.phases, self.folder);
         let packed = |packed: image::Packed| {
-            (vec![IMAGE], BTreeMap::from([(UNPACKED.to_owned(), packed.unpacked_bytes.to_string())]))
+            BTreeMap::from([(UNPACKED.to_owned(), packed.unpacked_bytes.to_string())])
         };
         match (&self.line.appliance.image, &self.lock.appliance) {
             (ImageSource::File { path, sha256 }, _) => {
                 self.shelf.group("image", &digest(format!("file {sha256}")), |work| {
                     phases
                         .run("image: check", || image::adopt(&folder.join(path), sha256, &work.join(IMAGE)))
-                        .map(packed)
+                        .map(|made| (vec![IMAGE], packed(made)))
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
@@ -189,10 +229,11 @@ impl Making<'_> {
                 };
                 self.shelf.group("image", &system.inputs()?, |work| {
                     let tree = work.join(TREE);
-                    system.make(store, &tree, phases)?;
+                    let base = system.make(store, &tree, phases)?;
+                    keep_licences(work, &base)?;
                     let made = phases.run("appliance: pack", || image::pack(&tree, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
-                    Ok(packed(made))
+                    Ok((vec![IMAGE, LICENCES], packed(made)))
                 })
             }
             (ImageSource::Recipe { path, .. }, None) => {
@@ -219,8 +260,13 @@ impl Making<'_> {
     fn initrd(&mut self, live: &Group, agent: &[u8]) -> Result<Group> {
         let busybox = self.package(&self.lock.initrd, "busybox-static")?;
         let squashfs = live.file(SQUASHFS)?;
+        let devices = match self.line.live.drivers {
+            Drivers::All => None,
+            Drivers::Hardware => Some(devices(self.folder)?),
+        };
+        let modules = &self.line.live.modules;
         let inputs = digest(format!(
-            "initrd {} {} {BUILD_ID} {} {}\n{}",
+            "initrd {} {} {BUILD_ID} {} {} {devices:?} {modules:?}\n{}",
             live.fact(KERNEL_FILES),
             digest(agent),
             self.line.live.kernel,
@@ -246,6 +292,7 @@ impl Making<'_> {
                     kernel: Kernel { package: &line.live.kernel, tree: &tree },
                     suite: &kernels,
                     root: &root,
+                    wanted: initrd::Wanted { devices: devices.as_deref(), modules },
                     agent,
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,
@@ -260,6 +307,69 @@ impl Making<'_> {
             put(DRIVERS, &serde_json::to_vec(&built.live).or_fail(|| "cannot write the drivers".into())?)?;
             Ok((vec![KERNEL, INITRD, DRIVERS], BTreeMap::new()))
         })
+    }
+
+    /// Bills of materials of these groups: root, initrd, image, boot programs.
+    fn boms(&self, groups: [&Group; 4], agent: &[u8]) -> Result<BTreeMap<String, OutputFile>> {
+        let [live, initrd, image, loaders] = groups;
+        let (root, packed) = (live.file(SQUASHFS)?, image.file(IMAGE)?);
+        let (first, cd) = (initrd.file(INITRD)?, loaders.file(LOADERS[2].0)?);
+        let inputs = digest(format!("boms {} {} {} {}", root.sha256, packed.sha256, first.sha256, cd.sha256));
+        let group = self.shelf.group("boms", &inputs, |work| {
+            let licences = self.licences(live)?;
+            let distribution = sources::distribution(&self.line.live.recipe.suite).unwrap_or("debian");
+            let of = |packages: &mut dyn Iterator<Item = &Package>, known: &BTreeMap<String, Vec<String>>| {
+                packages
+                    .map(|package| Component {
+                        licences: known.get(&package.name).cloned().unwrap_or_default(),
+                        ..Component::of(package, distribution, "")
+                    })
+                    .collect::<BTreeSet<Component>>()
+            };
+            let single = |package: &Package| -> Result<Component> {
+                let file = format!("usr/share/doc/{}/copyright", package.name);
+                let copyright = Opened::of(package, self.store).file(&[&file]).unwrap_or_default();
+                Ok(Component::of(package, distribution, &String::from_utf8_lossy(&copyright)))
+            };
+            // What an initrd of ours takes out of the root: modules and firmware.
+            let has_a_part = |package: &&Package| {
+                ["linux-image-", "linux-modules-", "firmware-", "linux-firmware"]
+                    .iter()
+                    .any(|begin| package.name.starts_with(begin))
+                    || package.name.ends_with("-microcode")
+            };
+            let mut in_initrd = of(&mut self.lock.live.packages.iter().filter(has_a_part), &licences);
+            in_initrd.insert(single(self.package(&self.lock.initrd, "busybox-static")?)?);
+            in_initrd.insert(Component::of_file("init", BUILD_ID, &digest(agent)));
+            let ipxe = single(self.package(&self.lock.loaders, "ipxe")?)?;
+            let appliance =
+                self.lock.appliance.as_ref().map(|section| &section.packages[..]).unwrap_or_default();
+            let documents = [
+                (BOMS[0], SQUASHFS, &root, of(&mut self.lock.live.packages.iter(), &licences)),
+                (BOMS[1], INITRD, &first, in_initrd),
+                (BOMS[2], IMAGE, &packed, of(&mut appliance.iter(), &self.licences(image)?)),
+                (BOMS[3], LOADERS[2].0, &cd, BTreeSet::from([ipxe])),
+            ];
+            for (file, name, output, components) in documents {
+                let path = work.join(file);
+                std::fs::write(&path, sbom::document(name, &output.sha256, &components))
+                    .or_fail(|| format!("cannot write {}", path.display()))?;
+            }
+            Ok((BOMS.to_vec(), BTreeMap::new()))
+        })?;
+        let named = BOMS.iter().map(|file| {
+            let name = file.split('.').next().unwrap_or(file);
+            Ok((name.to_owned(), group.file(file)?))
+        });
+        named.collect()
+    }
+
+    /// What is known of the licences of a group's packages; nothing where it is somebody's image.
+    fn licences(&self, group: &Group) -> Result<BTreeMap<String, Vec<String>>> {
+        let Ok(file) = group.file(LICENCES) else { return Ok(BTreeMap::new()) };
+        let path = self.shelf.folder().join(file.path);
+        let reading = || format!("cannot read {}", path.display());
+        serde_json::from_slice(&std::fs::read(&path).or_fail(reading)?).or_fail(reading)
     }
 
     fn package<'s>(&self, section: &'s Section, name: &str) -> Result<&'s Package> {

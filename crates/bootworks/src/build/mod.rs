@@ -19,13 +19,16 @@ pub(crate) mod initrd;
 pub(crate) mod keeping;
 mod layer;
 pub(crate) mod made;
+mod own;
 mod package;
 mod phases;
 mod resolve;
+mod room;
 mod scrub;
 mod shelf;
 mod sources;
 mod squashfs;
+mod stock_initrd;
 pub(crate) mod store;
 mod system;
 mod unpack;
@@ -90,7 +93,7 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
     let line = line_folder::open(&arguments.line)?;
     let folder = line.folder();
     let old = read_lock(folder)?;
-    let new = resolve::resolve(line.line(), None, &Store::open()?)?;
+    let new = resolve::resolve(line.line(), folder, None, &Store::open()?)?;
     write_lock(folder, &new)?;
     let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
     let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
@@ -141,6 +144,7 @@ impl Ready {
     fn make(&self) -> Result<made::Made> {
         let (line, folder) = (self.opened.line(), self.opened.folder());
         made::make(line, folder, &self.lock, &self.store, self.agent, self.phases.clone())
+            .map_err(|failure| room::explained(failure, &[self.store.folder(), folder]))
     }
 
     fn verify(&self, first: &made::Made) -> Result<verify::Verified> {
@@ -153,14 +157,16 @@ impl Ready {
 /// The line's lock; made or mended first where it has to be, which is said.
 fn fitting_lock(line: &Line, folder: &Path, store: &Store, phases: &mut Phases) -> Result<Lock> {
     let old = read_lock(folder)?;
-    if let Some(old) = old.as_ref().filter(|old| resolve::fits(line, old)) {
+    if let Some(old) = &old
+        && resolve::fits(line, folder, old)?
+    {
         return Ok(old.clone());
     }
     report::note(match &old {
         None => "there is no line.lock yet: resolving the recipes",
         Some(_) => "the recipes have changed since line.lock was made: resolving what changed",
     });
-    let new = phases.run("lock", || resolve::resolve(line, old.as_ref(), store))?;
+    let new = phases.run("lock", || resolve::resolve(line, folder, old.as_ref(), store))?;
     write_lock(folder, &new)?;
     if let Some(old) = &old {
         lock::differences(old, &new).iter().for_each(|line| report::note(line));

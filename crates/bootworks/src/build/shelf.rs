@@ -174,7 +174,8 @@ fn groups_of(outputs: &Outputs) -> BTreeSet<String> {
     let live = &outputs.live;
     let files = [&live.kernel, &live.initrd, &live.squashfs, &live.drivers, &outputs.image]
         .into_iter()
-        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd]);
+        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd])
+        .chain(outputs.boms.values());
     let paths = files.map(|file| file.path.as_str()).chain([live.tree.as_str()]);
     paths.filter_map(|path| path.split('/').next().map(str::to_owned)).collect()
 }

@@ -2,26 +2,31 @@
 //! and scripts applied, identity scrubbed.
 
 use super::apply;
-use super::configure::{configure, is_left_to_dpkg, lay_out};
+use super::configure::{configure, lay_out, left_to_dpkg};
 use super::database::{Unpacked, prepare};
 use super::layer;
 use super::package::Opened;
 use super::phases::Phases;
+use super::room;
 use super::scrub::{clamp_times, scrub};
+use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
 use linux::tools::LIVE_OS;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
 use model::recipe::Recipe;
-use std::collections::BTreeSet;
+use model::sbom::licences;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use wire::deb::dependency_names;
 
 /// Changes when this program makes another root of the same recipe: old outputs are then made again.
-const EDITION: u32 = 2;
+const EDITION: u32 = 3;
 /// The tree in the folder of a base.
 const TREE: &str = "tree";
+/// What is known of the packages' licences, beside it.
+const LICENCES: &str = "licences.json";
 
 /// What a system was made on: its packages, configured, and nothing else.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ pub(crate) struct Base {
     pub key: String,
     /// The tree. It is the store's: other systems are made on it.
     pub tree: PathBuf,
+    /// What its packages say of their licences, by the packages' names.
+    pub licences: BTreeMap<String, Vec<String>>,
 }
 
 /// A system to make.
@@ -89,6 +96,11 @@ impl System<'_> {
         phases.run(&format!("{}: recipe", self.name), || {
             layer::changed(&base.tree, root, |tree| self.finish(tree))
         })?;
+        if self.purpose == Purpose::Appliance {
+            phases.run(&format!("{}: initrd", self.name), || {
+                stock_initrd::put(root, &base, store, self.epoch)
+            })?;
+        }
         Ok(base)
     }
 
@@ -100,12 +112,23 @@ impl System<'_> {
             let tree = folder.join(TREE);
             std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
             self.install(store, &tree, phases)?;
+            let licences = folder.join(LICENCES);
+            let writing = || format!("cannot write {}", licences.display());
+            let json = serde_json::to_vec(&licences_in(&tree, self.section)).or_fail(writing)?;
+            std::fs::write(&licences, json).or_fail(writing)?;
             phases.run(&format!("{}: scrub", self.name), || {
                 scrub(&tree)?;
                 clamp_times(&tree, self.epoch)
             })
         })?;
-        Ok(Base { key, tree: folder.join(TREE) })
+        let licences = folder.join(LICENCES);
+        let reading = || format!("cannot read {}", licences.display());
+        let licences = std::fs::read(&licences).or_fail(reading)?;
+        Ok(Base {
+            key,
+            tree: folder.join(TREE),
+            licences: serde_json::from_slice(&licences).or_fail(reading)?,
+        })
     }
 
     fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
@@ -114,7 +137,10 @@ impl System<'_> {
         let opened = in_order(self.section, store);
         let controls = opened.iter().map(Opened::control).collect::<Result<Vec<_>>>()?;
         let all = opened.iter().zip(controls).map(|(opened, control)| Unpacked { opened, control });
-        let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) = all.partition(is_left_to_dpkg);
+        let all: Vec<Unpacked<'_>> = all.collect();
+        let names = left_to_dpkg(&all);
+        let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) =
+            all.into_iter().partition(|unpacked| names.contains(&unpacked.opened.package.name));
         let replaced: Vec<BTreeSet<String>> = ours
             .iter()
             .map(|unpacked| {
@@ -125,6 +151,10 @@ impl System<'_> {
             let name = ours.get(other).map(|unpacked| &unpacked.opened.package.name);
             replaced.get(one).zip(name).is_some_and(|(replaced, name)| replaced.contains(name))
         };
+        // In kB (Debian policy §5.6.20), of the files alone; what scripts make of them is little beside.
+        let installed = |unpacked: &Unpacked<'_>| unpacked.field("Installed-Size")?.parse::<u64>().ok();
+        let bytes = ours.iter().chain(&left).filter_map(installed).sum::<u64>() * 1024;
+        room::need(store.folder(), bytes, &format!("the packages of the {}", self.name))?;
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
         let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
@@ -134,13 +164,29 @@ impl System<'_> {
     /// Carries the recipe out on the configured system and takes out what must not be shared.
     fn finish(&self, root: &Path) -> Result<()> {
         apply::apply(self.recipe, self.line, root, self.epoch)?;
-        match self.purpose {
-            Purpose::LiveOs => check_tools(root)?,
-            Purpose::Appliance => apply::make_initrd(root, self.epoch)?,
+        if self.purpose == Purpose::LiveOs {
+            check_tools(root)?;
         }
         scrub(root)?;
         clamp_times(root, self.epoch)
     }
+}
+
+/// What the packages of a root say of their licences. Many packages have one folder of documents, by a link.
+fn licences_in(root: &Path, section: &Section) -> BTreeMap<String, Vec<String>> {
+    let documents = root.join("usr/share/doc");
+    let of = |name: &str| {
+        let folder = documents.join(name);
+        let folder = match std::fs::read_link(&folder) {
+            Ok(target) => documents.join(target.file_name()?),
+            Err(_) => folder,
+        };
+        let text = std::fs::read(folder.join("copyright")).ok()?;
+        Some(licences(&String::from_utf8_lossy(&text)))
+    };
+    let known =
+        section.packages.iter().filter_map(|package| Some((package.name.clone(), of(&package.name)?)));
+    known.filter(|(_, licences)| !licences.is_empty()).collect()
 }
 
 /// The packages in the order in which they count: `base-files` first, because its folders are everybody's.

@@ -179,7 +179,7 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     std::fs::create_dir(&there).unwrap();
 
     let opened = line(&there, &archive, &["tool"], &["library"]);
-    let lock = resolve(opened.line(), None, &store).unwrap();
+    let lock = resolve(opened.line(), opened.folder(), None, &store).unwrap();
     assert_eq!(Lock::read(&lock.write(), "line.lock").unwrap(), lock);
     assert_eq!(
         names(&lock.live),
@@ -194,15 +194,16 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     archive.add("library", "3", "", &[("usr/lib/library", "new")]);
     archive.publish();
     let changed = line(&there, &archive, &["tool"], &["library", "tool"]);
-    assert!(fits(opened.line(), &lock) && !fits(changed.line(), &lock));
-    let mended = resolve(changed.line(), Some(&lock), &store).unwrap();
+    assert!(fits(opened.line(), opened.folder(), &lock).unwrap());
+    assert!(!fits(changed.line(), changed.folder(), &lock).unwrap());
+    let mended = resolve(changed.line(), changed.folder(), Some(&lock), &store).unwrap();
     expect![[r#"
         ~ appliance: library 2 → 3
         + appliance: tool 1.0+b1"#]]
     .assert_eq(&differences(&lock, &mended).join("\n"));
 
-    assert_eq!(fetch(&lock, &store).unwrap().files, 7);
-    assert_eq!(fetch(&lock, &store).unwrap().files, 0);
+    assert_eq!(fetch(&lock, folder.path(), &store).unwrap().files, 7);
+    assert_eq!(fetch(&lock, folder.path(), &store).unwrap().files, 0);
     let root = folder.path().join("root");
     std::fs::create_dir(&root).unwrap();
     let packages: Vec<Opened> =
@@ -233,7 +234,7 @@ fn system_what_cannot_be_locked_says_why() {
     let place = folder.path().display().to_string();
     let report = |live: &[&str]| {
         let opened = line(folder.path(), &archive, live, &[]);
-        resolve(opened.line(), None, &store).unwrap_err().report().replace(&place, "DIR")
+        resolve(opened.line(), opened.folder(), None, &store).unwrap_err().report().replace(&place, "DIR")
     };
     expect![[r#"
         error: no archive has a package of the live OS
@@ -243,7 +244,7 @@ fn system_what_cannot_be_locked_says_why() {
     .assert_eq(&report(&["libary"]));
     let conflict = report(&["tool", "other"]);
     assert!(conflict.starts_with("error: the packages of the live OS do not go together\n"), "{conflict}");
-    assert!(conflict.contains("other : Conflicts: tool"), "{conflict}");
+    assert!(conflict.contains("because: other and tool exclude each other\n"), "{conflict}");
 
     let release = archive.folder.join("dists/test/InRelease");
     let text = std::fs::read_to_string(&release).unwrap().replace("Origin: Test", "Origin: Evil");
@@ -263,14 +264,14 @@ fn system_a_package_that_was_changed_is_refused() {
     let archive = furnished(&folder.path().join("archive"));
     let store = Store::at(folder.path().join("store")).unwrap();
     let opened = line(folder.path(), &archive, &["tool"], &[]);
-    let lock = resolve(opened.line(), None, &store).unwrap();
+    let lock = resolve(opened.line(), opened.folder(), None, &store).unwrap();
     let path = archive.folder.join("pool/tool_1.0+b1_amd64.deb");
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let failure = fetch(&lock, &store).unwrap_err().report();
-    assert!(failure.contains("cannot fetch tool 1.0+b1 from file:"), "{failure}");
-    assert!(failure.contains("the lock says"), "{failure}");
+    let failure = fetch(&lock, folder.path(), &store).unwrap_err().report();
+    assert!(failure.starts_with("error: cannot fetch tool 1.0+b1\nbecause: file:"), "{failure}");
+    assert!(failure.contains("its SHA-256 is") && failure.contains("the lock says"), "{failure}");
 }
 
 /// The whole way with real packages: the smallest system of the host's own suite, configured by dpkg without a
@@ -284,13 +285,14 @@ fn system_a_real_root_is_built() {
     let store = Store::at(folder.path().join("store")).unwrap();
     let host = Host::read().unwrap();
     let recipe: Recipe = toml::from_str(&format!("suite = {:?}", host.suite)).unwrap();
-    let apt = archive::Apt::update(archives(&recipe, &host).unwrap(), &store).unwrap();
+    let apt =
+        archive::Apt::update(archives(&recipe, &host).unwrap(), Vec::new(), folder.path(), &store).unwrap();
     let index = apt.index().unwrap();
     let packages = apt.resolve(&index.base(), &index, "the test").unwrap();
     let epoch = index.archives.iter().filter_map(model::lock::Archive::epoch).max().unwrap();
     let section = Section { recipe: "0".repeat(64), epoch, packages };
     let lock = Lock { live: section.clone(), ..Lock::default() };
-    fetch(&lock, &store).unwrap();
+    fetch(&lock, folder.path(), &store).unwrap();
     let purpose = Purpose::Appliance;
     let system =
         System { name: "test", section: &section, recipe: &recipe, line: folder.path(), epoch, purpose };

@@ -301,6 +301,7 @@ mod tests {
             loader_bios: none(),
             loader_efi: none(),
             loader_cd: none(),
+            boms: std::collections::BTreeMap::new(),
         };
         let served = spoil(&outputs, &list, folder.path(), &[Fault::ImageCorrupt]).unwrap();
         let (was, is) = (outputs.join(&list.image.path), served.join(&list.image.path));
