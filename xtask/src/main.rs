@@ -3,6 +3,7 @@
 //! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
 
 mod bench;
+mod bench_build;
 mod check;
 mod programs;
 mod setup;
@@ -21,7 +22,8 @@ cargo xtask COMMAND
   build                  build the agent and bootworks; prints where they are
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
-  bench boot             side by side: the stock way to a login prompt, ours to the first question";
+  bench boot             side by side: the stock way to a login prompt, ours to the first question
+  bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
+        ["bench", "build"] => bench_build::run(),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

@@ -11,6 +11,8 @@ pub(crate) enum Purpose {
     Rehearse,
     /// Running all tests as well: their real peers and clients.
     Test,
+    /// Measuring the builder beside others.
+    Bench,
 }
 
 /// A package, how it is known to be there, and why it is needed.
@@ -60,9 +62,21 @@ const TEST: &[Package] = &[
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
 ];
 
+const BENCH: &[Package] = &[
+    package("mmdebstrap", "/usr/bin/mmdebstrap", "the builder beside ours in `bench build`"),
+    package("debootstrap", "/usr/sbin/debootstrap", "the builder beside ours in `bench build`"),
+    package("dracut-core", "/usr/bin/dracut", "the initrd generator beside ours in `bench build`"),
+    package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builders share"),
+];
+
 /// Installs what is missing.
 pub(crate) fn install(purpose: Purpose) -> Result<()> {
-    let wanted = REHEARSE.iter().chain(if purpose == Purpose::Test { TEST } else { &[] });
+    let more = match purpose {
+        Purpose::Rehearse => &[],
+        Purpose::Test => TEST,
+        Purpose::Bench => BENCH,
+    };
+    let wanted = REHEARSE.iter().chain(more);
     let missing: Vec<&Package> = wanted.filter(|package| !is_there(package)).collect();
     if missing.is_empty() {
         return Ok(());

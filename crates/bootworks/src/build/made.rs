@@ -429,7 +429,19 @@ impl Made {
         self.outputs
     }
 
+    /// The groups that were made now.
+    #[cfg(test)]
+    pub(crate) fn fresh(&self) -> &[&'static str] {
+        &self.fresh
+    }
+
     /// How long its phases took.
+    #[cfg(test)]
+    pub(crate) fn phases(&self) -> &Phases {
+        &self.phases
+    }
+
+    /// How long its phases took, for whoever needs nothing else of it.
     pub(crate) fn into_phases(self) -> Phases {
         self.phases
     }
