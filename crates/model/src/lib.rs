@@ -22,8 +22,10 @@ pub mod proof;
 pub mod api;
 pub mod boot;
 pub mod ladder;
+pub mod silence;
 pub mod timeline;
 
+pub mod catalogue;
 pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
