@@ -469,7 +469,7 @@ mod tests {
             error: line.lock has 6 wrong values
             because: line.lock:14:57: `armhf` is neither `amd64` nor `all`
             because: line.lock:14:86: `AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA` is no SHA-256: 64 digits 0-9a-f
-            because: line.lock:14:160: `ftp://pool/dash.deb` is no http, https or file address
+            because: line.lock:14:160: `ftp://pool/dash.deb` is no http, https, file or line address
             because: line.lock:15:12: `../etc` is no package name
             because: line.lock:15:32: `1 2` is no version
             because: line.lock:15:54: `armhf` is neither `amd64` nor `all`

@@ -84,6 +84,7 @@ pub(crate) fn make_on(
     agent: &[u8],
     mut phases: Phases,
 ) -> Result<Made> {
+    let _umask = Umask::usual();
     let fetched = phases.run("fetch", || fetch(lock, folder, store))?;
     let mut making = Making { line, folder, lock, store, shelf, phases };
     let live = making.live()?;
@@ -97,6 +98,21 @@ pub(crate) fn make_on(
     let outputs = Outputs { boms, ..outputs(line, lock, &live, &initrd, &image, &loaders)? };
     shelf.finish(&outputs)?;
     Ok(Made { outputs, fresh, fetched, phases })
+}
+
+/// The process's umask while something is made: that of whoever runs us would show in the modes of folders.
+struct Umask(rustix::fs::Mode);
+
+impl Umask {
+    fn usual() -> Umask {
+        Umask(rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022)))
+    }
+}
+
+impl Drop for Umask {
+    fn drop(&mut self) {
+        rustix::process::umask(self.0);
+    }
 }
 
 fn outputs(

@@ -212,7 +212,8 @@ impl<'a> Packing<'a> {
 /// Each block packed, or nothing where that does not make it smaller.
 fn packed(contents: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, std::io::Result<Option<Vec<u8>>>)>> = Mutex::new(Vec::new());
+    type Packed = std::io::Result<Option<Vec<u8>>>;
+    let done: Mutex<Vec<(usize, Packed)>> = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
