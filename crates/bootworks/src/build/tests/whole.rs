@@ -5,7 +5,7 @@ use super::{Child, Store, TestArchive, line, skipped};
 use crate::build::made::{self, Made};
 use crate::build::phases::Phases;
 use crate::build::resolve::resolve;
-use crate::build::{read_lock, verify, write_lock};
+use crate::build::{difference, read_lock, verify, write_lock};
 use crate::line_folder;
 use model::proof::LiveOs;
 use std::collections::BTreeMap;
@@ -219,6 +219,9 @@ fn system_a_line_is_the_same_anywhere_and_verified() {
     assert!(child(&two, &other_store, before).status().unwrap().success());
     let second = build(&two, &Store::at(other_store).unwrap()).unwrap();
     assert!(second.fresh().is_empty(), "the child has built it");
+    let tree = |folder: &Path, made: &Made| folder.join(".build").join(made.tree());
+    let differences = difference::of_trees("root", &tree(&one, &first), &tree(&two, &second)).unwrap();
+    assert_eq!(differences, []);
     assert_eq!(digests(&first), digests(&second));
 
     let opened = line_folder::open(&one).unwrap();
