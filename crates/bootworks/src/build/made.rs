@@ -38,7 +38,8 @@ const PROFILES: &str = "hardware";
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
-    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe.efi"]),
+    // Debian 13 has programs for several processors, and a link of the old name.
+    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe-amd64.efi", "usr/lib/ipxe/ipxe.efi"]),
     ("ipxe.iso", &["usr/lib/ipxe/ipxe.iso"]),
 ];
 /// Where a busybox without libraries is, before and after `/bin` went into `/usr`.
