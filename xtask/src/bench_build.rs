@@ -51,7 +51,7 @@ dracut --quiet --force --no-hostonly --no-hostonly-cmdline --kmoddir "$1/lib/mod
 
 /// Builds the example's live OS cold and warm, and the same root and its initrd with the peers.
 pub(crate) fn run() -> Result<()> {
-    setup::install(Purpose::Bench)?;
+    setup::install(Purpose::BenchBuild)?;
     let programs = programs::build()?;
     let bench = Bench { programs, folder: programs::target().join("bench/build") };
     bench.prepare()?;

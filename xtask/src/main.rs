@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_serve;
 mod check;
 mod programs;
 mod setup;
@@ -23,7 +24,9 @@ cargo xtask COMMAND
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
-  bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours";
+  bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
+  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
+  bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
         ["bench", "build"] => bench_build::run(),
+        ["bench", "serve"] => bench_serve::side_by_side(),
+        ["bench", "storm"] => bench_serve::storm("1000"),
+        ["bench", "storm", boxes] => bench_serve::storm(boxes),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())
