@@ -1,8 +1,8 @@
 //! `bootworks diagnose`: reads a log of a boot or an installation, of any system, and says why it failed. The
 //! reading and judging are `model::diagnosis`'s; here the octets are fetched and the words are laid out.
 
-use crate::columns::{WIDTH, cut, wrapped};
 use crate::{Ending, report};
+use model::columns::{WIDTH, cut, wrapped};
 use model::diagnosis::{Diagnosis, Evidence, Finding, Reader, Verdict};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;

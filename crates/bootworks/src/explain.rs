@@ -1,8 +1,8 @@
 //! `bootworks explain`: the catalogue's page on a cause, or the list of all of them.
 
-use crate::columns::{WIDTH, cut, wrapped};
 use crate::{Ending, report};
 use model::catalogue::{self, Cause, Stage, page};
+use model::columns::{WIDTH, cut, wrapped};
 use model::failure::{Failure, Result};
 
 /// Arguments of `explain`.

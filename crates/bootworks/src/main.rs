@@ -2,14 +2,17 @@
 
 mod build;
 mod check;
-mod columns;
 mod diagnose;
 mod explain;
+mod hardware;
 mod line_folder;
 mod new;
+mod pci_names;
+mod profiles;
 mod rehearse;
 mod report;
 mod serve;
+mod which;
 
 use clap::{Parser, Subcommand};
 use model::failure::Result;
@@ -38,6 +41,10 @@ enum Command {
     Diagnose(diagnose::Arguments),
     /// Show what is known of a cause
     Explain(explain::Arguments),
+    /// Make hardware profiles and show them
+    Hardware(hardware::Arguments),
+    /// Say which package has a module, a device's driver or a firmware file
+    Which(which::Arguments),
     /// Take a virtual box from power-on to a finished appliance
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
@@ -67,6 +74,8 @@ fn run(command: Command) -> Result<Ending> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Hardware(arguments) => hardware::run(&arguments),
+        Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Store(arguments) => build::keeping::run(&arguments),

@@ -11,6 +11,12 @@ use wire::mac::Mac;
 
 /// Reads the inventory below `root`. What cannot be read is left empty: half an inventory is better than none.
 pub fn read(root: &Path, boot_nic: Option<Mac>) -> Inventory {
+    Inventory { disks: disks::read(root), ..read_devices(root, boot_nic) }
+}
+
+/// The same without the disks, which have to be read from to say what is on them: that takes its time, and a broken
+/// one takes long.
+pub fn read_devices(root: &Path, boot_nic: Option<Mac>) -> Inventory {
     let dmi = |name: &str| line(&root.join("sys/class/dmi/id").join(name));
     let cpu = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
     let memory = std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
@@ -30,7 +36,7 @@ pub fn read(root: &Path, boot_nic: Option<Mac>) -> Inventory {
         processors: cpu.lines().filter(|line| line.starts_with("processor")).count() as u32,
         memory_bytes: kibibytes * 1024,
         interfaces: interfaces(root),
-        disks: disks::read(root),
+        disks: Vec::new(),
         devices: devices(root),
     }
 }
@@ -52,7 +58,8 @@ fn interfaces(root: &Path) -> Vec<Interface> {
         // Reading `carrier` of an interface that is down fails with EINVAL.
         let carrier = line(&folder.join("carrier")) == "1";
         let driver = link_name(&folder.join("device/driver")).unwrap_or_default();
-        found.push(Interface { name, mac, driver, carrier });
+        let address = link_name(&folder.join("device")).unwrap_or_default();
+        found.push(Interface { name, mac, driver, carrier, address });
     }
     found
 }

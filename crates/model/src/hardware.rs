@@ -151,6 +151,9 @@ pub struct Interface {
     pub driver: String,
     /// Whether it has carrier.
     pub carrier: bool,
+    /// Where its device sits, as in [`Device::address`].
+    #[serde(default)]
+    pub address: String,
 }
 
 /// A disk of a box, as an operator knows it.

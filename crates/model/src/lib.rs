@@ -3,6 +3,7 @@
 //! No file, no socket, no clock, no random number: all of that comes in as arguments (see
 //! `clippy.toml` beside this crate, which refuses the calls).
 
+pub mod columns;
 pub mod failure;
 pub mod mistake;
 pub mod sheet;
@@ -19,6 +20,7 @@ pub mod initrd;
 pub mod modules;
 pub mod profile;
 pub mod proof;
+pub mod suite;
 
 pub mod api;
 pub mod boot;

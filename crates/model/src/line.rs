@@ -4,12 +4,14 @@ pub mod keys;
 
 mod appliance;
 mod disks;
+mod hardware;
 mod network;
 mod reader;
 
 use crate::api::User;
 use crate::boot::{OwnLoader, RootRoad};
 use crate::mistake::Mistakes;
+use crate::proof::Exception;
 use crate::question::Question;
 use crate::recipe::Recipe;
 use crate::storage::DiskLayout;
@@ -44,6 +46,8 @@ pub struct Line {
     pub network: Network,
     /// The system that boxes boot.
     pub live: Live,
+    /// The servers that it must boot.
+    pub hardware: Hardware,
     /// What is asked, in order.
     pub questions: Vec<Question>,
     /// What is installed.
@@ -121,6 +125,15 @@ pub enum Drivers {
     All,
     /// Those that the line's hardware profiles ask for.
     Hardware,
+}
+
+/// The servers that the live OS must boot, besides the profiles in the line's `hardware/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hardware {
+    /// Names of profiles that come with the program.
+    pub profiles: Vec<String>,
+    /// Devices that the line does without.
+    pub exceptions: Vec<Exception>,
 }
 
 /// What is installed.

@@ -270,6 +270,11 @@ pub enum Event {
         /// All of it.
         inventory: Box<Inventory>,
     },
+    /// What PID 1 sees of the box's hardware, before there is a root: who never gets one leaves this.
+    DevicesSeen {
+        /// Devices, NICs and SMBIOS strings; its disks are not read from yet.
+        inventory: Box<Inventory>,
+    },
     /// A question is open on the box.
     Asked {
         /// The question's id.

@@ -29,6 +29,34 @@ pub(crate) struct Apt {
     /// Each archive with the address that the recipe names first, whatever address it answered at.
     sources: Vec<(String, Source)>,
     own: Vec<OwnPackage>,
+    lists: Lists,
+}
+
+/// Which of an archive's lists apt fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// The packages.
+    Packages,
+    /// The packages, and which file is in which: the lists of contents, which are large but for small components.
+    WithContents,
+}
+
+/// How apt is told of the lists of contents (`Acquire::IndexTargets` in apt.conf(5)); newer archives have one per
+/// component, older ones one for all.
+const CONTENTS: &str = "Acquire::IndexTargets::deb::Contents-deb {\n\
+    MetaKey \"$(COMPONENT)/Contents-$(ARCHITECTURE)\";\n\
+    flatMetaKey \"Contents-$(ARCHITECTURE)\";\n\
+    ShortDescription \"Contents-$(ARCHITECTURE)\";\n\
+    Description \"$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Contents\";\n\
+    KeepCompressed \"false\"; PDiffs \"false\"; Optional \"true\"; Identifier \"Contents-deb\";\n};\n";
+
+impl Lists {
+    fn settings(self) -> &'static str {
+        match self {
+            Lists::Packages => "",
+            Lists::WithContents => CONTENTS,
+        }
+    }
 }
 
 impl Apt {
@@ -40,12 +68,23 @@ impl Apt {
         line: &Path,
         store: &Store,
     ) -> Result<Apt> {
+        Apt::update_with(sources, own, line, Lists::Packages, store)
+    }
+
+    /// The same with a choice of lists.
+    pub(crate) fn update_with(
+        sources: Vec<Source>,
+        own: Vec<OwnPackage>,
+        line: &Path,
+        lists: Lists,
+        store: &Store,
+    ) -> Result<Apt> {
         let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
         let own_text: String =
             own.iter().map(|package| format!("{} {}\n", package.path, package.sha256)).collect();
-        let folder = store.apt(&digest(text + &own_text));
+        let folder = store.apt(&digest(text + &own_text + lists.settings()));
         let sources = sources.into_iter().map(|source| (source.uri.clone(), source)).collect();
-        let mut apt = Apt { settings: folder.join("apt.conf"), folder, sources, own };
+        let mut apt = Apt { settings: folder.join("apt.conf"), folder, sources, own, lists };
         if !apt.own.is_empty() {
             own::publish(&apt.own, line, &apt.folder.join(OWN))?;
         }
@@ -116,6 +155,7 @@ impl Apt {
         put("sources/line.sources", &sources.join("\n"))?;
         put("preferences", &format!("Package: *\nPin: release o={}\nPin-Priority: 1001\n", own::ORIGIN))?;
         put("status", "")?;
+        let more = self.lists.settings();
         let folder = self.folder.display();
         put(
             "apt.conf",
@@ -130,7 +170,7 @@ impl Apt {
                  APT::Install-Recommends \"false\";\nAPT::Install-Suggests \"false\";\n\
                  APT::Get::AllowUnauthenticated \"false\";\nAPT::Sandbox::User \"root\";\n\
                  Acquire::Languages \"none\";\nAcquire::AllowInsecureRepositories \"false\";\n\
-                 Acquire::Retries \"2\";\n{}",
+                 Acquire::Retries \"2\";\n{more}{}",
                 host_proxies()
             ),
         )
@@ -184,6 +224,14 @@ impl Apt {
             addresses.push((format!("{}/", source.uri), format!("{named}/")));
         }
         Ok(Index { texts, archives: archives.into_iter().collect(), addresses })
+    }
+
+    /// The lists of contents, as far as the archives have them.
+    pub(crate) fn contents(&self) -> Result<Vec<String>> {
+        let out =
+            self.get().args(["indextargets", "--format", "$(FILENAME)", "Created-By: Contents-deb"]).run()?;
+        let files = String::from_utf8_lossy(&out).into_owned();
+        Ok(files.lines().filter_map(|file| std::fs::read_to_string(file).ok()).collect())
     }
 
     /// The InRelease file beside an index, as the lock keeps it.

@@ -11,17 +11,18 @@ use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
 use super::system::{Base, Purpose, System};
 use super::verify::Verified;
-use super::{amount, image, initrd, layer, sources, squashfs};
+use super::{amount, firmware, image, initrd, layer, sources, squashfs, suite};
+use crate::{check, profiles};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{Drivers, ImageSource, Line};
 use model::lock::{Lock, Package, Section};
 use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
-use model::profile;
+use model::proof::LiveOs;
+use model::proof::report::Checked;
 use model::sbom::{self, Component};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use wire::deb::{dependency_names, stanzas};
 
 /// Names of the files in the outputs.
 const TREE: &str = "tree";
@@ -33,8 +34,6 @@ const DRIVERS: &str = "drivers.json";
 const LICENCES: &str = "licences.json";
 /// Bills of materials: of the root, the initrd, the image and the boot programs.
 const BOMS: [&str; 4] = ["root.cdx.json", "initrd.cdx.json", "image.cdx.json", "loaders.cdx.json"];
-/// Folder of a line that has its hardware profiles.
-const PROFILES: &str = "hardware";
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
@@ -63,6 +62,24 @@ pub(crate) struct Made {
     phases: Phases,
 }
 
+/// How a build ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It made the line.
+    Made(Box<Made>),
+    /// The live OS cannot boot what the line must boot; what was built before is as it was.
+    Uncovered(Box<Uncovered>),
+}
+
+/// A live OS and the hardware that it cannot boot.
+#[derive(Debug)]
+pub(crate) struct Uncovered {
+    /// What was built of it.
+    pub(crate) live: LiveOs,
+    /// Every profile of the line with its proof.
+    pub(crate) checked: Vec<Checked>,
+}
+
 /// Makes what is not there yet. `phases` has what was done before.
 pub(crate) fn make(
     line: &Line,
@@ -71,7 +88,7 @@ pub(crate) fn make(
     store: &Store,
     agent: &[u8],
     phases: Phases,
-) -> Result<Made> {
+) -> Result<Outcome> {
     make_on(&Shelf::open(folder)?, line, folder, lock, store, agent, phases)
 }
 
@@ -84,12 +101,16 @@ pub(crate) fn make_on(
     store: &Store,
     agent: &[u8],
     mut phases: Phases,
-) -> Result<Made> {
+) -> Result<Outcome> {
     let _umask = Umask::usual();
     let fetched = phases.run("fetch", || fetch(lock, folder, store))?;
     let mut making = Making { line, folder, lock, store, shelf, phases };
     let live = making.live()?;
     let initrd = making.initrd(&live, agent)?;
+    // Before the image, which takes longest: whoever has to change the kernel need not wait for it.
+    if let Some(uncovered) = making.uncovered(&initrd)? {
+        return Ok(Outcome::Uncovered(uncovered));
+    }
     let image = making.image()?;
     let loaders = making.loaders()?;
     let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
@@ -98,7 +119,7 @@ pub(crate) fn make_on(
     let phases = std::mem::take(&mut making.phases);
     let outputs = Outputs { boms, ..outputs(line, lock, &live, &initrd, &image, &loaders)? };
     shelf.finish(&outputs)?;
-    Ok(Made { outputs, fresh, fetched, phases })
+    Ok(Outcome::Made(Box::new(Made { outputs, fresh, fetched, phases })))
 }
 
 /// The process's umask while something is made: that of whoever runs us would show in the modes of folders.
@@ -153,26 +174,16 @@ fn outputs(
 }
 
 /// Modaliases of the devices in the line's hardware profiles.
-fn devices(folder: &Path) -> Result<Vec<String>> {
-    let profiles = folder.join(PROFILES);
-    let entries = std::fs::read_dir(&profiles).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut devices = Vec::new();
-    for path in entries.filter(|path| path.extension().is_some_and(|end| end == "toml")) {
-        let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
-        let profile = profile::read_bytes(&path.display().to_string(), &bytes)?;
-        devices.extend(profile.devices.into_iter().map(|device| device.modalias));
-    }
+fn devices(folder: &Path, line: &Line) -> Result<Vec<String>> {
+    let profiles = profiles::of_line(folder, &line.hardware)?;
+    let devices: BTreeSet<String> =
+        profiles.into_iter().flat_map(|profile| profile.devices).map(|device| device.modalias).collect();
     if devices.is_empty() {
         return Err(Failure::new("no hardware is known that the initrd could have the drivers of")
-            .because(format!(
-                "line.toml says `drivers = \"hardware\"`, and {} has no profile",
-                profiles.display()
-            ))
-            .hint("put a profile of each kind of server there, or write `drivers = \"all\"`"));
+            .because("line.toml says `drivers = \"hardware\"`, and the line has no hardware profile")
+            .hint("put a profile of each kind of server into `hardware/`, or write `drivers = \"all\"`"));
     }
-    devices.sort();
-    devices.dedup();
-    Ok(devices)
+    Ok(devices.into_iter().collect())
 }
 
 /// Keeps what is known of a system's licences with what was made of it; the base may be gone when it is asked for.
@@ -219,6 +230,25 @@ impl Making<'_> {
             let facts = [(RELEASE.to_owned(), release), (KERNEL_FILES.to_owned(), kernel)];
             Ok((vec![SQUASHFS, LICENCES], BTreeMap::from(facts)))
         })
+    }
+
+    /// Holds the finished live OS against all that the line must boot; `None` where it boots all of it.
+    fn uncovered(&mut self, initrd: &Group) -> Result<Option<Box<Uncovered>>> {
+        let profiles = profiles::of_line(self.folder, &self.line.hardware)?;
+        if profiles.is_empty() {
+            return Ok(None);
+        }
+        let path = self.shelf.folder().join(initrd.file(DRIVERS)?.path);
+        let hardware = &self.line.hardware;
+        let (live, checked) = self.phases.run("proof", || {
+            let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
+            let live: LiveOs =
+                serde_json::from_slice(&bytes).or_fail(|| format!("cannot understand {}", path.display()))?;
+            let checked = check::hold(&live, profiles, hardware);
+            Ok((live, checked))
+        })?;
+        let covered = checked.iter().all(|checked| checked.proof.covered);
+        Ok((!covered).then(|| Box::new(Uncovered { live, checked })))
     }
 
     /// The appliance's image: built, or somebody's.
@@ -279,18 +309,19 @@ impl Making<'_> {
         let squashfs = live.file(SQUASHFS)?;
         let devices = match self.line.live.drivers {
             Drivers::All => None,
-            Drivers::Hardware => Some(devices(self.folder)?),
+            Drivers::Hardware => Some(devices(self.folder, self.line)?),
         };
         let modules = &self.line.live.modules;
         let inputs = digest(format!(
-            "initrd {} {} {BUILD_ID} {} {} {devices:?} {modules:?}\n{}",
+            "initrd {} {} {BUILD_ID} {} {} {devices:?} {modules:?}\n{}\n{}",
             live.fact(KERNEL_FILES),
             digest(agent),
             self.line.live.kernel,
             busybox.sha256,
-            self.lock.index.identity()
+            self.lock.index.identity(),
+            self.lock.firmware.identity()
         ));
-        let (lock, store, line) = (self.lock, self.store, self.line);
+        let (lock, store, line, folder) = (self.lock, self.store, self.line, self.folder);
         let root = self.shelf.folder().join(squashfs.path.replace(SQUASHFS, TREE));
         let phases = &mut self.phases;
         self.shelf.group("initrd", &inputs, |work| {
@@ -298,12 +329,12 @@ impl Making<'_> {
             let vmlinuz = root.join(format!("boot/vmlinuz-{release}"));
             std::fs::copy(&vmlinuz, work.join(KERNEL))
                 .or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
-            let suite = phases.run("drivers of the suite", || suite(&lock.index, store))?;
+            let suite = phases.run("drivers of the suite", || suite::kernels(&lock.index, store))?;
             let tree =
                 phases.run("drivers of the kernel", || own_tree(&lock.live, &release, &root, store))?;
             let kernels: Vec<Kernel<'_>> =
-                suite.iter().map(|(package, tree)| Kernel { package, tree }).collect();
-            let built = phases.run("initrd", || {
+                suite.iter().map(|kernel| Kernel { package: &kernel.name, tree: &kernel.tree }).collect();
+            let mut built = phases.run("initrd", || {
                 initrd::build(&initrd::Sources {
                     kernel_folder: &root,
                     kernel: Kernel { package: &line.live.kernel, tree: &tree },
@@ -316,6 +347,8 @@ impl Making<'_> {
                     modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
                 })
             })?;
+            let known = firmware::known_index(&lock.firmware, &line.live.recipe, folder, store);
+            built.live.firmware_index = firmware::asked_for(known, &tree);
             let put = |name: &str, bytes: &[u8]| {
                 let path = work.join(name);
                 std::fs::write(&path, bytes).or_fail(|| format!("cannot write {}", path.display()))
@@ -394,39 +427,6 @@ impl Making<'_> {
             Failure::new(format!("line.lock has no package `{name}`")).hint("`bootworks lock`")
         })
     }
-}
-
-/// The kernels of the suite by the package that people name; where a metapackage brings modules in several
-/// packages, the further ones are named themselves.
-fn suite(index: &Section, store: &Store) -> Result<Vec<(String, Tree)>> {
-    let mut kernels = Vec::new();
-    let has_modules = |name: &str| {
-        let rest = name.strip_prefix("linux-image-").or_else(|| name.strip_prefix("linux-modules-"));
-        rest.is_some_and(|rest| rest.trim_start_matches("extra-").starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for package in index.packages.iter().filter(|package| !has_modules(&package.name)) {
-        let control = Opened::of(package, store).control()?;
-        let text = control.get("control").map(|file| file.text().into_owned()).unwrap_or_default();
-        let depends = stanzas(&text).next().and_then(|stanza| stanza.field("Depends")).unwrap_or_default();
-        for name in dependency_names(depends) {
-            names.entry(name.to_owned()).or_insert_with(|| package.name.clone());
-        }
-    }
-    for package in index.packages.iter().filter(|package| has_modules(&package.name)) {
-        let opened = Opened::of(package, store);
-        // Ubuntu's linux-image has the kernel only; an index of no modules would say that nothing is there.
-        let tree = drivers::of_package(opened.path(), &package.sha256, &store.index());
-        let split = index
-            .packages
-            .iter()
-            .any(|other| other.name == package.name.replace("linux-image-", "linux-modules-"));
-        match tree {
-            Err(_) if split && package.name.starts_with("linux-image-") => {}
-            tree => kernels.push((names.get(&package.name).unwrap_or(&package.name).clone(), tree?)),
-        }
-    }
-    Ok(kernels)
 }
 
 /// The live OS's kernel: from the package's index where one package has all of it, else from the root.

@@ -14,6 +14,7 @@ mod database;
 mod difference;
 pub(crate) mod drivers;
 mod fetch;
+mod firmware;
 mod image;
 pub(crate) mod initrd;
 pub(crate) mod keeping;
@@ -30,6 +31,7 @@ mod sources;
 mod squashfs;
 mod stock_initrd;
 pub(crate) mod store;
+pub(crate) mod suite;
 mod system;
 mod unpack;
 mod verify;
@@ -37,10 +39,12 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-use crate::{Ending, line_folder, report};
+use crate::{Ending, check, line_folder, report};
+use made::{Outcome, Uncovered};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::{self, Lock};
+use model::proof::report as proof_report;
 use phases::Phases;
 use std::path::{Path, PathBuf};
 use store::Store;
@@ -73,7 +77,10 @@ pub(crate) struct LockArguments {
 /// `bootworks build`.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let ready = ready(&arguments.line)?;
-    let made = ready.make()?;
+    let made = match ready.make()? {
+        Outcome::Made(made) => made,
+        Outcome::Uncovered(uncovered) => return Ok(refuse(&uncovered, arguments.json)),
+    };
     let verified = match arguments.verify {
         true => Some(ready.verify(&made)?),
         false => None,
@@ -86,6 +93,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let differs = verified.is_some_and(|verified| !verified.differences.is_empty());
     Ok(if differs { Ending::No } else { Ending::Well })
+}
+
+/// Says why a line is not built though nothing failed.
+pub(crate) fn refuse(uncovered: &Uncovered, json: bool) -> Ending {
+    let Uncovered { live, checked } = uncovered;
+    if json {
+        let mut object = proof_report::json(checked);
+        object["built"] = serde_json::json!(false);
+        report::say(&object.to_string());
+    } else {
+        proof_report::table(live, checked, check::colour()).iter().for_each(|line| report::say(line));
+    }
+    let refusal = Failure::new("the line is not built")
+        .because("its live OS cannot boot all of its hardware; what was built before is as it was")
+        .hint(
+            "change line.toml as above, or say in [[hardware.exception]] why the line does without a device",
+        );
+    report::note(&refusal.report());
+    Ending::No
 }
 
 /// `bootworks lock`.
@@ -113,7 +139,7 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
 }
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
-pub(crate) fn build(folder: &Path) -> Result<made::Made> {
+pub(crate) fn build(folder: &Path) -> Result<Outcome> {
     ready(folder)?.make()
 }
 
@@ -141,7 +167,7 @@ fn ready(folder: &Path) -> Result<Ready> {
 }
 
 impl Ready {
-    fn make(&self) -> Result<made::Made> {
+    fn make(&self) -> Result<Outcome> {
         let (line, folder) = (self.opened.line(), self.opened.folder());
         made::make(line, folder, &self.lock, &self.store, self.agent, self.phases.clone())
             .map_err(|failure| room::explained(failure, &[self.store.folder(), folder]))

@@ -1,9 +1,12 @@
 //! Resolves a line into its lock: which packages each part of it is made of.
 
 use super::archive::{Apt, Index};
+use super::firmware;
 use super::own;
-use super::sources::{Host, archives};
+use super::own::OwnPackage;
+use super::sources::{Host, Source, archives};
 use super::store::{Store, digest};
+use crate::report;
 use model::failure::{Failure, Result};
 use model::line::{ImageSource, Line};
 use model::lock::{Archive, Lock, Package, Section};
@@ -55,6 +58,11 @@ pub(crate) fn resolve(line: &Line, folder: &Path, kept: Option<&Lock>, store: &S
         Some(known) => known,
         None => archives.kernels(&bare).map(|made| made.of(want))?,
     };
+    let want = asked(&bare, "firmware")?;
+    lock.firmware = match keep(kept.map(|lock| &lock.firmware), &want) {
+        Some(known) => known,
+        None => archives.firmware(&bare)?.of(want),
+    };
     lock.archives = archives.used(kept);
     Ok(lock)
 }
@@ -75,7 +83,8 @@ pub(crate) fn fits(line: &Line, folder: &Path, lock: &Lock) -> Result<bool> {
         && has(&lock.live, &live, "system")?
         && has(&lock.loaders, &bare, &LOADERS.join(" "))?
         && has(&lock.initrd, &bare, &INITRD.join(" "))?
-        && has(&lock.index, &bare, "kernels")?)
+        && has(&lock.index, &bare, "kernels")?
+        && has(&lock.firmware, &bare, "firmware")?)
 }
 
 /// The live OS's recipe with its kernel.
@@ -139,8 +148,7 @@ impl Archives<'_> {
     fn of(&mut self, recipe: &Recipe) -> Result<&(Apt, Index)> {
         let sources = archives(recipe, &self.host)?;
         let own = own::packages(recipe, self.folder)?;
-        let key = sources.iter().map(|source| source.write()).collect::<String>() + &format!("{own:?}");
-        match self.open.entry(key) {
+        match self.open.entry(key(&sources, &own)) {
             std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let apt = Apt::update(sources, own, self.folder, self.store)?;
@@ -173,6 +181,24 @@ impl Archives<'_> {
         Ok(Resolved::new(index, apt.candidates(&kernel_names(&known), index, "the kernels of the suite")?))
     }
 
+    /// The firmware packages of the suite, also those of a component that the line does not take from. They decide
+    /// no verdict, only what is advised: an archive that does not list them is no reason not to lock.
+    fn firmware(&mut self, recipe: &Recipe) -> Result<Resolved> {
+        self.of(recipe)?;
+        let key = key(&archives(recipe, &self.host)?, &own::packages(recipe, self.folder)?);
+        let Some(own) = self.open.get(&key) else { return Ok(Resolved { packages: Vec::new(), epoch: 0 }) };
+        match firmware::look(recipe, self.folder, &self.host, own, self.store) {
+            Ok(packages) => Ok(Resolved::new(&own.1, packages)),
+            Err(failure) => {
+                report::note(&format!(
+                    "which package has which firmware stays unknown\n{}",
+                    failure.report()
+                ));
+                Ok(Resolved::new(&own.1, Vec::new()))
+            }
+        }
+    }
+
     /// What the lock says of the archives: those that were asked now, and the others as they were known.
     fn used(self, kept: Option<&Lock>) -> Vec<Archive> {
         let old = kept.map(|lock| lock.archives.clone()).unwrap_or_default();
@@ -181,6 +207,11 @@ impl Archives<'_> {
             old.into_iter().chain(new).map(|archive| ((archive.uri.clone(), archive.suite.clone()), archive));
         all.collect::<BTreeMap<_, _>>().into_values().collect()
     }
+}
+
+/// What tells one set of archives from another.
+fn key(sources: &[Source], own: &[OwnPackage]) -> String {
+    sources.iter().map(Source::write).collect::<String>() + &format!("{own:?}")
 }
 
 /// Metapackages of the suite's own kernels (`linux-image-amd64`, `linux-image-generic`), the packages they

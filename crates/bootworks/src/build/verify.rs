@@ -2,11 +2,11 @@
 //! other.
 
 use super::difference::{self, Difference};
-use super::made::{self, Made};
+use super::made::{self, Made, Outcome};
 use super::phases::Phases;
 use super::shelf::Shelf;
 use super::store::Store;
-use model::failure::{Explain as _, Result};
+use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::Lock;
 use std::path::Path;
@@ -38,6 +38,11 @@ pub(crate) fn verify(
     let store = store.with_nothing_made(&second.join("made"))?;
     let again =
         made::make_on(&Shelf::at(&second, folder)?, line, folder, lock, &store, agent, Phases::default())?;
+    let Outcome::Made(again) = again else {
+        return Err(Failure::new("the second build refuses what the first has built")
+            .because("its live OS cannot boot all of the line's hardware")
+            .hint("`bootworks check` shows what is missing"));
+    };
     let differences = differences(shelf.folder(), &second, first, &again)?;
     let phases = again.into_phases();
     std::fs::remove_dir_all(&second).or_fail(|| format!("cannot remove {}", second.display()))?;

@@ -83,7 +83,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .hint("run the same command with `sudo`"));
     }
     models::check(&hardware)?;
-    let outputs = build::build(line.folder())?.into_outputs();
+    let outputs = match build::build(line.folder())? {
+        build::made::Outcome::Made(made) => made.into_outputs(),
+        build::made::Outcome::Uncovered(uncovered) => return Ok(build::refuse(&uncovered, arguments.json)),
+    };
     let folder = new_folder(&line.rehearsals())?;
     let chassis = Chassis {
         accelerator: accelerator::probe(

@@ -10,6 +10,13 @@ pub const CAUSES: &[Cause] = &[Cause {
     id: "nic-driver-missing",
     sentence: "The live system has no driver for this machine's network card: no interface but lo exists.",
     signs: &[
+            usual("no suitable network interface"),
+            usual("Failed to find a network device"),
+            usual("No Ethernet interface found"),
+            usual("Could not find any network interface"),
+            usual("No network interface found"),
+            usual("No network devices found"),
+            usual("No network interfaces found"),
         usual("ipconfig: no devices to configure"),
         usual("IP-Config: No network devices available"),
         usual("Network device did not appear in time").unless(&["MAC address"]),
@@ -138,20 +145,32 @@ pub const CAUSES: &[Cause] = &[Cause {
         id: "firmware-missing",
         sentence: "The network card's driver is there, but not the firmware file that it needs: the card does not work.",
         signs: &[
-            usual("Direct firmware load for {file} failed with error {errno:number}")
+            usual("firmware load for bnx2/{file} failed with error {errno:number}").says("The card's driver needs the firmware file bnx2/{file}, which is not there."),
+            usual("firmware load for bnx2x/{file} failed with error {errno:number}").says("The card's driver needs the firmware file bnx2x/{file}, which is not there."),
+            usual("firmware load for qed/{file} failed with error {errno:number}").says("The card's driver needs the firmware file qed/{file}, which is not there."),
+            usual("firmware load for netxen/{file} failed with error {errno:number}").says("The card's driver needs the firmware file netxen/{file}, which is not there."),
+            usual("firmware load for cxgb3/{file} failed with error {errno:number}").says("The card's driver needs the firmware file cxgb3/{file}, which is not there."),
+            usual("firmware load for cxgb4/{file} failed with error {errno:number}").says("The card's driver needs the firmware file cxgb4/{file}, which is not there."),
+            usual("firmware load for myri10ge/{file} failed with error {errno:number}").says("The card's driver needs the firmware file myri10ge/{file}, which is not there."),
+            usual("firmware load for netronome/{file} failed with error {errno:number}").says("The card's driver needs the firmware file netronome/{file}, which is not there."),
+            usual("firmware load for liquidio/{file} failed with error {errno:number}").says("The card's driver needs the firmware file liquidio/{file}, which is not there."),
+            usual("firmware load for mellanox/{file} failed with error {errno:number}").says("The card's driver needs the firmware file mellanox/{file}, which is not there."),
+            usual("firmware load for slicoss/{file} failed with error {errno:number}").says("The card's driver needs the firmware file slicoss/{file}, which is not there."),
+            usual("firmware load for acenic/{file} failed with error {errno:number}").says("The card's driver needs the firmware file acenic/{file}, which is not there."),
+            trace("Direct firmware load for {file} failed with error {errno:number}")
                 .unless(&["tg3_tso", "regulatory", "iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "mediatek", "intel/ibt", "i915", "amdgpu", "radeon", "nvidia", "ucode", "qat", "rtw8", "mt7", "sof", "cs35", "ast_dp", "ice/ddp", "cxgb4-config", "rtl_nic", "e100/", "xe/", "libertas", "ti-connectivity", "nouveau", "intel/vsc", "intel/ipu"])
                 .says("The card's driver needs the firmware file {file}, which is not there."),
-            usual("firmware: failed to load {file} ({errno:number})")
+            trace("firmware: failed to load {file} ({errno:number})")
                 .unless(&["tg3_tso", "regulatory", "iwl", "ath", "brcm", "rtl_bt", "i915", "amdgpu", "radeon", "ucode", "rtw8", "rtl_nic", "ice/ddp"])
                 .says("The card's driver needs the firmware file {file}, which is not there."),
             proof("Can't load firmware file '{file}'").says("The card's driver needs the firmware file {file}, which is not there."),
-            usual("firmware: requesting {file}").unless(&["tg3_tso", "regulatory"]),
+            trace("firmware: requesting {file}").unless(&["tg3_tso", "regulatory"]),
             usual("Failed to load firmware").unless(&["i915", "wifi", "iwl", "regulatory", "bluetooth"]),
             proof("[bnx2x_init_firmware"),
             usual("HW init failed, aborting"),
             proof("Firmware file not found"),
             usual("qed_slowpath_start"),
-            usual("missing firmware"),
+            trace("missing firmware"),
         ],
         clues: &[
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),

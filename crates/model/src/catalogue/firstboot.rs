@@ -20,7 +20,6 @@ pub const CAUSES: &[Cause] = &[
             usual("install{:any}finished").times(2),
         ],
         clues: &[
-            supports("BootCurrent: {current}", "somebody looked at the order"),
             supports("Installation complete", "the installation was done"),
             supports("Installation finished", "the installation was done"),
             supports("Shell>", "the firmware's own shell came first"),

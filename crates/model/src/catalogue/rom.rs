@@ -361,6 +361,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Image type {type} can't be loaded on {machine}").says("The boot file is for {type}, the firmware is {machine}."),
         ],
         clues: &[
+            excludes("Access Denied", "it is refused by Secure Boot"),
             excludes("did not authenticate", "it is refused by Secure Boot"),
             excludes("Security Violation", "it is refused by Secure Boot"),
             excludes("iPXE initialising devices", "the boot file runs"),

@@ -18,6 +18,13 @@ pub const LINE_FILE: Table = Table {
         key("line", Kind::Table(&LINE), Must, "", "What the line is called."),
         key("network", Kind::Table(&NETWORK), Must, "", "The build network."),
         key("live", Kind::Table(&LIVE), Must, "", "The system that boxes boot."),
+        key(
+            "hardware",
+            Kind::Table(&HARDWARE),
+            May("the profiles in `hardware/` are what it must boot"),
+            "",
+            "The servers that the live OS must boot.",
+        ),
         key("question", Kind::Tables(&QUESTION), May("nothing is asked"), "", "What is asked, in order."),
         key("appliance", Kind::Table(&APPLIANCE), Must, "", "What is installed."),
         key(
@@ -317,6 +324,55 @@ const LIVE: Table = Table {
         ],
         RECIPE,
     ],
+};
+
+const HARDWARE: Table = Table {
+    name: "[hardware]",
+    says: "The servers that the live OS must boot, besides the profiles in the line's `hardware/`: a line that cannot is not built.",
+    keys: &[&[
+        key(
+            "profiles",
+            Kind::List,
+            May("none"),
+            r#"["dell-r740"]"#,
+            "Profiles that come with bootworks; `bootworks hardware show` lists them.",
+        ),
+        key(
+            "exception",
+            Kind::Tables(&EXCEPTION),
+            May("every network and storage device counts"),
+            "",
+            "A device that the line does without.",
+        ),
+    ]],
+};
+
+const EXCEPTION: Table = Table {
+    name: "[[hardware.exception]]",
+    says: "A device without driver or firmware that does not stop the build, and why.",
+    keys: &[&[
+        key(
+            "device",
+            Kind::Text,
+            Must,
+            r#""14e4:165f""#,
+            "Its id, or its whole modalias, as `bootworks check` shows it.",
+        ),
+        key(
+            "profile",
+            Kind::Text,
+            May("in every profile"),
+            r#""dell-r740""#,
+            "The profile that it stands in.",
+        ),
+        key(
+            "reason",
+            Kind::Text,
+            Must,
+            r#""these boxes boot from their X710; the ports on board stay unused""#,
+            "Why the line does without it; it stands in every report.",
+        ),
+    ]],
 };
 
 const QUESTION: Table = Table {

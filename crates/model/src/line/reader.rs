@@ -2,7 +2,7 @@
 //!
 //! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Drivers, Folder, Line, Live, Rehearsal, keys, network};
+use super::{Drivers, Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question};
@@ -77,6 +77,10 @@ impl<'s> Reader<'s> {
         let network =
             top.section("network").and_then(|section| network::read(self.sheet, &section, self.folder));
         let live = top.section("live").and_then(|section| self.live(&section));
+        let hardware = match top.has("hardware") {
+            true => top.section("hardware").map(|section| hardware::read(self.sheet, &section)),
+            false => Some(Hardware::default()),
+        };
         let questions = self.questions();
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));
         let rehearsal = match top.has("rehearsal") {
@@ -87,6 +91,7 @@ impl<'s> Reader<'s> {
             name: name?,
             network: network?,
             live: live?,
+            hardware: hardware?,
             questions: questions?,
             appliance: appliance?,
             rehearsal: rehearsal?,

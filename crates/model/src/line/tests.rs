@@ -1313,3 +1313,46 @@ proptest! {
         }
     }
 }
+
+/// What the line must boot, and what it does without: an exception nobody can place is no exception.
+#[test]
+fn hardware() {
+    let with = |table: &str| {
+        GOOD.replace("[[question]]\nid = \"hostname\"", &format!("{table}[[question]]\nid = \"hostname\""))
+    };
+    let good = with(
+        "[hardware]\nprofiles = [\"dell-r740\"]\n[[hardware.exception]]\ndevice = \"14e4:165f\"\nprofile = \"dell-r740\"\nreason = \" unused \"\n",
+    );
+    let line = read(&good, &files()).unwrap();
+    assert_eq!(line.hardware.profiles, ["dell-r740"]);
+    assert_eq!(line.hardware.exceptions[0].reason, "unused");
+    let wrong = with(
+        "[hardware]\nprofiles = [\"dell-r7400\", \"abacus\"]\n[[hardware.exception]]\ndevice = \"14e4:16\"\nreason = \" \"\n[[hardware.exception]]\ndevice = \"usb:v0BDAp8153*\"\n",
+    );
+    expect![[r#"
+        error: line.toml:14:13: no profile that comes with bootworks is called `dell-r7400`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |             ^^^^^^^^^^^^
+        hint: it is spelt `dell-r740`
+
+        error: line.toml:14:27: no profile that comes with bootworks is called `abacus`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |                           ^^^^^^^^
+        hint: `bootworks hardware show` lists them; profiles of your own stand in hardware/
+
+        error: line.toml:16:10: `14e4:16` is no device
+          16 | device = "14e4:16"
+             |          ^^^^^^^^^
+        hint: its id (`"14e4:165f"`) or its whole modalias, as `bootworks check --json` has them
+
+        error: line.toml:17:10: `reason` is empty
+          17 | reason = " "
+             |          ^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`
+
+        error: line.toml:18:1: [[hardware.exception]] has no `reason`
+          18 | [[hardware.exception]]
+             | ^^^^^^^^^^^^^^^^^^^^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`"#]]
+    .assert_eq(&say(&wrong, &files()));
+}

@@ -2,11 +2,12 @@
 //! build was killed, and the layouts that Debian's kernel and Ubuntu's have.
 
 use super::{Child, Store, TestArchive, line, skipped};
-use crate::build::made::{self, Made};
+use crate::build::made::{self, Made, Outcome};
 use crate::build::phases::Phases;
 use crate::build::resolve::resolve;
 use crate::build::{difference, read_lock, verify, write_lock};
 use crate::line_folder;
+use model::failure::Failure;
 use model::proof::LiveOs;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -171,7 +172,12 @@ fn locked(folder: &Path, archive: &TestArchive, live: &[&str], store: &Store) ->
 fn build(folder: &Path, store: &Store) -> model::failure::Result<Made> {
     let opened = line_folder::open(folder).unwrap();
     let lock = read_lock(opened.folder()).unwrap().unwrap();
-    made::make(opened.line(), opened.folder(), &lock, store, AGENT, Phases::default())
+    match made::make(opened.line(), opened.folder(), &lock, store, AGENT, Phases::default())? {
+        Outcome::Made(made) => Ok(*made),
+        Outcome::Uncovered(uncovered) => {
+            Err(Failure::new(format!("not covered: {:?}", uncovered.live.initrd)))
+        }
+    }
 }
 
 fn digests(made: &Made) -> BTreeMap<&'static str, String> {
@@ -366,7 +372,7 @@ fn system_a_split_kernel_is_understood() {
         build(&there, &store)
     };
     let failure = with("").unwrap_err().report();
-    assert!(failure.contains("hint: put a profile of each kind of server there"), "{failure}");
+    assert!(failure.contains("hint: put a profile of each kind of server into `hardware/`"), "{failure}");
     std::fs::create_dir(there.join("hardware")).unwrap();
     std::fs::write(
         there.join("hardware/dell.toml"),

@@ -1,10 +1,10 @@
 //! Text in the columns of a console: nobody scrolls sideways in front of a rack.
 
 /// Columns of a console, less one: some terminals turn the line in the last.
-pub(crate) const WIDTH: usize = 79;
+pub const WIDTH: usize = 79;
 
 /// Words in lines of at most [`WIDTH`] columns: the first begins with `head`, the others with as many blanks.
-pub(crate) fn wrapped(head: &str, text: &str) -> Vec<String> {
+pub fn wrapped(head: &str, text: &str) -> Vec<String> {
     let indent = " ".repeat(head.chars().count());
     let mut lines = vec![head.to_owned()];
     let mut is_empty = true;
@@ -25,7 +25,7 @@ pub(crate) fn wrapped(head: &str, text: &str) -> Vec<String> {
 }
 
 /// The text in one line of at most so many columns, its end left out where it has more.
-pub(crate) fn cut(text: &str, columns: usize) -> String {
+pub fn cut(text: &str, columns: usize) -> String {
     if text.chars().count() <= columns {
         return text.to_owned();
     }
