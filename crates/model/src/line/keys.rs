@@ -1,6 +1,8 @@
 //! Every key of `line.toml` and of a recipe: what may stand there, what it says, what its absence means.
 //!
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
+//!
+//! Long because it is one table, in the order of the guide.
 
 use crate::boot::Firmware;
 use crate::sheet::table::Need::{May, Must};
