@@ -163,7 +163,11 @@ pub(crate) fn index(locked: &Section, recipe: &Recipe, store: &Store) -> Firmwar
 /// The same, after looking again for what the store has lost or never had: the lock may be of another machine.
 pub(crate) fn known_index(locked: &Section, recipe: &Recipe, line: &Path, store: &Store) -> FirmwareIndex {
     let found = index(locked, recipe, store);
-    if found.unread.iter().all(|name| name == OF_UBUNTU) {
+    // Too large to be looked into on any machine; all else is, so that the outcome is the same on each.
+    let stays_unread = |name: &String| {
+        name == OF_UBUNTU && locked.package(name).is_some_and(|package| package.bytes > SMALL)
+    };
+    if found.unread.iter().all(stays_unread) {
         return found;
     }
     report::note("looking into the suite's firmware packages");
