@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_install;
 mod bench_serve;
 mod check;
 mod programs;
@@ -25,6 +26,7 @@ cargo xtask COMMAND
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
+  bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
         ["bench", "build"] => bench_build::run(),
+        ["bench", "install"] => bench_install::install(),
         ["bench", "serve"] => bench_serve::side_by_side(),
         ["bench", "storm"] => bench_serve::storm("1000"),
         ["bench", "storm", boxes] => bench_serve::storm(boxes),

@@ -9,6 +9,7 @@ mod line_folder;
 mod new;
 mod pci_names;
 mod profiles;
+mod record;
 mod rehearse;
 mod report;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Store(build::keeping::Arguments),
     /// Show what the server knows of its boxes
     Boxes(serve::boxes::Arguments),
+    /// Verify the signed record of a finished box, or print its page
+    Record(record::Arguments),
 }
 
 /// How a command ended that could do its work.
@@ -80,6 +83,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Store(arguments) => build::keeping::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
     }
 }
 

@@ -38,7 +38,31 @@ pub fn read_devices(root: &Path, boot_nic: Option<Mac>) -> Inventory {
         interfaces: interfaces(root),
         disks: Vec::new(),
         devices: devices(root),
+        parts: parts(root),
     }
+}
+
+/// Versions and serial numbers that a box is asked for when it comes back: of its firmware, its board, its disks.
+fn parts(root: &Path) -> BTreeMap<String, String> {
+    let dmi = |name: &str| line(&root.join("sys/class/dmi/id").join(name));
+    let words = |names: &[&str]| {
+        let words: Vec<String> = names.iter().map(|name| dmi(name)).filter(|word| !word.is_empty()).collect();
+        words.join(" ")
+    };
+    let mut parts = BTreeMap::from([
+        ("BIOS".to_owned(), words(&["bios_vendor", "bios_version", "bios_date"])),
+        ("board".to_owned(), words(&["board_vendor", "board_name", "board_version"])),
+        ("board serial".to_owned(), dmi("board_serial")),
+        ("chassis serial".to_owned(), dmi("chassis_serial")),
+    ]);
+    for (name, folder) in entries(&root.join("sys/block")) {
+        // NVMe calls it one way, SCSI (and so SATA) the other.
+        let version = ["device/firmware_rev", "device/rev"].map(|file| line(&folder.join(file)));
+        let version = version.into_iter().find(|version| !version.is_empty());
+        parts.extend(version.map(|version| (format!("{name} firmware"), version)));
+    }
+    parts.retain(|_, value| !value.is_empty());
+    parts
 }
 
 /// One block device by its name, to see whether a disk is still the one it was; `None` where it is gone.

@@ -239,6 +239,8 @@ pub struct Inventory {
     pub disks: Vec<Disk>,
     /// Every device with a modalias.
     pub devices: Vec<Device>,
+    /// Versions and serial numbers of parts, by what they are of: `BIOS`, `board serial`, `nvme0n1 firmware`.
+    pub parts: std::collections::BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -28,7 +28,10 @@ pub mod ladder;
 pub mod silence;
 pub mod timeline;
 
+pub mod address;
+pub mod batch;
 pub mod catalogue;
+pub mod condition;
 pub mod crypt;
 pub mod diagnosis;
 pub mod plan;

@@ -6,13 +6,14 @@ mod appliance;
 mod disks;
 mod hardware;
 mod network;
+mod questions;
 mod reader;
 
 use crate::api::User;
 use crate::boot::{OwnLoader, RootRoad};
 use crate::mistake::Mistakes;
 use crate::proof::Exception;
-use crate::question::Question;
+use crate::question::{Question, Rule};
 use crate::recipe::Recipe;
 use crate::storage::DiskLayout;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,10 @@ pub struct Line {
     pub hardware: Hardware,
     /// What is asked, in order.
     pub questions: Vec<Question>,
+    /// What the answers must be together.
+    pub rules: Vec<Rule>,
+    /// Path, in the line's folder, of a file with answers for boxes.
+    pub answers_file: Option<String>,
     /// What is installed.
     pub appliance: Appliance,
     /// How virtual boxes are answered and judged.
@@ -151,6 +156,8 @@ pub struct Appliance {
     pub users: Vec<User>,
     /// Files written after the image; their contents are templates.
     pub files: Vec<ApplianceFile>,
+    /// Programs run in it after that, in order.
+    pub scripts: Vec<ApplianceScript>,
     /// Words for the appliance's kernel command line.
     pub kernel_arguments: String,
 }
@@ -183,6 +190,15 @@ pub struct ApplianceFile {
     pub template: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A program of the line that is run in the appliance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplianceScript {
+    /// Its path in the line's folder.
+    pub path: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// Who confirms the plan.

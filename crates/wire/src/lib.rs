@@ -7,7 +7,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
 pub mod arp;
+pub mod bzip2;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
@@ -18,4 +20,5 @@ pub mod nfs;
 pub mod rpc;
 pub mod squashfs;
 pub mod syslog;
+pub mod tar;
 pub mod tftp;

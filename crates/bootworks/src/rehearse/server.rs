@@ -46,6 +46,8 @@ impl Server {
         // A rehearsal's network has no other server that a line could stand beside.
         command.args(["--dhcp", "full"]);
         command.arg("--state").arg(&settings.folder).arg("--outputs").arg(&settings.outputs);
+        // A virtual box's record is signed, too, but not with the line's key.
+        command.arg("--key").arg(settings.folder.join("record.key"));
         if let Some(answers) = &settings.answers {
             command.arg("--answers").arg(answers);
         }

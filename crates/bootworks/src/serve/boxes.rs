@@ -301,7 +301,8 @@ fn record(record: Option<String>, of: Mac) -> Result<Ending> {
             .because("a record comes when the box is finished")
             .hint(format!("`bootworks boxes {of}` says where it stands")));
     };
-    report::say(&record);
+    // Octet by octet as it was signed, its own newline included.
+    report::say(record.trim_end_matches('\n'));
     Ok(Ending::Well)
 }
 

@@ -12,6 +12,7 @@ use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::store::{Store, now};
 use super::tftp::Owner;
+use crate::record::key::PrivateKey;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -20,6 +21,7 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use model::api::Report;
+use model::batch::Batch;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
@@ -46,8 +48,10 @@ pub(crate) struct Service {
     pub(crate) publications: Publications,
     /// What goes out to whom.
     pub(crate) transfers: file::Transfers,
-    /// Answers for every box, from `--answers`; passwords hashed.
-    pub(crate) answers: BTreeMap<String, String>,
+    /// Answers known beforehand, the weaker first: of the line, of `--answers`; passwords hashed.
+    pub(crate) answers: Vec<Batch>,
+    /// What records are signed with.
+    pub(crate) key: PrivateKey,
     /// What boxes are told to boot with.
     pub(crate) counter: Counter,
     /// Whose address it is.
@@ -263,6 +267,19 @@ impl Service {
         Ok(sent?)
     }
 
+    /// What is known of a box's answers without asking: by its serial number, as it tells it itself or as iPXE
+    /// did, by its MAC, and over the API.
+    fn known_beforehand(&self, of: Mac, serial: Option<String>) -> BTreeMap<String, String> {
+        let serial = serial.filter(|serial| !serial.is_empty());
+        let serial = serial.or_else(|| Some(self.store.state(of)?.smbios.serial)).unwrap_or_default();
+        let mut known = BTreeMap::new();
+        for batch in &self.answers {
+            known.extend(batch.of(of, &serial));
+        }
+        known.extend(self.store.answers(of));
+        known
+    }
+
     /// Hashes of passwords go to the address that the box has; another box, and whoever has no lease here, gets
     /// the rest. A box may speak over another of its NICs than it booted from: an address whose holder never
     /// booted is taken for such a one.
@@ -361,10 +378,16 @@ async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(quer
     Ok(json(&service.store.entries(Some(of), after).await?))
 }
 
-async fn job(State(service): Shared, ConnectInfo(peer): Peer, Path(mac): Path<String>) -> Answer {
+async fn job(
+    State(service): Shared,
+    ConnectInfo(peer): Peer,
+    Path(mac): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let of = box_of(&mac)?;
-    let mut known = service.answers.clone();
-    known.extend(service.store.answers(of));
+    let query = query.unwrap_or_default();
+    let told = query.split('&').find_map(|pair| pair.strip_prefix("serial=")).map(boot::decode);
+    let mut known = service.known_beforehand(of, told);
     service.keep_secrets(of, peer, &mut known);
     Ok(json(&service.publications.current().job(known)))
 }
@@ -372,10 +395,15 @@ async fn job(State(service): Shared, ConnectInfo(peer): Peer, Path(mac): Path<St
 async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
     let of = box_of(&mac)?;
     let given: BTreeMap<String, String> = read(body)?;
-    let questions = service.publications.current().line.questions.clone();
+    let build = service.publications.current();
+    let questions = build.line.questions.clone();
     // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
     let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
-    let (kept, verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    let (mut kept, mut verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    let (known, state) = (service.known_beforehand(of, None), service.store.state(of));
+    verdict.refused.extend(answer::contradictions(&build.line, &kept, &known, state.as_ref()));
+    kept.retain(|id, _| !verdict.refused.contains_key(id));
+    verdict.taken.retain(|id| kept.contains_key(id));
     if !kept.is_empty() {
         service.store.keep_answers(of, kept).await?;
     }
@@ -414,7 +442,10 @@ async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -
             "the record is one JSON object",
         ));
     }
-    service.store.seal(of, record.to_string()).await?;
+    let mut record = record;
+    record["sealed-at"] = now().0.into();
+    let signed = crate::record::sign(&record.to_string(), &service.key)?;
+    service.store.seal(of, signed).await?;
     Ok(json(&serde_json::json!({})))
 }
 

@@ -36,6 +36,7 @@ mod watch;
 #[cfg(test)]
 mod whole;
 
+use crate::record::key::PrivateKey;
 use crate::{Ending, line_folder, report};
 use board::Board;
 use boot::{Counter, Proof};
@@ -93,9 +94,12 @@ pub(crate) struct Arguments {
     /// TCP port of the HTTP server
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     http_port: u16,
-    /// Answers for every box: a TOML or JSON file with `question = "answer"`
+    /// Answers beforehand: CSV or TOML, for every box or by serial number or MAC (docs/src/line.md)
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Private key that records are signed with, in place of the line's; made where it does not exist
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Send an alarm for each stuck box to this address, a JSON object by HTTP POST
     #[arg(long, value_name = "URL")]
     alarm: Option<String>,
@@ -130,9 +134,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let publications = Publications::open(folder.folder(), &outputs, read)?;
     let network = override_address(&folder.line().network, arguments.address.as_deref())?;
     let network = override_dhcp(network, arguments.dhcp);
-    let answers = match &arguments.answers {
-        Some(file) => answer::read(file, &folder.line().questions)?,
-        None => Default::default(),
+    let mut answers = Vec::new();
+    if let Some(file) = &folder.line().answers_file {
+        answers.push(answer::read(&folder.folder().join(file), folder.line())?);
+    }
+    if let Some(file) = &arguments.answers {
+        answers.push(answer::read(file, folder.line())?);
+    }
+    let key = match &arguments.key {
+        Some(file) => PrivateKey::of_file(file)?,
+        None => PrivateKey::of_line(folder.folder())?,
     };
     let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
@@ -154,6 +165,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         network,
         publications,
         answers,
+        key,
         alarm,
         state,
         ports: if arguments.tftp_single_port { tftp::Ports::One } else { tftp::Ports::Many },
@@ -175,7 +187,8 @@ struct Setting {
     interface: String,
     network: Network,
     publications: Publications,
-    answers: std::collections::BTreeMap<String, String>,
+    answers: Vec<model::batch::Batch>,
+    key: PrivateKey,
     alarm: Option<watch::Alarm>,
     state: PathBuf,
     ports: tftp::Ports,
@@ -225,6 +238,10 @@ fn announce(setting: &Setting) {
         "{addresses}, boxes at http://{}/api/boxes, Ctrl-C ends",
         setting.counter.authority
     ));
+    let boxes: usize = setting.answers.iter().map(model::batch::Batch::boxes).sum();
+    if boxes > 0 {
+        report::note(&format!("answers are known beforehand for {boxes} boxes"));
+    }
     if setting.counter.proof == Proof::Ignored {
         report::note("the proof is ignored: boxes are started also where their NIC has no driver");
     }
@@ -239,7 +256,7 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, alarm, interface, ports, .. } = setting;
+    let Setting { counter, network, publications, answers, key, alarm, interface, ports, .. } = setting;
     let (dhcp, tftp, http, nfs, more) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let (seen, sights) = unbounded_channel();
@@ -286,6 +303,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         publications,
         transfers: file::Transfers::new(board.clone()),
         answers,
+        key,
         counter,
         owner: owner.clone(),
         exports: exports.clone(),

@@ -6,7 +6,7 @@
 use super::file::Served;
 use super::nfs::Export;
 use super::script;
-use model::api::{Job, JobAppliance, JobImage, TemplateFile};
+use model::api::{Job, JobAppliance, JobImage, Script, TemplateFile};
 use model::boot::LOADER_FOLDER;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
@@ -254,9 +254,17 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
             .or_fail(|| format!("cannot read the template {}", template.display()))?;
         files.push(TemplateFile { path: file.path.clone(), contents, mode: file.mode });
     }
+    let mut scripts = Vec::new();
+    for script in &appliance.scripts {
+        let program = folder.join(&script.path);
+        let contents = std::fs::read_to_string(&program)
+            .or_fail(|| format!("cannot read the script {}", program.display()))?;
+        scripts.push(Script { name: script.path.clone(), contents, seconds: script.seconds });
+    }
     Ok(Job {
         line: line.name.clone(),
         questions: line.questions.clone(),
+        rules: line.rules.clone(),
         answers: BTreeMap::new(),
         appliance: JobAppliance {
             image: JobImage {
@@ -269,6 +277,7 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
             hostname: appliance.hostname.clone(),
             users: appliance.users.clone(),
             files,
+            scripts,
             kernel_arguments: appliance.kernel_arguments.clone(),
         },
         live: outputs.live.digest.clone(),

@@ -23,6 +23,7 @@ fn setting(folder: &Path) -> Setting {
         network: line.network.clone(),
         publications: Publications::open(folder, folder, example).unwrap(),
         answers: Default::default(),
+        key: crate::record::key::PrivateKey::of_file(&folder.join("record.key")).unwrap(),
         alarm: None,
         state: folder.join("state"),
         ports: tftp::Ports::Many,

@@ -83,7 +83,8 @@ fn a_virtual_box() {
                   "address": "0000:00:02.0",
                   "driver": "e1000e"
                 }
-              ]
+              ],
+              "parts": {}
             }"#]],
     );
 }

@@ -28,6 +28,20 @@ pub const LINE_FILE: Table = Table {
             "The servers that the live OS must boot.",
         ),
         key("question", Kind::Tables(&QUESTION), May("nothing is asked"), "", "What is asked, in order."),
+        key(
+            "rule",
+            Kind::Tables(&RULE),
+            May("each answer is checked alone"),
+            "",
+            "What answers must be together.",
+        ),
+        key(
+            "answers",
+            Kind::Table(&ANSWERS),
+            May("none are known beforehand"),
+            "",
+            "Answers known beforehand.",
+        ),
         key("appliance", Kind::Table(&APPLIANCE), Must, "", "What is installed."),
         key(
             "rehearsal",
@@ -391,7 +405,7 @@ const QUESTION: Table = Table {
         key("ask", Kind::Text, Must, r#""Host name of this unit""#, "What is asked."),
         key(
             "type",
-            Kind::Choice(&["text", "hostname", "choice", "password", "yes-no"]),
+            Kind::Choice(QUESTION_TYPES),
             Must,
             r#""hostname""#,
             "What counts as an answer. A password is typed hidden and twice, and kept as a hash only.",
@@ -401,9 +415,32 @@ const QUESTION: Table = Table {
             Kind::List,
             May("no choices"),
             r#"["lab", "berlin"]"#,
-            "What can be chosen; `type = \"choice\"` only.",
+            "What can be chosen; of a `choice` and a `multi-choice`.",
         ),
-        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; `type = \"password\"` only."),
+        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; of a `password`."),
+        key("min", Kind::Number, May("0"), "1", "Smallest `number`; fewest of a `multi-choice`."),
+        key("max", Kind::Number, May("no limit"), "4094", "Largest `number`; most of a `multi-choice`."),
+        key(
+            "within",
+            Kind::Text,
+            May("any network"),
+            r#""10.0.0.0/8""#,
+            "The network that an `ip` or a `cidr` lies in.",
+        ),
+        key(
+            "pattern",
+            Kind::Text,
+            May("only `asset-tag` can do without"),
+            r#""[A-Z]{2}[0-9]{4}""#,
+            "Regular expression that the whole answer fits; of a `pattern` and an `asset-tag`.",
+        ),
+        key(
+            "example",
+            Kind::Text,
+            May("the pattern is shown instead"),
+            r#""BE0042""#,
+            "An answer that fits, shown to whoever types one that does not; of a `pattern`.",
+        ),
         key(
             "default",
             Kind::Text,
@@ -411,7 +448,70 @@ const QUESTION: Table = Table {
             r#""edge-{{ box.serial }}""#,
             "The answer that Enter takes; a template.",
         ),
+        key(
+            "when",
+            Kind::Text,
+            May("it is always asked"),
+            r#"'answer.site != "lab" and box.disks >= 2'"#,
+            "Condition under which it is asked, over the answers before it and the box.",
+        ),
+        key(
+            "otherwise",
+            Kind::Text,
+            May("empty"),
+            r#""none""#,
+            "The answer where it is not asked, as templates and rules see it.",
+        ),
     ]],
+};
+
+/// Every `type` of a question.
+pub(super) const QUESTION_TYPES: &[&str] = &[
+    "text",
+    "hostname",
+    "ip",
+    "cidr",
+    "mac",
+    "number",
+    "choice",
+    "multi-choice",
+    "yes-no",
+    "password",
+    "pattern",
+    "asset-tag",
+];
+
+const RULE: Table = Table {
+    name: "[[rule]]",
+    says: "What answers must be together, checked once all questions are answered; what does not fit is asked again.",
+    keys: &[&[
+        key(
+            "require",
+            Kind::Text,
+            Must,
+            r#""answer.gateway within answer.address""#,
+            "The condition that must hold.",
+        ),
+        key(
+            "say",
+            Kind::Text,
+            Must,
+            r#""the gateway is not in the network of the address""#,
+            "What is said where it does not.",
+        ),
+    ]],
+};
+
+const ANSWERS: Table = Table {
+    name: "[answers]",
+    says: "Answers known before a box is there: a file with a row or a table for each, by serial number or MAC.",
+    keys: &[&[key(
+        "file",
+        Kind::Text,
+        Must,
+        r#""boxes.csv""#,
+        "The file's path in the line's folder: CSV where it is called so, else TOML.",
+    )]],
 };
 
 const APPLIANCE: Table = Table {
@@ -455,6 +555,13 @@ const APPLIANCE: Table = Table {
             "Users that are made.",
         ),
         key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
+        key(
+            "script",
+            Kind::Tables(&SCRIPT),
+            May("none"),
+            "",
+            "Programs that are run in the appliance after its files.",
+        ),
     ]],
 };
 
@@ -593,6 +700,29 @@ const FILE: Table = Table {
         key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
         key("template", Kind::Text, Must, r#""files/motd""#, "The template's path in the line's folder."),
         key("mode", Kind::Mode, May("`0644`"), r#""0644""#, "Its permission bits."),
+    ]],
+};
+
+const SCRIPT: Table = Table {
+    name: "[[appliance.script]]",
+    says: "A program of the line that is run once in the appliance, as root, after its files and users and before its boot \
+           loader; without a network. It finds answers as `ANSWER_hostname` and the box's facts as `BOX_SERIAL` and the like \
+           in its environment. What it prints goes into the timeline; if it fails, the installation stops.",
+    keys: &[&[
+        key(
+            "run",
+            Kind::Text,
+            Must,
+            r#""scripts/enrol""#,
+            "Its path in the line's folder; it begins with `#!`.",
+        ),
+        key(
+            "timeout",
+            Kind::Number,
+            May("600"),
+            "60",
+            "Seconds after which it is ended, which is a failure.",
+        ),
     ]],
 };
 

@@ -1274,10 +1274,10 @@ fn rehearsals() {
         "READY {{ answer.hostname }}",
         "READY {{ hostname }}",
         expect![[r#"
-        error: line.toml:48:19: `{{ hostname }}` names nothing
-          48 | ready = "READY {{ hostname }}"
-             |                   ^^^^^^^^
-        hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`"#]],
+            error: line.toml:48:19: `{{ hostname }}` names nothing
+              48 | ready = "READY {{ hostname }}"
+                 |                   ^^^^^^^^
+            hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`, `box.firmware`, `box.processors`, `box.memory`, `box.disks`, `box.nics`"#]],
     );
 }
 
@@ -1312,6 +1312,165 @@ proptest! {
             prop_assert!(mistakes.to_string().starts_with("error: "));
         }
     }
+}
+
+/// The good line with a few questions more, and rules.
+#[track_caller]
+fn check_asked(more: &str, expected: Expect) {
+    let text = GOOD.replacen("[appliance]", &format!("{more}\n[appliance]"), 1);
+    expected.assert_eq(&say(&text, &files()));
+}
+
+/// A key that does nothing is believed to do something; each kind of question says what it has.
+#[test]
+fn keys_of_questions_are_held_against_their_type() {
+    check_asked(
+        r#"
+[[question]]
+id = "vlan"
+ask = "VLAN"
+type = "number"
+min = 10
+max = 4
+pattern = "x"
+[[question]]
+id = "unit"
+ask = "Unit"
+type = "pattern"
+pattern = "[A-Z"
+[[question]]
+id = "tag"
+ask = "Tag"
+type = "pattern"
+pattern = "[A-Z]+"
+example = "a1"
+[[question]]
+id = "net"
+ask = "Network"
+type = "cidr"
+within = "10.0.0.0"
+otherwise = "dhcp""#,
+        expect![[r#"
+            error: line.toml:35:7: nothing is at least 10 and at most 4
+              35 | max = 4
+                 |       ^
+            hint: `max` is not below `min`
+
+            error: line.toml:36:1: a question of type `"number"` has no `pattern`
+              36 | pattern = "x"
+                 | ^^^^^^^
+            hint: leave it out, or write `type = "pattern"`
+
+            error: line.toml:41:11: it is no regular expression: found unclosed character class
+              41 | pattern = "[A-Z"
+                 |           ^^^^^^
+            hint: for example `"[A-Z]{2}[0-9]{4}"`; it has to fit the whole answer
+
+            error: line.toml:47:11: the example `a1` is no answer itself
+              47 | example = "a1"
+                 |           ^^^^
+            hint: it does not fit the pattern `[A-Z]+`
+
+            error: line.toml:52:10: `10.0.0.0` is not a network
+              52 | within = "10.0.0.0"
+                 |          ^^^^^^^^^^
+            hint: the prefix length is missing: `10.0.0.5/24`
+
+            error: line.toml:53:13: this question is always asked
+              53 | otherwise = "dhcp"
+                 |             ^^^^^^
+            hint: add `when`, or write `default` for the answer that Enter takes"#]],
+    );
+}
+
+/// A condition that never holds asks nothing, and nobody notices.
+#[test]
+fn conditions_are_held_against_the_questions() {
+    check_asked(
+        r#"
+[[question]]
+id = "unit"
+ask = "Unit"
+type = "number"
+when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+[[question]]
+id = "rack"
+ask = "Rack"
+type = "number"
+max = 42
+when = "box.disk > 1"
+[[rule]]
+require = "answer.rack != 99 and answer.site"
+[[rule]]
+require = "answer.rack < answer.unti"
+say = "no"
+[answers]
+file = "boxes.csv""#,
+        expect![[r#"
+            error: line.toml:34:33: `answer.rack` is not known yet when this is decided
+              34 | when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+                 |                                 ^^^^^^^^^^^
+            hint: `when` can name the answers to questions before it
+
+            error: line.toml:34:53: a password is kept as its hash, and compares with nothing
+              34 | when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+                 |                                                     ^^^^^^^^^^^^^^^
+            hint: ask another question for what shall be compared
+
+            error: line.toml:40:9: a box has no `disk`
+              40 | when = "box.disk > 1"
+                 |         ^^^^^^^^
+            hint: `box.disks`
+
+            error: line.toml:41:1: [[rule]] has no `say`
+              41 | [[rule]]
+                 | ^^^^^^^^
+            hint: for example `say = "the gateway is not in the network of the address"`
+
+            error: line.toml:42:27: `99` is never the answer to `rack`
+              42 | require = "answer.rack != 99 and answer.site"
+                 |                           ^^
+            hint: 99 is out of range; it has to be between 0 and 42
+
+            error: line.toml:42:34: `answer.site` is never `yes`
+              42 | require = "answer.rack != 99 and answer.site"
+                 |                                  ^^^^^^^^^^^
+            hint: compare it with something, as in `answer.site == "…"`
+
+            error: line.toml:44:26: no question is called `unti`
+              44 | require = "answer.rack < answer.unti"
+                 |                          ^^^^^^^^^^^
+            hint: it is spelt `unit`
+
+            error: line.toml:47:8: there is no file `boxes.csv`
+              47 | file = "boxes.csv"
+                 |        ^^^^^^^^^^^
+            hint: the path is relative to the line's folder"#]],
+    );
+}
+
+/// A script that cannot run is found before forty boxes wait for it.
+#[test]
+fn scripts_of_the_appliance_are_looked_at() {
+    check(
+        "[[appliance.user]]",
+        "[[appliance.script]]\nrun = \"files/page\"\n[[appliance.script]]\nrun = \"scripts/none\"\ntimeout = 0\n[[appliance.user]]",
+        expect![[r#"
+            error: line.toml:40:7: `files/page` does not begin with `#!`, so nothing can run it
+              40 | run = "files/page"
+                 |       ^^^^^^^^^^^^
+            hint: its first line is `#!/bin/sh`, for example
+
+            error: line.toml:42:7: there is no file `scripts/none`
+              42 | run = "scripts/none"
+                 |       ^^^^^^^^^^^^^^
+            hint: the path is relative to the line's folder
+
+            error: line.toml:43:11: `timeout` cannot be 0
+              43 | timeout = 0
+                 |           ^
+            hint: seconds, between 1 and 86400"#]],
+    );
 }
 
 /// What the line must boot, and what it does without: an exception nobody can place is no exception.

@@ -88,7 +88,11 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
             store,
             publications: Publications::open(folder.path(), folder.path(), example).unwrap(),
             transfers: file::Transfers::new(Board::default()),
-            answers: [("site".to_owned(), "lab".to_owned())].into(),
+            answers: vec![model::batch::Batch {
+                everybody: [("site".to_owned(), "lab".to_owned())].into(),
+                ..Default::default()
+            }],
+            key: PrivateKey::of_file(&folder.path().join("record.key")).unwrap(),
             counter: Counter {
                 authority,
                 address: Ipv4Addr::LOCALHOST,
@@ -375,7 +379,11 @@ fn a_record_is_kept() {
     assert_eq!(bench.get(&path).status, 404);
     assert_eq!(bench.ask("PUT", &path, &[], "[1]").status, 400);
     assert_eq!(bench.ask("PUT", &path, &[], r#"{"serial":"SN-7"}"#).status, 200);
-    assert_eq!(bench.get(&path).json()["serial"], "SN-7");
+    let text = bench.get(&path).text();
+    let signed = model::record::Signed::parse(&text).unwrap();
+    let record: serde_json::Value = serde_json::from_str(signed.record).unwrap();
+    assert!(record["serial"] == "SN-7" && record["sealed-at"].is_u64(), "{record}");
+    assert_eq!(signed.key, bench.service.key.public().to_string());
 }
 
 /// Whatever comes over the network is answered with a sentence and a hint, and reaches no file.
