@@ -17,6 +17,7 @@ pub mod link;
 pub mod module;
 pub mod mount;
 pub mod namespace;
+pub mod partitions;
 pub mod power;
 pub mod process;
 pub mod signature;

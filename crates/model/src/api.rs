@@ -21,7 +21,7 @@
 
 use crate::line::Confirm;
 use crate::question::Question;
-use crate::storage::DiskLayout;
+use crate::storage::{DiskLayout, Stack};
 use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,6 +79,9 @@ pub struct JobAppliance {
     pub confirm: Confirm,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
+    /// What is stacked on their partitions.
+    #[serde(default)]
+    pub stack: Stack,
     /// Host name, a template over answers and facts.
     pub hostname: String,
     /// Users to create.

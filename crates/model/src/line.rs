@@ -6,13 +6,14 @@ mod appliance;
 mod disks;
 mod network;
 mod reader;
+mod stack;
 
 use crate::api::User;
 use crate::boot::RootRoad;
 use crate::mistake::Mistakes;
 use crate::question::Question;
 use crate::recipe::Recipe;
-use crate::storage::DiskLayout;
+use crate::storage::{DiskLayout, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -97,6 +98,8 @@ pub struct Appliance {
     pub confirm: Confirm,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
+    /// What is stacked on their partitions.
+    pub stack: Stack,
     /// Host name, a template; absent means `{{ answer.hostname }}`.
     pub hostname: String,
     /// Users to create.

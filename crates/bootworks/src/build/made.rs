@@ -122,6 +122,8 @@ impl Making<'_> {
     /// The live OS's root: the tree and the squashfs.
     fn live(&mut self) -> Result<Group> {
         let recipe = live_recipe(self.line);
+        let appliance = &self.line.appliance;
+        let tools = linux::tools::for_storage(&appliance.disks, &appliance.stack);
         let system = System {
             name: "live OS",
             section: &self.lock.live,
@@ -129,6 +131,7 @@ impl Making<'_> {
             line: self.folder,
             epoch: self.lock.live.epoch,
             purpose: Purpose::LiveOs,
+            tools: &tools,
         };
         let (store, phases) = (self.store, &mut self.phases);
         self.shelf.group("live", &system.inputs()?, |work| {
@@ -156,6 +159,8 @@ impl Making<'_> {
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
+                let appliance = &self.line.appliance;
+                let tools = linux::tools::of_appliance(&appliance.disks, &appliance.stack);
                 let system = System {
                     name: "appliance",
                     section,
@@ -163,6 +168,7 @@ impl Making<'_> {
                     line: folder,
                     epoch: section.epoch,
                     purpose: Purpose::Appliance,
+                    tools: &tools,
                 };
                 self.shelf.group("image", &system.inputs()?, |work| {
                     let tree = work.join(TREE);

@@ -332,7 +332,7 @@ async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received
     let given: BTreeMap<String, String> = read(body)?;
     let questions = service.publications.current().line.questions.clone();
     // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
-    let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
+    let judging = tokio::task::spawn_blocking(move || answer::judge_stored(&questions, given));
     let (kept, verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
     if !kept.is_empty() {
         service.store.keep_answers(of, kept).await?;

@@ -18,6 +18,8 @@ pub(super) enum Secrets {
     Kept,
     /// Written into the appliance: a password's hash may be there.
     Written,
+    /// Opens an encrypted volume: a passphrase may be there.
+    Opening,
 }
 
 /// The questions of the line as far as they could be read: ids with their kinds.
@@ -63,6 +65,7 @@ fn asked_in<'s>(section: &Section<'s>) -> Option<(&'s str, Option<Kind>)> {
         Some("text") => Some(Kind::Text),
         Some("hostname") => Some(Kind::Hostname),
         Some("password") => Some(Kind::Password { min_length: 0 }),
+        Some("passphrase") => Some(Kind::Passphrase { min_length: 0 }),
         Some("yes-no") => Some(Kind::YesNo),
         Some("choice") => Some(Kind::Choice { choices: Vec::new() }),
         _ => None,
@@ -160,12 +163,15 @@ impl<'s> Reader<'s> {
         let kind = section.choice("type");
         let word = kind.as_ref().map(|kind| kind.value);
         self.only_for(section, "choices", "choice", word);
-        self.only_for(section, "min-length", "password", word);
+        if word != Some("passphrase") {
+            self.only_for(section, "min-length", "password", word);
+        }
         let kind = match word? {
             "text" => Kind::Text,
             "hostname" => Kind::Hostname,
             "yes-no" => Kind::YesNo,
             "password" => Kind::Password { min_length: self.min_length(section) },
+            "passphrase" => Kind::Passphrase { min_length: self.min_length(section) },
             _ => Kind::Choice { choices: self.choices(section)? },
         };
         let default = section.text("default");
@@ -241,7 +247,7 @@ impl<'s> Reader<'s> {
 
     /// Holds a default against its own question: one without names must be an answer.
     fn default(&self, question: &Question, text: &At<&str>, number: usize) {
-        if matches!(question.kind, Kind::Password { .. }) {
+        if question.kind.is_secret() {
             let hint = "leave it out: a password is typed";
             return self.sheet.report(text.at.clone(), "a password has no default", hint);
         }
@@ -294,6 +300,10 @@ impl<'s> Reader<'s> {
         match self.asked.iter().find(|(known, _)| known == id) {
             None if self.has_unclear_ids => None,
             None => Some((format!("no question is called `{id}`"), self.which(id, ids()))),
+            Some((_, Some(Kind::Passphrase { .. }))) if secrets != Secrets::Opening => Some((
+                format!("`{id}` is a passphrase, and this text is kept"),
+                "a passphrase stands in `passphrase` of `[[appliance.encrypted]]` only".into(),
+            )),
             Some((_, Some(Kind::Password { .. }))) if secrets == Secrets::Kept => Some((
                 format!("`{id}` is a password, and this text is shown"),
                 "a password's hash may stand in `password` of a user and in files".into(),

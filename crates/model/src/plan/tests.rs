@@ -6,7 +6,7 @@ use crate::api::{JobAppliance, TemplateFile, User};
 use crate::hardware::Smbios;
 use crate::line::Confirm;
 use crate::question::{Kind, Question};
-use crate::storage::{Choose, DiskLayout, DiskMatch, Partition, Size, Table};
+use crate::storage::{Choose, Content, DiskLayout, DiskMatch, FilesystemWish, Partition, Size, Stack};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -26,18 +26,33 @@ fn disk(name: &str, size_bytes: u64) -> Disk {
         transport: "nvme".into(),
         path: format!("pci-0000:00:04.0-{name}"),
         signatures: Vec::new(),
+        partitions: Vec::new(),
         holders: Vec::new(),
     }
 }
 
 fn partition(size: Size, filesystem: Filesystem, mount: &str) -> Partition {
+    Partition { size, content: filesystem_at(filesystem, mount), preserve: false }
+}
+
+fn filesystem_at(kind: Filesystem, mount: &str) -> Content {
     let mount = (!mount.is_empty()).then(|| mount.to_owned());
-    Partition { size, filesystem, mount, label: None }
+    Content::Filesystem(FilesystemWish { kind, mount, label: None, subvolumes: Vec::new() })
+}
+
+fn label(partition: &mut Partition, label: &str) {
+    if let Content::Filesystem(wish) = &mut partition.content {
+        wish.label = Some(label.into());
+    }
+}
+
+fn layout(matching: DiskMatch, partitions: Vec<Partition>) -> DiskLayout {
+    DiskLayout { matching, table: Table::Gpt, erase: None, partitions }
 }
 
 fn esp_and_root() -> Vec<Partition> {
     let mut esp = partition(Size::Bytes(512 * MIB), Filesystem::Vfat, "/boot/efi");
-    esp.label = Some("ESP".into());
+    label(&mut esp, "ESP");
     vec![esp, partition(Size::Rest, Filesystem::Ext4, "/")]
 }
 
@@ -61,7 +76,8 @@ fn case() -> Case {
     let appliance = JobAppliance {
         image,
         confirm: Confirm::Ask,
-        disks: vec![DiskLayout { matching, table: Table::Gpt, partitions: esp_and_root() }],
+        disks: vec![layout(matching, esp_and_root())],
+        stack: Stack::default(),
         hostname: "{{ answer.hostname }}".into(),
         users: vec![User {
             name: "admin".into(),
@@ -177,12 +193,13 @@ fn the_whole_plan() {
                /etc/hosts
                /etc/machine-id, mode 0444
                user admin, with its password, in sudo
-          7. Install GRUB, not startable yet, for BIOS and UEFI
-          8. Read everything back from the disk and compare
-          9. Seal: make it bootable by BIOS and UEFI
+          7. Check that the appliance's initramfs has this box's disks
+          8. Install GRUB, not startable yet, for BIOS and UEFI
+          9. Read everything back from the disk and compare
+         10. Seal: make it bootable by BIOS and UEFI
                EFI boot entry `edge-gateway`
-         10. Send the record to the server
-         11. Power off
+         11. Send the record to the server
+         12. Power off
     "#]]);
 }
 
@@ -289,11 +306,10 @@ fn partitions_stand_at_whole_mebibytes() {
 fn a_second_disk_holds_data() {
     let two = case().with(|case| {
         case.inventory.disks.push(disk("sda", 16 * GIB));
-        case.job.appliance.disks.push(DiskLayout {
-            matching: DiskMatch { min_size: Some(10 * GIB), ..DiskMatch::default() },
-            table: Table::Gpt,
-            partitions: vec![partition(Size::Rest, Filesystem::Ext4, "/srv")],
-        });
+        case.job.appliance.disks.push(layout(
+            DiskMatch { min_size: Some(10 * GIB), ..DiskMatch::default() },
+            vec![partition(Size::Rest, Filesystem::Ext4, "/srv")],
+        ));
     });
     let plan = two.plan().unwrap();
     let numbers: Vec<usize> = plan.disks.iter().map(|disk| disk.partitions.len()).collect();
@@ -448,7 +464,7 @@ fn a_layout_full_of_contradictions() {
             partition(Size::Bytes(16 * MIB), Filesystem::Vfat, "/fat"),
             partition(Size::Bytes(MIB), Filesystem::Ext4, "/a/../b"),
         ];
-        case.layout().partitions[3].label = Some("much too long a label".into());
+        label(&mut case.layout().partitions[3], "much too long a label");
     });
     case.refuses(expect![[r#"
         layout-invalid

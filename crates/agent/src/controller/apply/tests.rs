@@ -9,7 +9,10 @@ use linux::tools::Tool;
 use model::api::{Job, JobAppliance, JobImage, User};
 use model::hardware::Inventory;
 use model::line::Confirm;
-use model::storage::{DiskLayout, DiskMatch, Filesystem, Partition, Size, Table};
+use model::plan::PlannedContent;
+use model::storage::{
+    Content, DiskLayout, DiskMatch, Filesystem, FilesystemWish, Partition, Size, Stack, Table,
+};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -117,11 +120,10 @@ impl Rig {
         let large = found.sector_bytes != 512;
         let firmware = if large { "uefi" } else { "bios" };
         let inventory = Inventory { firmware: firmware.into(), disks: vec![found], ..Inventory::default() };
-        let partition = |size, filesystem, mount: Option<&str>| Partition {
-            size,
-            filesystem,
-            mount: mount.map(str::to_owned),
-            label: None,
+        let partition = |size, kind, mount: Option<&str>| {
+            let mount = mount.map(str::to_owned);
+            let wish = FilesystemWish { kind, mount, label: None, subvolumes: Vec::new() };
+            Partition { size, content: Content::Filesystem(wish), preserve: false }
         };
         let mut partitions = vec![
             partition(root, Filesystem::Ext4, Some("/")),
@@ -143,7 +145,13 @@ impl Rig {
                 unpacked_bytes: 0,
             },
             confirm: Confirm::Auto,
-            disks: vec![DiskLayout { matching: DiskMatch::default(), table: Table::Gpt, partitions }],
+            disks: vec![DiskLayout {
+                matching: DiskMatch::default(),
+                table: Table::Gpt,
+                erase: None,
+                partitions,
+            }],
+            stack: Stack::default(),
             hostname: "edge-0001".into(),
             users: vec![user],
             files: Vec::new(),
@@ -164,9 +172,14 @@ impl Rig {
             bits
         };
         let mut plan = model::plan::plan(&job, &inventory, &answers, &mut random).unwrap();
-        plan.steps.retain(|step| !matches!(step, Step::StageLoaders { .. } | Step::Seal { .. }));
+        plan.steps.retain(|step| {
+            !matches!(step, Step::Initramfs { .. } | Step::StageLoaders { .. } | Step::Seal { .. })
+        });
         // The kernel of a machine that builds may not know FAT; making the file system needs no kernel.
-        let filesystems = plan.disks[0].partitions.iter_mut().filter_map(|one| one.filesystem.as_mut());
+        let filesystems = plan.disks[0].partitions.iter_mut().filter_map(|one| match &mut one.content {
+            PlannedContent::Filesystem(filesystem) => Some(filesystem),
+            PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+        });
         for esp in filesystems.filter(|filesystem| filesystem.kind == Filesystem::Vfat) {
             esp.mount = None;
         }
