@@ -79,6 +79,11 @@ fn own_profiles(line: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
     files.sort();
+    if !line.is_dir() {
+        return Err(Failure::new(format!("there is no line in `{}`", line.display()))
+            .because("there is no such folder")
+            .hint("`bootworks new DIR` makes a line"));
+    }
     if files.is_empty() {
         return Err(Failure::new(format!("there is no hardware to check against in {}", folder.display()))
             .hint("`bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server"));

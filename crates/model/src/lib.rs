@@ -21,6 +21,7 @@ pub mod proof;
 pub mod api;
 pub mod boot;
 pub mod ladder;
+pub mod silence;
 pub mod timeline;
 
 pub mod crypt;

@@ -320,7 +320,12 @@ impl Run<'_> {
             }
             Event::BootRefused { trouble }
             | Event::TroubleFound { trouble, .. }
-            | Event::StepFailed { trouble, .. } => self.note_trouble(trouble),
+            | Event::StepFailed { trouble, .. } => {
+                self.trouble_since.get_or_insert_with(Instant::now);
+                self.note_trouble("TROUBLE", trouble)
+            }
+            // A conclusion of the server's: the box may only be slow, and is not given up for it.
+            Event::SilenceExplained { trouble, .. } => self.note_trouble("STUCK", trouble),
             Event::PlanShown { .. } if !self.course.typed => {
                 self.confirm();
                 Then::GoOn
@@ -374,13 +379,12 @@ impl Run<'_> {
         self.say(&format!("{}{detail}", rung.label()));
     }
 
-    fn note_trouble(&mut self, trouble: Trouble) -> Then {
+    fn note_trouble(&mut self, mark: &str, trouble: Trouble) -> Then {
         let expected = self.course.expected.as_ref() == Some(&trouble.cause);
         if !self.outcome.troubles.iter().any(|known| known.cause == trouble.cause) {
-            self.say(&format!("TROUBLE {}: {}", trouble.cause, trouble.sentence));
+            self.say(&format!("{mark} {}: {}", trouble.cause, trouble.sentence));
             self.outcome.troubles.push(trouble);
         }
-        self.trouble_since.get_or_insert_with(Instant::now);
         if expected {
             self.outcome.verdict = "the expected cause was diagnosed".into();
             // The box's own screen is drawn in the same moment: its lines are wanted in the log.

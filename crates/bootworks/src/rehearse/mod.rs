@@ -8,6 +8,7 @@ mod console;
 mod course;
 mod fault;
 mod machine;
+mod models;
 mod network;
 mod qmp;
 mod server;
@@ -75,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .because("it makes a private network, and the build configures packages in a root of their own")
             .hint("run the same command with `sudo`"));
     }
+    models::check(&hardware)?;
     let outputs = build::build(line.folder())?.into_outputs();
     let folder = new_folder(&line.rehearsals())?;
     let chassis = Chassis {

@@ -8,6 +8,7 @@ use model::boot::{BootParameters, RootRoad};
 use model::hardware::{PciId, Smbios};
 use model::ladder::Rung;
 use model::proof::nic::BootNic;
+use model::silence;
 use model::timeline::{Event, Trouble};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -215,10 +216,16 @@ impl Counter {
                     root_sha256: (build.line.live.root == RootRoad::Ram)
                         .then(|| live.squashfs.sha256.clone()),
                 };
+                let more_arguments = if state.as_ref().is_some_and(silence::wants_words) {
+                    silence::VERBOSE_WORDS
+                } else {
+                    ""
+                };
                 script::boot(&script::Boot {
                     authority: &self.authority,
                     parameters,
                     kernel_arguments: &build.line.live.kernel_arguments,
+                    more_arguments,
                     release: &live.release,
                     line: &build.line.name,
                     of: caller.of,

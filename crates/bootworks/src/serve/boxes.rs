@@ -173,6 +173,7 @@ fn table(views: &[BoxView], now: Timestamp) -> String {
 fn state_words(view: &BoxView) -> String {
     match (view.standing, view.overdue) {
         (Standing::InTrouble, _) => format!("TROUBLE: {}", view.sentence),
+        (Standing::Stuck, _) => format!("STUCK: {}", view.sentence),
         (Standing::Climbing, Some(rung)) => {
             let by = view.overdue_seconds.unwrap_or_default();
             format!("OVERDUE: should have {} ({})", rung.label(), span(by))
@@ -223,7 +224,7 @@ fn describe(view: &BoxView, entries: &[Entry]) -> String {
         let size = disk.size_bytes / 1_000_000_000;
         let _ = writeln!(text, "  {:<9} {} {size} GB, serial {}", "disk", disk.model, disk.serial);
     }
-    if let Some(trouble) = &state.trouble {
+    if let Some(trouble) = state.trouble.as_ref().or(state.silence.as_ref()) {
         for line in &trouble.evidence {
             let _ = writeln!(text, "            {line}");
         }

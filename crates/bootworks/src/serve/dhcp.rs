@@ -5,7 +5,7 @@
 use crate::report;
 use model::boot;
 use model::failure::{Explain as _, Result};
-use model::timeline::{Client, Event};
+use model::timeline::{Client, Denial, Event};
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use wire::dhcp::Packet;
 use wire::dhcp::option::{self, MessageType};
 use wire::dhcp::server::leases::Lease;
-use wire::dhcp::server::{Answer, Network, Outcome, Server};
+use wire::dhcp::server::{Answer, Network, Outcome, Refusal, Server};
 use wire::mac::Mac;
 
 /// How many different notes on ignored packets are printed before there are no more: a screen is no log.
@@ -117,6 +117,7 @@ fn events(answer: &Answer, known: bool) -> Vec<(Mac, Event)> {
             client,
             architecture: boot::architecture(packet),
             vendor_class: packet.options.text(option::VENDOR_CLASS),
+            xid: Some(packet.xid),
         });
     }
     events.extend(told(&answer.outcome, client));
@@ -129,12 +130,25 @@ fn told(outcome: &Outcome, client: Client) -> Option<Event> {
             Some(Event::AddressOffered { address: *address, bootfile: file.clone() })
         }
         Outcome::Taken { address } => Some(Event::AddressTaken { client, address: *address }),
-        Outcome::Refused(refusal) => Some(Event::AddressRefused { client, reason: refusal.to_string() }),
+        Outcome::Refused(refusal) => {
+            Some(Event::AddressRefused { client, why: denial(refusal), reason: refusal.to_string() })
+        }
         Outcome::Declined { address } => Some(Event::AddressRefused {
             client,
+            why: Denial::AddressInUse,
             reason: format!("found somebody else using {address}, which it had been given"),
         }),
         Outcome::Told { .. } | Outcome::Released { .. } | Outcome::Ignored(_) => None,
+    }
+}
+
+fn denial(refusal: &Refusal) -> Denial {
+    match refusal {
+        Refusal::PoolEmpty { .. } => Denial::PoolEmpty,
+        Refusal::NotOurs { .. } | Refusal::NotFree { .. } => Denial::NotItsAddress,
+        Refusal::OtherServer { .. } => Denial::OtherServer,
+        Refusal::OtherNetwork { .. } => Denial::OtherNetwork,
+        Refusal::NothingToBoot(_) => Denial::NothingToBoot,
     }
 }
 

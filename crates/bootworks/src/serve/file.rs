@@ -8,7 +8,7 @@ use super::store::Store;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use model::failure::{Explain as _, Failure, Result};
-use model::timeline::{Event, FileRole, Road};
+use model::timeline::{Cut, Event, FileRole, Road};
 use std::collections::HashMap;
 use std::io::SeekFrom;
 use std::path::PathBuf;
@@ -243,8 +243,11 @@ impl Account {
             let done = Event::TransferDone { road: Road::Http, file, role: self.role, bytes, millis };
             self.store.note(self.of, done);
         } else if left > 0 {
-            let reason = self.failed.take().unwrap_or_else(|| "the box closed the connection".into());
-            self.store.note(self.of, Event::TransferFailed { road: Road::Http, file, bytes, reason });
+            let (why, reason) = match self.failed.take() {
+                Some(reason) => (Cut::Unreadable, reason),
+                None => (Cut::ByClient, "the box closed the connection".into()),
+            };
+            self.store.note(self.of, Event::TransferFailed { road: Road::Http, file, bytes, why, reason });
         }
     }
 }

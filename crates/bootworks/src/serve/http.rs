@@ -21,7 +21,7 @@ use model::api::Report;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
 use model::timeline::state::BoxView;
-use model::timeline::{Event, FileRole, Road};
+use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -235,21 +235,21 @@ impl Service {
         let query = query.unwrap_or_default();
         let named = query.split('&').find_map(|pair| pair.strip_prefix("box="));
         let of = named.and_then(|mac| boot::decode(mac).parse().ok()).or_else(|| self.at(peer));
-        let failed = |reason: &str| {
+        let failed = |why: Cut, reason: &str| {
             if let Some(of) = of {
                 let (file, reason) = (name.chars().take(100).collect(), reason.to_owned());
-                self.store.note(of, Event::TransferFailed { road: Road::Http, file, bytes: 0, reason });
+                self.store.note(of, Event::TransferFailed { road: Road::Http, file, bytes: 0, why, reason });
             }
         };
         let Some(served) = served else {
-            failed("there is no such file");
+            failed(Cut::NotFound, "there is no such file");
             let hint = "its build is gone; a box that boots again gets the current one";
             return Err(refuse(StatusCode::NOT_FOUND, "there is no such file", hint));
         };
         let to = of.map(|of| (of, &self.store, &self.transfers));
         let sent = file::send(&served, method, headers, to).await;
         if let Err(failure) = &sent {
-            failed(&failure.to_string());
+            failed(Cut::Unreadable, &failure.to_string());
         }
         Ok(sent?)
     }

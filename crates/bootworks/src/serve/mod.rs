@@ -26,6 +26,7 @@ mod socket;
 mod store;
 mod teller;
 mod tftp;
+mod watch;
 #[cfg(test)]
 mod whole;
 
@@ -77,6 +78,9 @@ pub(crate) struct Arguments {
     /// Answers for every box: a TOML or JSON file with `question = "answer"`
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Send an alarm for each stuck box to this address, a JSON object by HTTP POST
+    #[arg(long, value_name = "URL")]
+    alarm: Option<String>,
     /// Start boxes also where the proof says that they cannot boot
     #[arg(long)]
     ignore_proof: bool,
@@ -107,6 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         Some(file) => answer::read(file, &folder.line().questions)?,
         None => Default::default(),
     };
+    let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
     let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
@@ -124,6 +129,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         network,
         publications,
         answers,
+        alarm,
         state,
         audience: if arguments.json { Audience::Program } else { Audience::Person },
     };
@@ -144,6 +150,7 @@ struct Setting {
     network: Network,
     publications: Publications,
     answers: std::collections::BTreeMap<String, String>,
+    alarm: Option<watch::Alarm>,
     state: PathBuf,
     audience: Audience,
 }
@@ -201,7 +208,7 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, .. } = setting;
+    let Setting { counter, network, publications, answers, alarm, .. } = setting;
     let (dhcp, tftp, http, nfs) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let leases = dhcp::Leases::new(
@@ -242,6 +249,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
     servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
+    servers.spawn(watch::watch(service.clone(), alarm));
     servers.spawn(http::serve(http, service));
     Ok(servers)
 }

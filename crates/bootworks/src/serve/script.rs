@@ -67,6 +67,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) parameters: BootParameters,
     /// The line's own words for the kernel.
     pub(crate) kernel_arguments: &'a str,
+    /// Words for the kernel of a box that fell silent the time before; empty for all others.
+    pub(crate) more_arguments: &'a str,
     /// Kernel release, for the person in front of the box.
     pub(crate) release: &'a str,
     /// Name of the line.
@@ -81,10 +83,10 @@ pub(crate) struct Boot<'a> {
 /// kernel does not know the word. Both consoles: a box may have a screen, a serial line, or both; the last one
 /// named is `/dev/console`. After a failure it asks from the beginning: the build it was sent to may be gone.
 pub(crate) fn boot(boot: &Boot<'_>) -> String {
-    let Boot { authority, parameters, kernel_arguments, release, line, of } = boot;
+    let Boot { authority, parameters, kernel_arguments, more_arguments, release, line, of } = boot;
     let files = format!("http://{authority}/live/{}", parameters.live);
     let mut words = format!("initrd=initrd console=tty0 console=ttyS0,115200n8 {}", parameters.words());
-    for word in kernel_arguments.split_ascii_whitespace() {
+    for word in kernel_arguments.split_ascii_whitespace().chain(more_arguments.split_ascii_whitespace()) {
         words.push(' ');
         words.push_str(&argument(word));
     }
@@ -280,6 +282,7 @@ mod tests {
             authority: &authority,
             parameters,
             kernel_arguments: "panic=30 note=#7 #8",
+            more_arguments: "",
             release: "6.1.0-49-amd64",
             line: "edge-gateway",
             of: BOX,

@@ -5,7 +5,7 @@
 //! `wire::tftp::transfer`'s.
 
 use model::failure::{Explain as _, Result};
-use model::timeline::{Event, FileRole, Road};
+use model::timeline::{Cut, Event, FileRole, Road};
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -76,7 +76,7 @@ pub(crate) async fn serve(
             Err(refusal) => {
                 if let Some(answer) = refusal.answer() {
                     let _ = socket.send_to(&answer, peer).await;
-                    seen.failed("?", 0, refusal.to_string());
+                    seen.failed("?", 0, Cut::Refused, refusal.to_string());
                 }
                 continue;
             }
@@ -85,7 +85,7 @@ pub(crate) async fn serve(
             normalise(&request.file).and_then(|name| Some((name.clone(), files.open(&name)?)))
         else {
             let _ = socket.send_to(&error(ErrorCode::NotFound, "no such file"), peer).await;
-            seen.failed(&request.file, 0, "there is no such file".into());
+            seen.failed(&request.file, 0, Cut::NotFound, "there is no such file".into());
             continue;
         };
         // A request that is repeated while its transfer lives needs nothing: the transfer sends again itself.
@@ -107,7 +107,7 @@ fn is_passing(error: &std::io::Error) -> bool {
 async fn carry(local: SocketAddr, request: &ReadRequest, name: &str, file: File, seen: Timeline) {
     let socket = match connect(local, seen.peer).await {
         Ok(socket) => socket,
-        Err(error) => return seen.failed(name, 0, format!("no socket for it: {error}")),
+        Err(error) => return seen.failed(name, 0, Cut::Other, format!("no socket for it: {error}")),
     };
     let began = Instant::now();
     let size = file.content.len() as u64;
@@ -143,8 +143,10 @@ async fn carry(local: SocketAddr, request: &ReadRequest, name: &str, file: File,
             bytes: size,
             millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         }),
-        Some(Ending::Aborted(words)) => seen.failed(name, sent, format!("the client ended it: {words}")),
-        Some(Ending::Silent) => seen.failed(name, sent, "the client fell silent".into()),
+        Some(Ending::Aborted(words)) => {
+            seen.failed(name, sent, Cut::ByClient, format!("the client ended it: {words}"))
+        }
+        Some(Ending::Silent) => seen.failed(name, sent, Cut::Silent, "the client fell silent".into()),
         Some(Ending::Probed) | None => {}
     }
 }
@@ -171,8 +173,8 @@ impl Timeline {
         }
     }
 
-    fn failed(&self, file: &str, bytes: u64, reason: String) {
-        self.tell(Event::TransferFailed { road: Road::Tftp, file: file.into(), bytes, reason });
+    fn failed(&self, file: &str, bytes: u64, why: Cut, reason: String) {
+        self.tell(Event::TransferFailed { road: Road::Tftp, file: file.into(), bytes, why, reason });
     }
 }
 

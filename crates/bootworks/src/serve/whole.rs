@@ -23,6 +23,7 @@ fn setting(folder: &Path) -> Setting {
         network: line.network.clone(),
         publications: Publications::open(folder, folder, example).unwrap(),
         answers: Default::default(),
+        alarm: None,
         state: folder.join("state"),
         audience: Audience::Person,
     }

@@ -31,12 +31,18 @@ pub struct BoxState {
     pub disks: Vec<Disk>,
     /// How many times it began to climb the ladder.
     pub climbs: u32,
+    /// The highest rung of the climb before this one.
+    #[serde(default)]
+    pub last_end: Option<Rung>,
     /// The rungs of this climb, each with the time it was reached first.
     pub rungs: BTreeMap<Rung, Timestamp>,
     /// What is wrong now.
     pub trouble: Option<Trouble>,
     /// Since when it is wrong.
     pub trouble_since: Option<Timestamp>,
+    /// What the server makes of its silence, until it climbs again.
+    #[serde(default)]
+    pub silence: Option<Trouble>,
     /// The step of the plan that runs.
     pub step: Option<StepState>,
     /// Ids of the questions open on the box, oldest first.
@@ -112,6 +118,8 @@ pub enum Standing {
     Waiting,
     /// Something is wrong; it says what.
     InTrouble,
+    /// It is silent beyond its patience, and the server says what that means.
+    Stuck,
     /// It ended well: powered off with its record sealed.
     Finished,
 }
@@ -177,9 +185,11 @@ impl BoxState {
             nic: None,
             disks: Vec::new(),
             climbs: 0,
+            last_end: None,
             rungs: BTreeMap::new(),
             trouble: None,
             trouble_since: None,
+            silence: None,
             step: None,
             open: Vec::new(),
             answered: BTreeMap::new(),
@@ -227,6 +237,7 @@ impl BoxState {
         match self.highest().map(|(rung, _)| rung) {
             Some(Rung::PoweredOff) => Standing::Finished,
             _ if !self.open.is_empty() || self.waits_for_confirmation() => Standing::Waiting,
+            _ if self.silence.is_some() => Standing::Stuck,
             _ => Standing::Climbing,
         }
     }
@@ -238,7 +249,11 @@ impl BoxState {
 
     /// Where it stands, in one sentence without a full stop.
     pub fn sentence(&self) -> String {
-        match (&self.trouble, self.highest()) {
+        let told = match self.standing() {
+            Standing::Stuck => &self.silence,
+            _ => &self.trouble,
+        };
+        match (told, self.highest()) {
             (Some(trouble), _) => trouble.sentence.clone(),
             (None, Some((Rung::PoweredOff, _))) => "finished and powered off".into(),
             _ if self.waits_for_confirmation() => "waits for the plan to be confirmed".into(),
@@ -254,7 +269,7 @@ impl BoxState {
     /// The rung that should have been reached by `now`. Nothing is overdue while a trouble is told, a person is
     /// waited for, or all is done.
     pub fn overdue(&self, now: Timestamp) -> Option<Overdue> {
-        if self.standing() != Standing::Climbing {
+        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) {
             return None;
         }
         let (highest, since) = self.highest()?;
@@ -278,9 +293,11 @@ impl BoxState {
 
     fn begin_climb(&mut self) {
         self.climbs += 1;
+        self.last_end = self.highest().map(|(rung, _)| rung);
         self.rungs.clear();
         self.trouble = None;
         self.trouble_since = None;
+        self.silence = None;
         self.step = None;
         self.open.clear();
         self.answered.clear();
@@ -288,6 +305,9 @@ impl BoxState {
     }
 
     fn reach(&mut self, rung: Rung, at: Timestamp) {
+        if !self.rungs.contains_key(&rung) {
+            self.silence = None;
+        }
         self.rungs.entry(rung).or_insert(at);
         // A box that keeps trying and gets past the rung it hung at is out of that trouble.
         if self.trouble.as_ref().is_some_and(|trouble| rung >= trouble.rung) {
@@ -312,6 +332,7 @@ impl BoxState {
             Event::BootRefused { trouble } | Event::TroubleFound { trouble, .. } => {
                 self.suffer(trouble, entry.at);
             }
+            Event::SilenceExplained { trouble, .. } => self.silence = Some(trouble.clone()),
             Event::TroubleOver { cause } if self.trouble.as_ref().is_some_and(|t| t.cause == *cause) => {
                 self.trouble = None;
                 self.trouble_since = None;

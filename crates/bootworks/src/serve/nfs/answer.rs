@@ -10,6 +10,7 @@ use super::exports::{Exports, tidy};
 use super::files::{self, File, Patience};
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
+use model::timeline::Denial;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -204,7 +205,8 @@ impl Desk {
         let exports = self.exports.now();
         let Some((_, folder)) = exports.paths.iter().find(|(exported, _)| *exported == path) else {
             let exported: Vec<&str> = exports.paths.iter().map(|(path, _)| path.as_str()).collect();
-            self.witness.refused(client, path, format!("not exported; what is: {}", exported.join(", ")));
+            let reason = format!("not exported; what is: {}", exported.join(", "));
+            self.witness.refused(client, path, Denial::NotFound, reason);
             return mount::refused(xid, mount::Refusal::NoEntry);
         };
         match folder.fresh().await {
@@ -218,7 +220,7 @@ impl Desk {
                 mount::mounted(xid, &volume.handle(ROOT))
             }
             Err(failure) => {
-                self.witness.refused(client, path, failure.to_string());
+                self.witness.refused(client, path, Denial::Other, failure.to_string());
                 mount::refused(xid, mount::Refusal::Io)
             }
         }

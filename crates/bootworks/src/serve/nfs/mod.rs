@@ -13,7 +13,7 @@ mod tree;
 
 use answer::{Answer, Desk, Road};
 use exports::Exports;
-use model::timeline::Event;
+use model::timeline::{Denial, Event};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -171,8 +171,8 @@ impl Witness {
         self.tell(client, |address| Event::RootMounted { address, path });
     }
 
-    fn refused(&self, client: IpAddr, path: String, reason: String) {
-        self.tell(client, |address| Event::RootRefused { address, path, reason });
+    fn refused(&self, client: IpAddr, path: String, why: Denial, reason: String) {
+        self.tell(client, |address| Event::RootRefused { address, path, why, reason });
     }
 
     /// A client that is no box of ours has no timeline; nobody listens any more when the server ends.
