@@ -162,4 +162,6 @@ pub struct Rehearsal {
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod stack_tests;
+#[cfg(test)]
 mod tests;

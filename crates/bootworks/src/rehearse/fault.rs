@@ -23,11 +23,14 @@ pub(crate) enum Fault {
     ServerKilled(Moment),
     /// One byte in the middle of the appliance's image is another.
     ImageCorrupt,
+    /// The finished appliance is started once more without this disk, counting from 1.
+    DiskPulled(usize),
 }
 
 /// As typed, with what it does; the help and the list in the error are made of this.
 pub(crate) const FAULTS: &[(&str, &str)] = &[
     ("ignore-proof", "boot although the proof says that it fails"),
+    ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),
     ("image-corrupt", "one byte of the served image is another"),
     ("power-cut@STEP:N%", "the box loses power when N percent of a step are done"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
@@ -41,6 +44,12 @@ impl FromStr for Fault {
             Some((name, moment)) => (name, Some(moment)),
             None => (text, None),
         };
+        if let Some(number) = text.strip_prefix("disk-pulled:") {
+            let number = number.parse().ok().filter(|number| *number >= 1);
+            return number.map(Fault::DiskPulled).ok_or_else(|| {
+                Failure::new(format!("`{text}` pulls no disk")).hint("the first disk is `disk-pulled:1`")
+            });
+        }
         match (name, moment) {
             ("ignore-proof", None) => Ok(Fault::IgnoreProof),
             ("image-corrupt", None) => Ok(Fault::ImageCorrupt),
@@ -74,7 +83,17 @@ mod tests {
         let moment = Moment { step: "image".into(), percent: 50 };
         assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment));
         assert_eq!("ignore-proof".parse::<Fault>().unwrap(), Fault::IgnoreProof);
-        for wrong in ["", "power-cut", "power-cut@image", "power-cut@image:101%", "power-cut@:5%", "fire"] {
+        assert_eq!("disk-pulled:2".parse::<Fault>().unwrap(), Fault::DiskPulled(2));
+        for wrong in [
+            "",
+            "disk-pulled:0",
+            "disk-pulled:x",
+            "power-cut",
+            "power-cut@image",
+            "power-cut@image:101%",
+            "power-cut@:5%",
+            "fire",
+        ] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
         }
         expect_test::expect![[r#"

@@ -34,10 +34,10 @@ pub(crate) struct Arguments {
     #[arg(default_value = ".")]
     line: PathBuf,
     /// What the box is made of: `firmware=bios|uefi`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
-    /// What is broken on purpose: ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%
+    /// What is broken on purpose: disk-pulled:N, ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%
     #[arg(long, value_name = "NAME")]
     fault: Vec<String>,
     /// Succeed if, and only if, this cause is diagnosed

@@ -37,6 +37,7 @@ fn disk<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Disk
     };
     let (matching, min_size) = matching.unzip();
     let count = matching.as_ref().map_or(1, DiskMatch::count);
+    reading.is_partly_read |= matching.as_ref().is_none_or(|one| one.count == Some(0));
     let table = match section.choice("table").map(|word| word.value) {
         Some("mbr") => Table::Mbr,
         _ => Table::Gpt,
@@ -109,7 +110,8 @@ fn matching(sheet: &Sheet<'_>, section: &Section<'_>) -> (DiskMatch, Option<At<u
         _ => {
             let message = format!("`count` cannot be {}", count.value);
             sheet.report(count.at, message, format!("between 1 and {MOST_DISKS}"));
-            None
+            // The line is refused; until then this stands for a number that could not be read.
+            Some(0)
         }
     });
     let text = |name: &str| section.text(name).map(|text| text.value.to_owned());

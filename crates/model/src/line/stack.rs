@@ -101,6 +101,12 @@ impl<'s> Reading<'_, 's> {
         found
     }
 
+    /// Whether a layer stands on itself.
+    fn is_circle(&self, name: &str) -> bool {
+        let of_it = self.members.iter().filter(|member| member.of.value == name);
+        of_it.into_iter().any(|member| self.below(&member.on).contains(&name))
+    }
+
     /// How many devices are part of a layer.
     fn members_of(&self, name: &str) -> usize {
         let of_it = self.members.iter().filter(|member| member.of.value == name);
@@ -185,7 +191,7 @@ fn raid<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Raid
 
 fn vault<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Vault> {
     let (passphrase, file) = (section.text("passphrase"), section.text("key-file"));
-    let keeps_key = section.has("key-file");
+    let keeps_key = section.has("key-file") && !section.has("passphrase");
     let key = match (passphrase, file) {
         (Some(passphrase), None) => Some(Key::Passphrase(passphrase.value.to_owned())),
         (None, Some(file)) => {
@@ -367,19 +373,19 @@ fn check_layers(reading: &Reading<'_, '_>) {
             sheet.report_absence(member.of.at.clone(), message, hint);
         }
     }
+    // Without its members, or in a circle, nothing else said about a layer would help.
+    let is_known = |member: &Member<'_>| reading.layer(member.of.value).is_some();
+    let is_unclear = reading.is_partly_read
+        || !reading.members.iter().all(is_known)
+        || reading.layers.iter().any(|(name, _)| reading.is_circle(name.value));
     for (name, layer) in &reading.layers {
         let count = reading.members_of(name.value);
-        let is_circle = reading
-            .members
-            .iter()
-            .filter(|member| member.of.value == name.value)
-            .any(|member| reading.below(&member.on).contains(&name.value));
-        if is_circle {
+        if reading.is_circle(name.value) {
             let message = format!("`{}` is part of itself", name.value);
             sheet.report(name.at.clone(), message, "a stack begins with partitions");
             continue;
         }
-        if reading.is_partly_read {
+        if is_unclear {
             continue;
         }
         let flaw = match (count, layer) {

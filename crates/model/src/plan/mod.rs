@@ -535,4 +535,6 @@ impl Plan {
 }
 
 #[cfg(test)]
+mod stack_tests;
+#[cfg(test)]
 mod tests;

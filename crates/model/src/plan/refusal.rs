@@ -106,7 +106,10 @@ impl Refusal {
                 format!("{} disks are {wanted}, and the line does not say {take}", candidates.len())
             }
             Refusal::TooFew { wanted, count, candidates, .. } => {
-                format!("the line lays {count} disks out alike, but only {} fit: {wanted}", candidates.len())
+                format!(
+                    "the line lays {count} disks out alike, but only {} of the box's disks are {wanted}",
+                    candidates.len()
+                )
             }
             Refusal::Preserve { disk, mount, .. } => {
                 format!("`{mount}` is to be preserved, but is not on the disk {}", disk.title())

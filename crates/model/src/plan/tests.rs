@@ -10,10 +10,10 @@ use crate::storage::{Choose, Content, DiskLayout, DiskMatch, FilesystemWish, Par
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-const GIB: u64 = 1 << 30;
-const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+pub(super) const MIB: u64 = 1 << 20;
 
-fn disk(name: &str, size_bytes: u64) -> Disk {
+pub(super) fn disk(name: &str, size_bytes: u64) -> Disk {
     Disk {
         name: name.into(),
         size_bytes,
@@ -31,22 +31,22 @@ fn disk(name: &str, size_bytes: u64) -> Disk {
     }
 }
 
-fn partition(size: Size, filesystem: Filesystem, mount: &str) -> Partition {
+pub(super) fn partition(size: Size, filesystem: Filesystem, mount: &str) -> Partition {
     Partition { size, content: filesystem_at(filesystem, mount), preserve: false }
 }
 
-fn filesystem_at(kind: Filesystem, mount: &str) -> Content {
+pub(super) fn filesystem_at(kind: Filesystem, mount: &str) -> Content {
     let mount = (!mount.is_empty()).then(|| mount.to_owned());
     Content::Filesystem(FilesystemWish { kind, mount, label: None, subvolumes: Vec::new() })
 }
 
-fn label(partition: &mut Partition, label: &str) {
+pub(super) fn label(partition: &mut Partition, label: &str) {
     if let Content::Filesystem(wish) = &mut partition.content {
         wish.label = Some(label.into());
     }
 }
 
-fn layout(matching: DiskMatch, partitions: Vec<Partition>) -> DiskLayout {
+pub(super) fn layout(matching: DiskMatch, partitions: Vec<Partition>) -> DiskLayout {
     DiskLayout { matching, table: Table::Gpt, erase: None, partitions }
 }
 
@@ -56,20 +56,20 @@ fn esp_and_root() -> Vec<Partition> {
     vec![esp, partition(Size::Rest, Filesystem::Ext4, "/")]
 }
 
-fn question(id: &str, kind: Kind) -> Question {
+pub(super) fn question(id: &str, kind: Kind) -> Question {
     serde_json::from_value(serde_json::json!({ "id": id, "ask": id, "type": "text" }))
         .map(|question| Question { kind, ..question })
         .unwrap()
 }
 
 /// The story's line: one disk, a host name, an administrator.
-struct Case {
-    job: Job,
-    inventory: Inventory,
-    answers: BTreeMap<String, String>,
+pub(super) struct Case {
+    pub(super) job: Job,
+    pub(super) inventory: Inventory,
+    pub(super) answers: BTreeMap<String, String>,
 }
 
-fn case() -> Case {
+pub(super) fn case() -> Case {
     let image = JobImage { sha256: "ab".repeat(32), bytes: 180 * MIB, unpacked_bytes: 612 * MIB };
     let matching =
         DiskMatch { min_size: Some(4 * GIB), choose: Some(Choose::Smallest), ..DiskMatch::default() };
@@ -117,16 +117,16 @@ fn case() -> Case {
 }
 
 impl Case {
-    fn with(mut self, change: impl FnOnce(&mut Case)) -> Case {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Case)) -> Case {
         change(&mut self);
         self
     }
 
-    fn layout(&mut self) -> &mut DiskLayout {
+    pub(super) fn layout(&mut self) -> &mut DiskLayout {
         &mut self.job.appliance.disks[0]
     }
 
-    fn plan(&self) -> Result<Plan, Refusal> {
+    pub(super) fn plan(&self) -> Result<Plan, Refusal> {
         let mut bits = 0x0123_4567_89ab_cdef_u128;
         let mut random = || {
             bits = bits.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15).wrapping_add(1);
@@ -135,21 +135,21 @@ impl Case {
         plan(&self.job, &self.inventory, &self.answers, &mut random)
     }
 
-    fn refuses(&self, wanted: Expect) {
+    pub(super) fn refuses(&self, wanted: Expect) {
         match self.plan() {
             Ok(plan) => panic!("it was planned:\n{}", plan.text()),
             Err(refusal) => wanted.assert_eq(&format!("{}\n{}", refusal.cause(), refusal.failure().report())),
         }
     }
 
-    fn shows(&self, wanted: Expect) {
+    pub(super) fn shows(&self, wanted: Expect) {
         let text = self.plan().map_or_else(|refusal| refusal.failure().report(), |plan| plan.text());
         assert!(text.lines().all(|line| line.len() <= 80 && line.is_ascii()), "{text}");
         wanted.assert_eq(&text);
     }
 
     /// Only the table of partitions.
-    fn partitions(&self, wanted: Expect) {
+    pub(super) fn partitions(&self, wanted: Expect) {
         let text = self.plan().map_or_else(|refusal| refusal.failure().report(), |plan| plan.text());
         let table =
             text.lines().skip_while(|line| !line.starts_with("  no ")).take_while(|line| !line.is_empty());
