@@ -39,7 +39,10 @@ pub(crate) fn settle(
         return Err(Fault { cause: CAUSE, failure });
     }
     if !needs.programs.is_empty() {
-        in_target(target, "update-initramfs", &["-u", "-k", "all"]).blame(CAUSE)?;
+        for kernel in &kernels {
+            // Not `-u`, which an image's configuration may turn into nothing.
+            in_target(target, "update-initramfs", &["-c", "-k", kernel]).blame(CAUSE)?;
+        }
     }
     let mut modules: BTreeSet<String> = needs.modules.iter().map(|&name| name.to_owned()).collect();
     for planned in &plan.disks {

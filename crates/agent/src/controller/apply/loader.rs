@@ -15,7 +15,7 @@ use linux::process::Child;
 use linux::tools::CHROOT;
 use linux::tree::{self, Tree};
 use model::failure::{Explain as _, Failure, Result};
-use model::plan::{LoaderTarget, Mount, Plan, PlannedContent, PlannedPartition};
+use model::plan::{Device, LoaderTarget, Mount, Plan, PlannedContent, PlannedPartition};
 use model::storage::Table;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ pub(crate) fn stage(
     let links = point_by_uuid(plan, &mounts).blame("grub-install-failed")?;
     let staged = install(plan, targets, target).and_then(|staged| {
         in_target(target, "grub-mkconfig", &["-o", "/boot/grub/grub.cfg"])?;
-        check_menu(target, &mounts)?;
+        check_menu(plan, target, &mounts)?;
         Ok(staged)
     });
     for link in links {
@@ -209,15 +209,21 @@ impl BiosLoader {
 }
 
 /// A menu without an entry, or one that names the disk by its place, is a box that does not start.
-fn check_menu(target: &Path, mounts: &[Mount]) -> Result<()> {
+fn check_menu(plan: &Plan, target: &Path, mounts: &[Mount]) -> Result<()> {
     let menu = String::from_utf8_lossy(&read(target, "/boot/grub/grub.cfg")?).into_owned();
+    let root = mounts.iter().find(|mount| mount.path == "/");
+    // grub-mkconfig names logical volumes by their nodes, as snapshots have the UUID of what they are of.
+    let wanted = root.map_or_else(String::new, |mount| match mount.device {
+        Device::Volume { .. } => format!("root={}", stack::node(plan, mount.device).display()),
+        Device::Partition(_) | Device::Layer(_) => format!("root=UUID={}", mount.uuid),
+    });
     let mut starts = menu.lines().filter(|line| line.trim_start().starts_with("linux"));
-    let root = mounts.iter().find(|mount| mount.path == "/").map_or("", |mount| mount.uuid.as_str());
     match starts.next() {
         None => Err(Failure::new("GRUB found no kernel in the image")
             .hint("the image's recipe needs a kernel, for example the package `linux-image-amd64`")),
-        Some(line) if !line.contains(&format!("root=UUID={root}")) => {
-            Err(Failure::new("GRUB's menu does not name the root by its UUID").because(line.trim()))
+        Some(line) if !line.split_ascii_whitespace().any(|word| word == wanted) => {
+            Err(Failure::new(format!("GRUB's menu does not name the root by `{wanted}`"))
+                .because(line.trim()))
         }
         Some(_) => Ok(()),
     }

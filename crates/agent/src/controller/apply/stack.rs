@@ -11,7 +11,10 @@ use model::plan::{Device, Layer, LayerKind, Plan, PlannedKey, PlannedVolume, Pla
 use model::storage::Level;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+/// How long a layer may stay busy after its last user ended.
+const LETTING_GO: Duration = Duration::from_secs(10);
 /// Length of a key that is made on the box.
 const KEY_BYTES: usize = 64;
 /// Memory that opening an encrypted volume takes, in KiB: enough to slow a guesser down, and there on the smallest
@@ -56,6 +59,8 @@ impl<'a> Stacked<'a> {
         let members: Vec<PathBuf> = layer.members.iter().map(|member| node(self.plan, *member)).collect();
         match &layer.kind {
             LayerKind::Raid { level, uuid, is_for_firmware, .. } => {
+                // A bitmap makes a mirror whole again in seconds after a power cut; striping alone has nothing to do.
+                let bitmap = if *level == Level::Raid0 { "none" } else { "internal" };
                 mdadm()
                     .args(["--create", &md_node(&layer.name), "--run", "--quiet"])
                     .arg(format!("--level={}", level.number()))
@@ -64,6 +69,7 @@ impl<'a> Stacked<'a> {
                     .arg(format!("--uuid={}", md_uuid(*uuid)))
                     .arg(format!("--name={}", layer.name))
                     .arg("--homehost=any")
+                    .arg(format!("--bitmap={bitmap}"))
                     .args(&members)
                     .run()?;
                 self.up.push(index);
@@ -123,8 +129,14 @@ impl<'a> Stacked<'a> {
     /// Stops every layer, uppermost first: then their disks are free.
     pub(crate) fn lower(&mut self) -> Result<()> {
         while let Some(index) = self.up.last().copied() {
-            if let Some(layer) = self.plan.layers.get(index) {
-                self.lower_one(layer)?;
+            let end = Instant::now() + LETTING_GO;
+            while let Some(layer) = self.plan.layers.get(index) {
+                match self.lower_one(layer) {
+                    Ok(()) => break,
+                    // Who held it until just now, a file system that was unmounted, may need a moment.
+                    Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(300)),
+                    Err(failure) => return Err(failure),
+                }
             }
             self.up.pop();
         }
