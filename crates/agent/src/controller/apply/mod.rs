@@ -190,7 +190,7 @@ impl<'a> Installation<'a> {
         for planned in &self.plan.disks {
             disk::open(&planned.disk)?.forget_cached().blame("disk-io-error")?;
         }
-        self.stacked.raise().blame("disk-io-error")?;
+        self.stacked.raise().blame(stack::CAUSE)?;
         let mounted =
             Mounted::mount(self.plan, &self.target, |_| Some(Access::Read)).blame("disk-io-error")?;
         let image_bytes = self.plan.steps.iter().find_map(|step| match step {

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// A RAID, an encrypted volume or a volume group could not be made, and the kernel did not say that a disk is why.
+pub(crate) const CAUSE: &str = "disk-stack-failed";
 /// How long a layer may stay busy after its last user ended.
 const LETTING_GO: Duration = Duration::from_secs(10);
 /// Length of a key that is made on the box.
@@ -52,7 +54,7 @@ impl<'a> Stacked<'a> {
         if let LayerKind::Vault { key: PlannedKey::File(_), .. } = &layer.kind {
             self.keys.insert(index, random_key().blame("disk-io-error")?);
         }
-        self.make_layer(index, layer).blame("disk-io-error")
+        self.make_layer(index, layer).blame(CAUSE)
     }
 
     fn make_layer(&mut self, index: usize, layer: &Layer) -> Result<()> {
