@@ -1,8 +1,9 @@
 //! The partition table that is on a disk already: what stands where, read from either copy of a GPT or from an MBR.
 //!
-//! The kernel shows what it believes; this is what the disk says, with types and GUIDs. Nothing is written here.
+//! The kernel shows what it believes; this is what the disk says, with GUIDs. Nothing is written here.
 
 use model::hardware::FoundPartition;
+use model::plan::Uuid;
 use std::io::{Read, Seek, SeekFrom};
 
 /// Octets of a GPT header that count (UEFI specification §5.3.2).
@@ -49,13 +50,13 @@ fn gpt(device: &mut (impl Read + Seek), sector_bytes: u32, lba: u64) -> Option<V
 fn gpt_entry(entry: &[u8], number: u32) -> Option<FoundPartition> {
     let type_guid = guid(entry.get(..16)?)?;
     let u64_at = |at: usize| Some(u64::from_le_bytes(entry.get(at..at + 8)?.try_into().ok()?));
+    // An entry of the nil type is not in use (UEFI specification §5.3.3).
     (type_guid != 0).then_some(())?;
     Some(FoundPartition {
         number,
         first_lba: u64_at(32)?,
         last_lba: u64_at(40)?,
-        type_guid,
-        guid: guid(entry.get(16..32)?)?,
+        guid: Uuid(guid(entry.get(16..32)?)?).to_string(),
         ..FoundPartition::default()
     })
 }
@@ -138,14 +139,13 @@ mod tests {
         read(&mut Cursor::new(disk), 512, (disk.len() / 512) as u64)
     }
 
-    /// What is preserved on a reinstallation is found by this: sectors, type and GUID must be right.
+    /// What is preserved on a reinstallation is found by this: sectors and GUID must be right.
     #[test]
     fn a_table_is_read_from_either_copy() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926, "the check value of CRC-32");
         let whole = of(&disk());
         assert_eq!((whole[0].number, whole[0].first_lba, whole[0].last_lba), (1, 34, 50));
-        assert_eq!(whole[0].type_guid, 0x0fc63daf_8483_4772_8e79_3d69d8477de4);
-        assert_eq!(whole[0].guid, 0x0000_0007_0000_0000_0000_0000_0000_0000);
+        assert_eq!(whole[0].guid, "00000007-0000-0000-0000-000000000000");
         // Power went while the first copy was written.
         let mut torn = disk();
         torn[1024 + 40] = 51;

@@ -199,10 +199,8 @@ pub struct FoundPartition {
     pub first_lba: u64,
     /// Last sector, included.
     pub last_lba: u64,
-    /// What it is for: the type GUID of a GPT; nil in other tables.
-    pub type_guid: u128,
-    /// Its own GUID in a GPT; nil in other tables.
-    pub guid: u128,
+    /// Its own GUID in a GPT, in lower case with dashes; empty in other tables.
+    pub guid: String,
     /// The file system on it, as fstab(5) writes it; empty where none is known.
     pub filesystem: String,
     /// UUID of that file system, as `blkid` prints it; empty where it has none.

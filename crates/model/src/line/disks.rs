@@ -105,13 +105,13 @@ fn matching(sheet: &Sheet<'_>, section: &Section<'_>) -> (DiskMatch, Option<At<u
         let message = format!("no disk has at least {least} and at most {most}");
         sheet.report(max.at.clone(), message, "`max-size` is above `min-size`, or not there");
     }
-    let count = section.number("count").and_then(|count| match u32::try_from(count.value) {
-        Ok(number @ 1..=MOST_DISKS) => Some(number),
+    let count = section.number("count").map(|count| match u32::try_from(count.value) {
+        Ok(number @ 1..=MOST_DISKS) => number,
         _ => {
             let message = format!("`count` cannot be {}", count.value);
             sheet.report(count.at, message, format!("between 1 and {MOST_DISKS}"));
             // The line is refused; until then this stands for a number that could not be read.
-            Some(0)
+            0
         }
     });
     let text = |name: &str| section.text(name).map(|text| text.value.to_owned());

@@ -320,8 +320,8 @@ fn keep(disk: &Disk, partition: &mut PlannedPartition) -> Result<(), Refusal> {
             filesystem.uuid.clone_from(&found.uuid);
             filesystem.label.clone_from(&found.label);
             filesystem.is_kept = true;
-            if found.guid != 0 {
-                partition.guid = Uuid(found.guid);
+            if let Ok(guid) = u128::from_str_radix(&found.guid.replace('-', ""), 16) {
+                partition.guid = Uuid(guid);
             }
             Ok(())
         }

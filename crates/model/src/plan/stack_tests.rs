@@ -69,7 +69,7 @@ fn preserved(change: impl FnOnce(&mut Vec<FoundPartition>)) -> Case {
             number,
             first_lba,
             last_lba,
-            guid: 7,
+            guid: Uuid(7).to_string(),
             filesystem: filesystem.into(),
             uuid: "0f5c1f60-8dd7-4bb9-9b4a-2e44a37a9c0e".into(),
             label: "precious".into(),
@@ -478,6 +478,15 @@ fn data_stays_where_it_is() {
         UUID=0f5c1f60-8dd7-4bb9-9b4a-2e44a37a9c0e /data ext4 defaults 0 2
     "#]],
     );
+}
+
+/// The server keeps inventories as JSON within tagged events, where numbers beyond 64 bits do not survive.
+#[test]
+fn an_inventory_with_partitions_survives_its_way_to_the_server() {
+    let inventory = preserved(|_| {}).inventory;
+    let event = crate::timeline::Event::HardwareFound { inventory: Box::new(inventory) };
+    let text = serde_json::to_string(&event).unwrap();
+    assert_eq!(serde_json::from_str::<crate::timeline::Event>(&text).unwrap(), event);
 }
 
 /// A new box gets the file system; so does one whose power went before it was made.
