@@ -1,6 +1,7 @@
 //! `bootworks check`: holds what a line's build made against hardware and says what is missing and where to
 //! get it. The verdicts are `model::proof`'s; here they are asked for and shown.
 
+use crate::columns::{WIDTH, cut, wrapped};
 use crate::{Ending, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::{DeviceClass, PciId};
@@ -11,8 +12,6 @@ use std::path::{Path, PathBuf};
 
 /// Folder of a line that has its hardware profiles.
 const PROFILES: &str = "hardware";
-/// Columns of a console.
-const WIDTH: usize = 79;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -147,12 +146,9 @@ fn device_lines(live: &LiveOs, finding: &Finding) -> Vec<String> {
     let verdict = if finding.status == Status::Covered { "ok     " } else { "MISSING" };
     let class = if finding.class == DeviceClass::Ethernet { "network" } else { "storage" };
     let id = finding.id.as_deref().unwrap_or(&finding.modalias);
-    let mut head = format!("  {verdict} {class} {id} {}", finding.name);
-    if head.chars().count() > WIDTH {
-        head = head.chars().take(WIDTH - 1).chain(['…']).collect();
-    }
+    let head = cut(&format!("  {verdict} {class} {id} {}", finding.name), WIDTH);
     let mut lines = vec![head.trim_end().to_owned()];
-    let mut below = |text: String| lines.extend(wrapped(&text, 10));
+    let mut below = |text: String| lines.extend(wrapped("          ", &text));
     below(verdict_words(live, finding));
     if let Some(fix) = finding.fix.as_ref().filter(|_| finding.status != Status::Covered) {
         below(format!("fix: {fix} in line.toml [live]"));
@@ -186,21 +182,6 @@ fn rest_line(rest: &[&Finding]) -> Option<String> {
     let known = rest.iter().filter(|finding| finding.status == Status::Covered).count();
     let noun = if rest.len() == 1 { "device" } else { "devices" };
     (!rest.is_empty()).then(|| format!("  {} other {noun}, {known} with a driver", rest.len()))
-}
-
-/// Words in lines of at most [`WIDTH`] columns, indented.
-fn wrapped(text: &str, indent: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= WIDTH) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(format!("{}{word}", " ".repeat(indent))),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 mod build;
 mod check;
+mod columns;
+mod diagnose;
+mod explain;
 mod line_folder;
 mod new;
 mod rehearse;
@@ -31,6 +34,10 @@ enum Command {
     Build(build::Arguments),
     /// Prove that the live OS has every driver the line's hardware needs
     Check(check::Arguments),
+    /// Say why a boot or an installation failed, from its log
+    Diagnose(diagnose::Arguments),
+    /// Show what is known of a cause
+    Explain(explain::Arguments),
     /// Take a virtual box from power-on to a finished appliance
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
@@ -56,6 +63,8 @@ fn run(command: Command) -> Result<Ending> {
         Command::Lock(arguments) => build::lock(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),

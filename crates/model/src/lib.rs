@@ -24,6 +24,7 @@ pub mod ladder;
 pub mod silence;
 pub mod timeline;
 
+pub mod catalogue;
 pub mod crypt;
 pub mod diagnosis;
 pub mod plan;

@@ -1,0 +1,6 @@
+//! Causes of the stage `nfs`: a root over NFS. Definitions only; how they are found in a log is `diagnosis`'s.
+
+use super::Cause;
+
+/// In the order of the way.
+pub const CAUSES: &[Cause] = &[];
