@@ -74,7 +74,6 @@ fn preserved(change: impl FnOnce(&mut Vec<FoundPartition>)) -> Case {
             uuid: "0f5c1f60-8dd7-4bb9-9b4a-2e44a37a9c0e".into(),
             label: "precious".into(),
             is_used: !filesystem.is_empty(),
-            ..FoundPartition::default()
         };
         let mut partitions = vec![
             found(1, 2048, 4095, ""),
