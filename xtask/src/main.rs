@@ -3,6 +3,7 @@
 //! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
 
 mod bench;
+mod bench_serve;
 mod check;
 mod programs;
 mod setup;
@@ -21,7 +22,9 @@ cargo xtask COMMAND
   build                  build the agent and bootworks; prints where they are
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
-  bench boot             side by side: the stock way to a login prompt, ours to the first question";
+  bench boot             side by side: the stock way to a login prompt, ours to the first question
+  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
+  bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +36,9 @@ fn main() -> ExitCode {
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
+        ["bench", "serve"] => bench_serve::side_by_side(),
+        ["bench", "storm"] => bench_serve::storm("1000"),
+        ["bench", "storm", boxes] => bench_serve::storm(boxes),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

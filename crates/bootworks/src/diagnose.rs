@@ -5,10 +5,13 @@ use crate::columns::{WIDTH, cut, wrapped};
 use crate::{Ending, report};
 use model::diagnosis::{Diagnosis, Evidence, Finding, Reader, Verdict};
 use model::failure::{Explain as _, Failure, Result};
+use model::ladder::Rung;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// Lines of the console that one line of a log may take.
+const QUOTED: usize = 3;
 /// Octets that are read at once.
 const PORTION: usize = 256 * 1024;
 
@@ -123,8 +126,8 @@ fn text(diagnosis: &Diagnosis) -> Vec<String> {
     match &diagnosis.verdict {
         Verdict::Failed(findings) => lines.extend(failed(findings)),
         Verdict::Well => {
-            let reached = diagnosis.rung.as_ref().map_or("nothing", |(rung, _)| rung.label());
-            lines.push(format!("nothing wrong: reached {reached:?}").replace('"', "`"));
+            let reached = diagnosis.rung.as_ref().map_or("nothing", |(rung, _)| milestone(*rung));
+            lines.push(format!("nothing wrong: reached `{reached}`"));
         }
         Verdict::Unknown(odd) => lines.extend(unknown(odd.as_ref())),
         Verdict::Nothing => {
@@ -147,7 +150,7 @@ fn head(diagnosis: &Diagnosis) -> Vec<String> {
             lines.push(format!("  {left_out} more before these"));
         }
         for earlier in &diagnosis.earlier {
-            let reached = earlier.rung.map_or("nothing known", |rung| rung.label());
+            let reached = earlier.rung.map_or("nothing known", milestone);
             let ended = earlier.cause.map_or(String::new(), |cause| format!(", then {cause}"));
             lines.push(cut(
                 &format!("  lines {}-{}: {reached}{ended}", earlier.lines.0, earlier.lines.1),
@@ -158,10 +161,15 @@ fn head(diagnosis: &Diagnosis) -> Vec<String> {
     }
     if let (Some((rung, proof)), false) = (&diagnosis.rung, matches!(diagnosis.verdict, Verdict::Well)) {
         lines.push("how far it came".into());
-        lines.extend(quoted(proof, &format!(" ({})", rung.label())));
+        lines.extend(quoted(proof, &format!(" ({})", milestone(*rung))));
         lines.push(String::new());
     }
     lines
+}
+
+/// A rung in words that fit any system: only ours has a controller.
+fn milestone(rung: Rung) -> &'static str {
+    if rung == Rung::ControllerSpoke { "the system runs" } else { rung.label() }
 }
 
 fn failed(findings: &[Finding]) -> Vec<String> {
@@ -213,11 +221,17 @@ fn unknown(odd: Option<&Evidence>) -> Vec<String> {
     lines
 }
 
-/// A line of the log with its number, as far as one line of the console has room for it.
+/// A line of the log with its number; of a very long one the beginning.
 fn quoted(evidence: &Evidence, remark: &str) -> Vec<String> {
     let head = format!("  {:>10}  ", format!("line {}", evidence.line));
-    let room = WIDTH.saturating_sub(head.chars().count() + remark.chars().count());
-    vec![format!("{head}{}{remark}", cut(&evidence.text, room))]
+    let mut lines = wrapped(&head, &format!("{}{remark}", evidence.text));
+    if lines.len() > QUOTED {
+        lines.truncate(QUOTED);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(" …");
+        }
+    }
+    lines.iter().map(|line| cut(line, WIDTH)).collect()
 }
 
 fn percent(confidence: f64) -> String {

@@ -4,6 +4,7 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
+pub mod arp;
 pub mod block;
 pub mod block_loop;
 pub mod bridge;
@@ -19,6 +20,7 @@ pub mod mount;
 pub mod namespace;
 pub mod partitions;
 pub mod power;
+pub mod privileges;
 pub mod process;
 pub mod signature;
 pub mod sockets;

@@ -11,6 +11,7 @@ pub mod line;
 pub mod lock;
 pub mod outputs;
 pub mod recipe;
+pub mod rivals;
 
 pub mod hardware;
 pub mod initrd;
@@ -29,6 +30,7 @@ pub mod crypt;
 pub mod diagnosis;
 pub mod plan;
 pub mod question;
+pub mod queue;
 pub mod record;
 pub mod storage;
 pub mod template;

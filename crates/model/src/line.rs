@@ -9,7 +9,7 @@ mod reader;
 mod stack;
 
 use crate::api::User;
-use crate::boot::RootRoad;
+use crate::boot::{OwnLoader, RootRoad};
 use crate::mistake::Mistakes;
 use crate::question::Question;
 use crate::recipe::Recipe;
@@ -17,6 +17,7 @@ use crate::storage::{DiskLayout, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use wire::mac::Mac;
 
 /// Name of the file that defines a line, in its folder.
 pub const FILE: &str = "line.toml";
@@ -64,6 +65,27 @@ pub struct Network {
     /// Who leases addresses.
     pub dhcp: Dhcp,
     /// First and last address leased, both included; without meaning with [`Dhcp::Proxy`].
+    pub range: (Ipv4Addr, Ipv4Addr),
+    /// The router that boxes are told, if any.
+    pub router: Option<Ipv4Addr>,
+    /// Name servers that boxes are told, the best first.
+    pub name_servers: Vec<Ipv4Addr>,
+    /// Addresses kept for certain boxes.
+    pub reservations: Vec<(Mac, Ipv4Addr)>,
+    /// Networks behind relays.
+    pub relayed: Vec<Relayed>,
+    /// Network boot programs of the line's own.
+    pub loaders: Vec<OwnLoader>,
+}
+
+/// A network behind a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// The relay's address on it, which is its router as well.
+    pub address: Ipv4Addr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// First and last address leased there, both included.
     pub range: (Ipv4Addr, Ipv4Addr),
 }
 

@@ -194,6 +194,11 @@ pub enum Event {
         /// Digest that names this build of the live OS.
         live: String,
     },
+    /// The box may boot, but others fetch before it.
+    TurnAwaited {
+        /// How many wait before it.
+        before: usize,
+    },
     /// The box was not sent into a boot known to fail.
     BootRefused {
         /// Why and what to do.
@@ -205,6 +210,17 @@ pub enum Event {
         address: Ipv4Addr,
         /// The path it asked for.
         path: String,
+    },
+    /// A client read from the root and paused, or has been reading for a minute.
+    RootRead {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// READ calls since the first one.
+        calls: u64,
+        /// Bytes that they asked for and that there were.
+        bytes: u64,
+        /// Paths of the files read last, the newest last.
+        last: Vec<String>,
     },
     /// A client asked to mount a path and was not given it.
     RootRefused {

@@ -7,11 +7,14 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod arp;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
 pub mod elf;
 pub mod mac;
+pub mod netconsole;
 pub mod nfs;
 pub mod rpc;
+pub mod syslog;
 pub mod tftp;

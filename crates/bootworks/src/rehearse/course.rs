@@ -84,6 +84,8 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(20);
 const STARVED: &str = "IO-APIC + timer doesn't work";
 /// How often a starved box is switched on again.
 const STARVED_STARTS: u32 = 3;
+/// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
+const STUCK_LASTS: Duration = Duration::from_secs(300);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
 const GLANCE: Duration = Duration::from_millis(200);
 
@@ -106,6 +108,7 @@ impl Course<'_> {
             step: String::new(),
             answers: self.line.rehearsal.answers.clone(),
             trouble_since: None,
+            stuck_since: None,
             starved: 0,
             timeline: timeline_file(settings)?,
         };
@@ -147,6 +150,7 @@ struct Run<'a> {
     step: String,
     answers: BTreeMap<String, String>,
     trouble_since: Option<Instant>,
+    stuck_since: Option<Instant>,
     starved: u32,
     timeline: std::fs::File,
 }
@@ -231,6 +235,10 @@ impl Run<'_> {
             }
             if self.trouble_since.is_some_and(|since| since.elapsed() > TROUBLE_LASTS) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
+                return Ok(());
+            }
+            if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
+                self.outcome.verdict = "the box is stuck, whatever it tries".into();
                 return Ok(());
             }
             if heard.elapsed() > self.course.patience {
@@ -401,7 +409,10 @@ impl Run<'_> {
                 self.note_trouble("TROUBLE", trouble)
             }
             // A conclusion of the server's: the box may only be slow, and is not given up for it.
-            Event::SilenceExplained { trouble, .. } => self.note_trouble("STUCK", trouble),
+            Event::SilenceExplained { trouble, .. } => {
+                self.stuck_since.get_or_insert_with(Instant::now);
+                self.note_trouble("STUCK", trouble)
+            }
             Event::PlanShown { .. } if !self.course.typed => {
                 self.confirm();
                 Then::GoOn
@@ -441,6 +452,7 @@ impl Run<'_> {
         if known {
             return;
         }
+        self.stuck_since = None;
         let seconds = self.seconds();
         self.outcome.rungs.push((rung, seconds));
         let detail = match event {

@@ -4,7 +4,9 @@
 //! [`super::file`]. Every failure is JSON: `{"error": …, "hint": …}`.
 
 use super::answer;
+use super::board::Board;
 use super::boot::{self, Counter};
+use super::dhcp::Leases;
 use super::file;
 use super::nfs::exports::Exports;
 use super::publication::Publications;
@@ -20,6 +22,8 @@ use axum::routing::{get, post};
 use model::api::Report;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
+use model::ladder::Rung;
+use model::question::{self, Question};
 use model::timeline::state::BoxView;
 use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
@@ -52,6 +56,10 @@ pub(crate) struct Service {
     pub(crate) exports: Exports,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
+    /// What belongs to no box.
+    pub(crate) board: Board,
+    /// The leases, where it is us who leases addresses.
+    pub(crate) leases: Option<Leases>,
 }
 
 type Shared = State<Arc<Service>>;
@@ -70,7 +78,8 @@ fn router(service: Arc<Service>) -> Router {
         .route("/boot", get(boot_script))
         .route("/live/{digest}/{name}", get(live_file))
         .route("/image/{sha256}", get(image))
-        .route(&format!("{LOADER_FOLDER}{{name}}"), get(loader))
+        .route(&format!("{LOADER_FOLDER}{{*name}}"), get(loader))
+        .route("/api/network", get(network))
         .route("/api/report", post(report))
         .route("/api/boxes", get(boxes))
         .route("/api/boxes/{mac}", get(one_box))
@@ -254,6 +263,24 @@ impl Service {
         Ok(sent?)
     }
 
+    /// Hashes of passwords go to the address that the box has; another box, and whoever has no lease here, gets
+    /// the rest. A box may speak over another of its NICs than it booted from: an address whose holder never
+    /// booted is taken for such a one.
+    fn keep_secrets(&self, of: Mac, peer: SocketAddr, answers: &mut BTreeMap<String, String>) {
+        let booted = |holder| {
+            let state = self.store.state(holder);
+            state.is_some_and(|state| state.rungs.contains_key(&Rung::ReportedNic))
+        };
+        if self.at(peer).is_some_and(|holder| holder == of || !booted(holder)) {
+            return;
+        }
+        let build = self.publications.current();
+        let secret = |question: &&Question| matches!(question.kind, question::Kind::Password { .. });
+        for question in build.line.questions.iter().filter(secret) {
+            answers.remove(&question.id);
+        }
+    }
+
     /// An agent of another build speaks another `model::api`, perhaps: that is worth a line in its timeline.
     fn notice_stranger(&self, report: &Report) {
         let ours = self.publications.current().outputs.build.clone();
@@ -269,7 +296,7 @@ impl Service {
     }
 }
 
-async fn report(State(service): Shared, body: Received) -> Answer {
+async fn report(State(service): Shared, ConnectInfo(peer): Peer, body: Received) -> Answer {
     let mut report: Report = read(body)?;
     if report.events.len() > EVENTS {
         let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
@@ -277,7 +304,10 @@ async fn report(State(service): Shared, body: Received) -> Answer {
     }
     service.notice_stranger(&report);
     report.events.iter_mut().for_each(clean);
-    Ok(json(&service.store.report(report).await?))
+    let of = report.of;
+    let mut orders = service.store.report(report).await?;
+    service.keep_secrets(of, peer, &mut orders.answers);
+    Ok(json(&orders))
 }
 
 /// What a box logs is shown on terminals and dashboards: no control character of it may act there.
@@ -296,6 +326,17 @@ fn clean(event: &mut Event) {
 
 fn printable(line: &str) -> String {
     line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+}
+
+async fn network(State(service): Shared) -> Answer {
+    let mut view = serde_json::to_value(service.board.view()).or_fail(|| "cannot write JSON".into())?;
+    let addresses = service.leases.as_ref().map(|leases| {
+        let (used, all) = leases.usage();
+        serde_json::json!({ "used": used, "all": all })
+    });
+    view["addresses"] = serde_json::json!(addresses);
+    view["transfers"] = serde_json::json!(service.transfers.under_way());
+    Ok(json(&view))
 }
 
 async fn boxes(State(service): Shared) -> Response<Body> {
@@ -320,10 +361,11 @@ async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(quer
     Ok(json(&service.store.entries(Some(of), after).await?))
 }
 
-async fn job(State(service): Shared, Path(mac): Path<String>) -> Answer {
+async fn job(State(service): Shared, ConnectInfo(peer): Peer, Path(mac): Path<String>) -> Answer {
     let of = box_of(&mac)?;
     let mut known = service.answers.clone();
     known.extend(service.store.answers(of));
+    service.keep_secrets(of, peer, &mut known);
     Ok(json(&service.publications.current().job(known)))
 }
 

@@ -14,6 +14,9 @@ use wire::mac::Mac;
 const COLUMNS: usize = 79;
 /// Seconds between two tries to reach the server.
 const RETRY_SECONDS: u32 = 5;
+/// Longest pause between two questions whether it is a box's turn, in seconds; the first in the queue ask each
+/// second, so that no place stays empty for long.
+const TURN_SECONDS: usize = 5;
 /// Seconds between two questions whether a refused box may boot now.
 const AGAIN_SECONDS: u32 = 30;
 
@@ -139,6 +142,27 @@ pub(crate) fn refusal(authority: &str, of: Mac, again: &str, trouble: &Trouble) 
     )
 }
 
+/// The screen of a box that may boot, but not yet: how many are before it, and then the same question.
+pub(crate) fn turn(authority: &str, of: Mac, again: &str, before: usize) -> String {
+    let others = match before {
+        0 => "It is the next one".to_owned(),
+        1 => "1 box is before it".to_owned(),
+        many => format!("{many} boxes are before it"),
+    };
+    format!(
+        "#!ipxe\n\
+         echo bootworks: this box ({of}) boots once others have fetched theirs.\n\
+         echo {others}.\n\
+         sleep {pause_seconds} ||\n\
+         :ask\n\
+         chain --replace --autofree http://{authority}/boot?{again} ||\n\
+         {pause}\
+         goto ask\n",
+        pause_seconds = (1 + before / 2 / model::queue::MOST_AT_ONCE).min(TURN_SECONDS),
+        pause = no_answer(authority),
+    )
+}
+
 /// Words broken into rows that fit the screen, the first one behind `mark`, the others below the words.
 /// iPXE drops leading blanks, so they go as a setting that holds one.
 fn paragraph(mark: &str, words: &str) -> String {
@@ -245,6 +269,29 @@ mod tests {
                 "then run `bootworks lock` and `bootworks build`".into(),
             ],
         }
+    }
+
+    /// A box that waits says so on its own screen, in few words: it asks again every few seconds.
+    #[test]
+    fn a_box_that_waits_says_how_many_are_before_it() {
+        expect![[r#"
+            #!ipxe
+            echo bootworks: this box (52:54:00:00:00:ab) boots once others have fetched theirs.
+            echo 12 boxes are before it.
+            sleep 1 ||
+            :ask
+            chain --replace --autofree http://10.77.0.1/boot?mac=52-54-00-00-00-ab&again=1 ||
+            echo ========================================================================
+            echo bootworks: no answer from the server 10.77.0.1 (iPXE error ${errno})
+            echo Address of this box: ${netX/ip} on ${netX/mac} (${netX/chip})
+            echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
+            sleep 5 || shell ||
+            goto ask
+        "#]]
+        .assert_eq(&turn("10.77.0.1", BOX, "mac=52-54-00-00-00-ab&again=1", 12));
+        assert!(turn("10.77.0.1", BOX, "again=1", 1).contains("1 box is before it."));
+        assert!(turn("10.77.0.1", BOX, "again=1", 999).contains("sleep 5 ||"));
+        assert!(turn("10.77.0.1", BOX, "again=1", 0).contains("It is the next one."));
     }
 
     /// The first script is the same for every box and asks until it is answered.

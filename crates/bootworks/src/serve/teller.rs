@@ -77,6 +77,7 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             format!("NIC {nic}, {platform}, {}, serial {}", names.trim(), smbios.serial)
         }
         Event::BootOffered { release, .. } => format!("boots kernel {release}"),
+        Event::TurnAwaited { before } => format!("waits for its turn, {before} boxes before it"),
         Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
         Event::TroubleFound { trouble: why, .. } => format!("TROUBLE: {}", trouble(why)),
         Event::StepFailed { step, trouble: why } => format!("STEP {step} FAILED: {}", trouble(why)),

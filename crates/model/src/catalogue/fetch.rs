@@ -1,6 +1,343 @@
 //! Causes of the stage `fetch`: a root or an installer over HTTP. Definitions only; how they are found in a log is `diagnosis`'s.
+//!
+//! Long because there are so many ways to fail, each with its own remedy.
 
-use super::Cause;
+use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, needs, proof, supports, usual};
 
 /// In the order of the way.
-pub const CAUSES: &[Cause] = &[];
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "clock-wrong",
+        sentence: "The machine's clock is wrong: certificates and package lists count as not valid yet, or as expired.",
+        signs: &[
+            proof("certificate is not yet valid"),
+            proof("is not valid yet (invalid for another"),
+            proof("x509: certificate has expired or is not yet valid"),
+            proof("not yet valid"),
+            usual("certificate has expired"),
+            proof("Superblock last mount time is in the future"),
+            usual("System time before build time, advancing clock"),
+            proof("clock skew detected"),
+            usual("setting system clock to 19{year:number}-"),
+            usual("setting system clock to 2000-"),
+            usual("The certificate is NOT trusted. The certificate chain uses not yet valid certificate"),
+        ],
+        fixes: &[
+            fix("set the clock in the firmware's setup, in UTC; change the board's battery if it forgets it"),
+            fix("machines without a battery: fetch over http, or let the time come first (`systemd-timesyncd`, `chronyd -q`, NTP server by DHCP option 42)"),
+        ],
+        hides: &["tls-cert-refused", "archive-mirror-bad", "live-medium-not-found", "fsck-required", "stage2-repo-missing"],
+        decide: "`date` in the shell, or the time the kernel set (`setting system clock to`)",
+        sources: &["https://github.com/netbootxyz/netboot.xyz/issues/1597"],
+        ..BLANK
+    },
+    Cause {
+        id: "http-unreachable",
+        sentence: "The web server cannot be reached from the initrd or the live system.",
+        signs: &[
+            usual("curl: (7) {what:any}").unless(&["unreachable"]).says("The web server cannot be reached: {what}."),
+            usual("curl: (28)"),
+            proof("can't connect to remote host ({host}): {why:any}").unless(&["unreachable"]).says("The web server {host} cannot be reached: {why}."),
+            usual("Downloading '{url}' failed").says("{url} could not be fetched."),
+            usual("wget: download timed out"),
+            usual("dial tcp {host}: connect: connection refused").says("{host} refuses the connection."),
+            usual("dial tcp {host}: i/o timeout").says("{host} does not answer."),
+            usual("failed: Connection refused."),
+            usual("failed: No route to host."),
+            usual("failed: Connection timed out."),
+            usual("Failed to connect to {host} port {port:number}"),
+            usual("Unable to connect to {host}:").says("{host} cannot be reached."),
+        ],
+        clues: &[
+            against("Network is unreachable", "there is no route at all"),
+            against("no devices to configure", "there is no interface"),
+        ],
+        fixes: &[
+            fix("`Connection refused`: start the web server, or correct the port; `No route to host`: its firewall rejects; a time-out: it drops, or the way there fails"),
+            fix("where a second try works: wait for the link (`rd.net.timeout.carrier=60`, portfast on the switch port)"),
+            fix_on(Line, "is `bootworks serve` running, and was the box booted by it: `bootworks boxes`"),
+        ],
+        hides: &["live-medium-not-found", "stage2-repo-missing", "squashfs-mount-failed", "squashfs-fetch-failed", "init-exited", "archive-mirror-bad"],
+        decide: "`curl -v` the same address from another machine on that network; does the server see a SYN",
+        sources: &["https://github.com/cobbler/cobbler/issues/2041", "dracut-ng: modules.d/45url-lib/url-lib.sh"],
+        ..BLANK
+    },
+    Cause {
+        id: "dracut-module-missing",
+        sentence: "The initrd does not know how to handle this kind of root=.",
+        signs: &[
+            proof("Don't know how to handle 'root={root}'").says("The initrd does not know how to handle root={root}."),
+            proof("dracut: FATAL: Don't know how to handle"),
+            proof("root={root} is not supported").says("The initrd does not know how to handle root={root}."),
+            usual("dracut: {:any}Module '{module}' cannot be found").says("The dracut module {module} is not there."),
+            proof("Unknown root device type"),
+            usual("No root device found"),
+        ],
+        fixes: &[
+            fix_on(Dracut, "`dracut --add 'livenet dmsquash-live network' --force --no-hostonly`; for NFS `--add nfs`"),
+            fix("look at the spelling: `root=live:http://…`, `root=nfs:SERVER:/PATH`, `root=/dev/nfs` is initramfs-tools'"),
+        ],
+        hides: &["init-exited", "root-param-missing", "unit-timeout"],
+        decide: "`lsinitrd -m`: are livenet, dmsquash-live, nfs, url-lib among its modules",
+        sources: &["https://github.com/weldr/lorax/issues/1006", "https://github.com/OSInside/kiwi/issues/796", "dracut-ng: modules.d/99base"],
+        ..BLANK
+    },
+    Cause {
+        id: "casper-url-not-iso",
+        sentence: "casper was given an address that is no ISO image.",
+        signs: &[
+            proof("url={url} is not an iso"),
+            usual("mount: mounting {file}.iso on {folder} failed: Invalid argument"),
+            usual("Unable to find a live file system on the network"),
+            usual("mount: mounting /dev/loop0 on /cdrom failed: Invalid argument"),
+            usual("/dev/loop0: Can't open blockdev"),
+        ],
+        clues: &[
+            needs("url=", "no url= is given"),
+            supports("Unable to find a live file system on the network", "casper gave up"),
+            supports("text/html", "a page came instead of an image"),
+            excludes("404 Not Found", "the image is not there at all"),
+            excludes("short write", "it did not fit"),
+            excludes("No space left on device", "it did not fit"),
+            excludes("can't connect", "the server cannot be reached"),
+            excludes("bad address", "the name does not resolve"),
+        ],
+        fixes: &[
+            fix_on(Ubuntu, "url= takes the whole live server ISO: `ip=dhcp url=http://SERVER/ubuntu-24.04-live-server-amd64.iso`"),
+            fix("`curl -sI ADDRESS`: is it the image, in its full length, or a page about it"),
+        ],
+        hides: &["live-medium-not-found", "squashfs-mount-failed", "init-exited"],
+        decide: "`curl -s ADDRESS | file -`: ISO 9660, or something else",
+        sources: &["casper: scripts/casper-bottom, lupin-helpers"],
+        ..BLANK
+    },
+    Cause {
+        id: "ram-too-small-squashfs",
+        sentence: "The root image does not fit into the memory that it is downloaded to.",
+        signs: &[
+            proof("curl: (23) Fail{:any}writing {:any}"),
+            proof("Failed writing body"),
+            proof("wget: short write"),
+            usual("short write: No space left on device"),
+            usual("cp: error writing '/run/{file}': No space left on device"),
+            usual("cp: write error: No space left on device"),
+            usual("error writing '/dev/shm/{file}': No space left on device"),
+            proof("Not enough memory for toram"),
+            usual("Not enough free memory"),
+            usual("not enough memory to copy"),
+            usual("cannot be kept in RAM"),
+            usual("/root/filesystem.squashfs: No space left on device"),
+            usual("wget: write error: No space left on device"),
+        ],
+        clues: &[against("tar: ", "an image is being unpacked")],
+        fixes: &[
+            fix("more memory: a tmpfs takes half of it at most, and the image must fit in that half"),
+            fix("leave the image on the server: NFS root instead of fetch=, url= or toram"),
+            fix_on(Line, "root = \"nfs\" under [live] in line.toml"),
+            fix_on(Dracut, "`rd.live.ram=0`, or `rootflags=size=90%`"),
+        ],
+        hides: &["squashfs-mount-failed", "squashfs-read-error", "live-medium-not-found", "casper-url-not-iso", "init-exited", "http-unreachable", "union-missing"],
+        decide: "The size reached against half of the line `Memory:` early in the log",
+        sources: &["https://github.com/netbootxyz/netboot.xyz/issues/918", "https://github.com/netbootxyz/netboot.xyz/issues/1213", "https://github.com/netbootxyz/netboot.xyz/issues/1399", "https://github.com/u-root/webboot/issues/247"],
+        ..BLANK
+    },
+    Cause {
+        id: "stage2-repo-missing",
+        sentence: "The installer does not find its second stage: no repository was given, or it is not there.",
+        signs: &[
+            proof("Warning: anaconda: failed to fetch stage2"),
+            proof("anaconda: {:any}couldn't find stage2"),
+            proof("can't find installer main image path in .treeinfo"),
+            proof("inst.repo= or inst.stage2="),
+            usual("Warning: can't find installer"),
+            usual("anaconda-diskroot"),
+            usual("dracut: FATAL: {:any}inst.stage2"),
+            usual("Required {:any}inst.stage2"),
+            proof("Failed to find a root filesystem{:any}stage2"),
+            usual("/squashfs.img{:any}404"),
+            usual("install.img{:any}404"),
+            proof("Could not find the {:any} Repository"),
+            proof("No repository found"),
+            usual("The installation repository could not be found"),
+            usual("Make sure your activate the repository"),
+            proof("Error setting up base repository"),
+            usual("/images/install.img"),
+        ],
+        clues: &[
+            excludes("install.img HTTP/{version}' 200", "it was fetched"),
+            excludes("{host} login:", "it booted"),
+        ],
+        fixes: &[
+            fix_on(Dracut, "`inst.repo=http://SERVER/PATH` (with .treeinfo, images/install.img below it), or `inst.stage2=` for the image alone"),
+            fix("the same release for kernel, initrd and repository: after a new point release all three change"),
+            fix("SUSE: `install=http://SERVER/PATH`; is `CHECKSUMS` there"),
+        ],
+        hides: &["init-exited", "unit-timeout", "live-medium-not-found", "network-not-requested"],
+        decide: "`curl -I REPO/.treeinfo` and `…/images/install.img`",
+        sources: &["anaconda: dracut/anaconda-lib.sh", "https://github.com/rhinstaller/anaconda/issues/464"],
+        ..BLANK
+    },
+    Cause {
+        id: "squashfs-fetch-failed",
+        sentence: "The root image could not be fetched from the server.",
+        signs: &[proof("the server does not give {url}").says("The server does not give the root image {url}."), proof("bootworks.root-sha256="), usual("the root could not be fetched")],
+        fixes: &[
+            fix_on(Line, "boot the box again through `bootworks serve`; after `bootworks build` an old boot menu names files that are gone"),
+            fix("look at the server's log for this file: `bootworks boxes NAME logs`"),
+        ],
+        hides: &["squashfs-mount-failed", "init-exited"],
+        decide: "`curl -I` the same address from another machine on that network",
+        sources: &["bootworks: agent/src/init/fetch.rs"],
+        ..BLANK
+    },
+    Cause {
+        id: "squashfs-corrupt",
+        sentence: "The root image that arrived is not the one that was built.",
+        signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED")],
+        fixes: &[
+            fix_on(Line, "`bootworks build`, then boot the box again: a file of the build was exchanged by hand, or is damaged on the server's disk"),
+            fix("if it changes from boot to boot: test the box's memory (memtest86+)"),
+        ],
+        hides: &["squashfs-mount-failed", "squashfs-read-error"],
+        decide: "`sha256sum` of the image on the server against what the build says",
+        sources: &["bootworks: agent/src/init/fetch.rs"],
+        ..BLANK
+    },
+    Cause {
+        id: "squashfs-read-error",
+        sentence: "The root image cannot be read: its data is damaged, or gets lost on the way.",
+        signs: &[
+            proof("SQUASHFS error: {why:any}, data probably corrupt").says("The root image cannot be read: {why}."),
+            proof("SQUASHFS error: Unable to read {what:any}").says("The root image cannot be read: unable to read {what}."),
+            proof("SQUASHFS error: {:any} decompression failed"),
+            proof("SQUASHFS error: Failed to read block"),
+            usual("SQUASHFS error: squashfs_read_data failed"),
+            usual("SQUASHFS error: unable to read"),
+        ],
+        clues: &[
+            excludes("Can't find a SQUASHFS superblock", "it is no image at all"),
+            against("No space left on device", "it did not fit into memory"),
+        ],
+        fixes: &[
+            fix("compare its SHA-256 on the server with the source; fetch or build it anew"),
+            fix("another block each boot: test the memory (memtest86+), or look at the network's error counters"),
+            fix("do not exchange the file on the server while boxes have it mounted"),
+        ],
+        hides: &["init-crashed", "unit-timeout", "init-exited", "disk-io-error", "image-corrupt"],
+        decide: "The same block each boot is the image; another one each time is memory or the way",
+        sources: &["https://github.com/netbootxyz/netboot.xyz/issues/1128", "https://github.com/NixOS/nixpkgs/issues/286196"],
+        ..BLANK
+    },
+    Cause {
+        id: "squashfs-mount-failed",
+        sentence: "The root image is there, but cannot be mounted.",
+        signs: &[
+            usual("Can not mount /dev/loop{number:number}"),
+            usual("Can not mount {image} on"),
+            proof("Can't find a SQUASHFS superblock on"),
+            proof("Failed to mount block device of live image"),
+            usual("mount: mounting /dev/loop{number:number} on {folder} failed: Invalid argument"),
+            proof("Filesystem uses '{method}' compression. This is not supported").says("The root image is packed with {method}, which this kernel does not have."),
+            proof("unknown filesystem type 'squashfs'"),
+            proof("Unable to mount squashfs"),
+            proof("can't setup loop device"),
+            usual("losetup: cannot find an unused loop device"),
+            usual("squashfs: Unknown symbol"),
+            proof("mount: mounting {image} on {folder} failed: No such device").unless(&[":/", "overlay", "aufs"]),
+            usual("SQUASHFS error: {:any}Major/Minor mismatch"),
+        ],
+        clues: &[
+            against("mounting overlay", "the overlay fails"),
+            against("SQUASHFS error: Unable to read", "its data is damaged"),
+        ],
+        fixes: &[
+            fix("look at what was fetched: `ls -l` and `file` on it; a small file is an error page"),
+            fix("put squashfs, loop and the compressor (zstd, xz) into the initrd: `squashfs` and `loop` in /etc/initramfs-tools/modules; dracut `--add-drivers 'squashfs loop'`"),
+            fix_on(Dracut, "the image has LiveOS/rootfs.img in it, or is the root itself (`rd.live.squashimg=`)"),
+        ],
+        hides: &["init-exited", "live-medium-not-found", "union-missing", "rootfs-wrong-image", "casper-url-not-iso"],
+        decide: "`file filesystem.squashfs` on the server: is it one, of which compression",
+        sources: &["dracut-ng: modules.d/70dmsquash-live/dmsquash-live-root.sh", "https://github.com/dracutdevs/dracut/issues/433"],
+        ..BLANK
+    },
+    Cause {
+        id: "union-missing",
+        sentence: "The kernel or the initrd has no overlay file system: nothing can be written above the root.",
+        signs: &[
+            proof("overlay not available"),
+            proof("aufs not available"),
+            proof("mount: mounting overlay on {folder} failed: No such device"),
+            proof("OverlayFS is required but not available"),
+            proof("unknown filesystem type 'overlay'"),
+            proof("Module overlay not found"),
+            proof("modprobe: module overlay not found"),
+            proof("overlayfs: module not found"),
+            usual("mount: {folder}: unknown filesystem type 'aufs'"),
+        ],
+        clues: &[against("version magic '", "modules are of another kernel")],
+        fixes: &[
+            fix_on(Debian, "`overlay` in /etc/initramfs-tools/modules, `update-initramfs -u -k all`"),
+            fix_on(Ubuntu, "`overlay` in /etc/initramfs-tools/modules, `update-initramfs -u -k all`"),
+            fix_on(Dracut, "`dracut --add-drivers overlay --force --no-hostonly`"),
+            fix("kernel, initrd and root of one release: a module of another one does not load"),
+        ],
+        hides: &["init-exited", "rootfs-wrong-image", "live-medium-not-found", "readonly-root"],
+        decide: "`modprobe overlay; grep overlay /proc/filesystems` in the initrd's shell",
+        sources: &["live-boot: 9990-overlay.sh", "https://github.com/chesty/overlayroot/issues/13"],
+        ..BLANK
+    },
+    Cause {
+        id: "live-medium-not-found",
+        kind: Kind::Symptom,
+        sentence: "The live scripts found no image of their system, neither on the network nor on a disk.",
+        signs: &[
+            usual("Unable to find a medium containing a live file system").says("The live scripts looked for their system on local disks, and found none: the command line names no place on the network."),
+            usual("Unable to find a medium container a live file system"),
+            usual("Unable to find a live file system on the network").says("The live scripts could not get their system from the network."),
+            usual("Could not find the live medium"),
+            usual("No live filesystem found"),
+            usual("'/dev/disk/by-label/{label}' device did not show up").says("The live scripts wait for a disk labelled {label}, which is not there."),
+            usual("Waiting 30 seconds for device /dev/disk/by-label/{label}").at_the_end(),
+            usual("Unable to find the installation medium"),
+            usual("No installation medium found"),
+        ],
+        fixes: &[
+            fix("name the place on the network: `boot=live fetch=http://SERVER/filesystem.squashfs` (Debian), `url=http://…iso` (Ubuntu), `netboot=nfs nfsroot=SERVER:/PATH`, `archiso_http_srv=` (Arch)"),
+            fix("look at the lines before it: a failed download or mount stands there"),
+            fix("an ISO by memdisk is not seen by Linux: boot its kernel and initrd instead"),
+        ],
+        hides: &["init-exited"],
+        sources: &["live-boot: 9990-main.sh", "https://github.com/netbootxyz/netboot.xyz/issues/333", "https://github.com/dreamcat4/docker-images/issues/49"],
+        ..BLANK
+    },
+    Cause {
+        id: "rootfs-wrong-image",
+        sentence: "What was mounted as the root is not the system that is expected there.",
+        signs: &[
+            proof("A wrong rootfs was mounted"),
+            proof("No supported filesystem images found at"),
+            usual("Target filesystem doesn't have requested {init}").says("What was mounted as the root has no {init}."),
+            usual("run-init: {init}: No such file or directory").says("What was mounted as the root has no {init}."),
+            usual("switch_root: {:any}can't execute '{init}'").says("What was mounted as the root has no {init} that can run."),
+            usual("No init found. Try passing init="),
+            usual("does not seem to be an OS tree. os-release file is missing"),
+            usual("Specified switch root path '{path}' does not seem to be an OS tree").says("What was mounted at {path} as the root has no system in it."),
+            usual("Failed to switch root"),
+            usual("can't find /root in /etc/fstab"),
+            usual("mount: mounting /dev on /root/dev failed: No such file or directory"),
+        ],
+        clues: &[
+            against("Failed to execute /init", "the initrd itself has no init"),
+        ],
+        fixes: &[
+            fix("export or name the folder that has bin, etc, sbin in it: not one above or below"),
+            fix("unpack the root whole, with its links: a system with merged /usr needs /bin → usr/bin"),
+            fix("`ls` the mounted root in the initrd's shell"),
+        ],
+        hides: &["init-exited", "init-missing"],
+        decide: "`ls -l /root` (dracut: /sysroot) in the initrd's shell: is there an sbin/init",
+        sources: &["live-boot: 9990-main.sh, 9990-misc-helpers.sh", "initramfs-tools: init"],
+        ..BLANK
+    },
+];

@@ -269,7 +269,7 @@ pub const CAUSES: &[Cause] = &[
             usual("detected stalls on CPUs/tasks"),
             usual("detected stall on CPU"),
             usual("self-detected stall on CPU"),
-            usual("INFO: task {task} blocked for more than {seconds:number} seconds").says("{task} hangs in the kernel for more than {seconds} s."),
+            trace("INFO: task {task} blocked for more than {seconds:number} seconds").says("{task} hangs in the kernel for more than {seconds} s."),
         ],
         fixes: &[
             fix("see the functions below it in the log: the driver they belong to is loaded no more with `modprobe.blacklist=DRIVER`"),

@@ -3,7 +3,9 @@
 //! Long because these programs fail in so many ways, and each way has its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, absent, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual};
+use super::{
+    BLANK, Cause, Stage, absent, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual,
+};
 
 /// iPXE's codes: where they come from.
 const IPXE_ERRORS: &str = "ipxe: `make bin/errors` and `make bin-x86_64-efi/errors`";
@@ -28,12 +30,15 @@ pub const CAUSES: &[Cause] = &[
         id: "ipxe-no-device",
         sentence: "iPXE has no driver for the network card, and found none that the firmware left to it.",
         signs: &[
-            proof("No more network devices"),
+            usual("No more network devices"),
             usual("no such network device"),
             proof("No network devices"),
             ipxe("2c1620"),
         ],
-        clues: &[against("Link status: Down", "a card is there, without link")],
+        clues: &[
+            excludes("Configuring (net{number:number}", "a card is there"),
+            excludes("Link:up", "a card is there"),
+            excludes("Waiting for link-up on", "a card is there"),against("Link status: Down", "a card is there, without link")],
         fixes: &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS)"),
             fix("or take an iPXE with all drivers (ipxe.efi, ipxe.pxe of a full build)"),
@@ -108,6 +113,9 @@ pub const CAUSES: &[Cause] = &[
         id: "ipxe-chain-loop",
         sentence: "iPXE loads itself again and again: the DHCP server gives iPXE the same file as the ROM.",
         signs: &[
+            usual("RRQ from {client} filename {file}.kpxe").times(3),
+            usual("read request for ipxe.efi").times(3),
+            usual("read request for undionly.kpxe").times(3),
             usual("iPXE initialising devices").times(3),
             usual("Open Source Network Boot Firmware").times(3),
             usual("sent {file}/ipxe.efi to {client}").times(3).says("{client} fetches ipxe.efi again and again: iPXE is given itself."),
@@ -235,6 +243,8 @@ pub const CAUSES: &[Cause] = &[
         id: "http-timeout",
         sentence: "The web server does not answer the boot loader's connection.",
         signs: &[
+            proof("error: connection timeout"),
+            proof("grub-core/net/tcp.c:{line:number}:connection timeout"),
             ipxe("4c0a60"),
             ipxe("4c0c60"),
             ipxe("4c0720"),
@@ -420,6 +430,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         decide: "`imgstat` at iPXE's prompt before `boot`: only kernel and initrd may be there",
         sources: &["https://github.com/ipxe/ipxe/issues/1262", "https://github.com/ipxe/ipxe/issues/1328", "https://github.com/ipxe/ipxe/issues/1454", "https://github.com/siderolabs/image-factory/pull/191"],
+        until: Some(Stage::Kernel),
         ..BLANK
     },
     Cause {
@@ -584,6 +595,8 @@ pub const CAUSES: &[Cause] = &[
         id: "kernel-file-not-found",
         sentence: "The boot loader does not find the kernel or the initrd under the name it was given.",
         signs: &[
+            usual("grub-core/{:any}file '{file}' not found").unless(&["normal.mod", ".mod'", ".lst", "grub.cfg", "unicode"]).says("GRUB does not find {file}."),
+            trace("you need to load the kernel first"),
             proof("Could not find kernel image: {file}").says("The boot loader does not find the kernel {file}."),
             proof("Loading {file}... failed: No such file or directory").says("The boot loader does not find {file}."),
             proof("Could not find ramdisk image: {file}").says("The boot loader does not find the initrd {file}."),
@@ -599,12 +612,15 @@ pub const CAUSES: &[Cause] = &[
         hides: &["root-param-missing", "initrd-not-loaded", "tftp-file-not-found", "rom-exit"],
         decide: "The TFTP or web log has the full path that was asked for",
         sources: &["syslinux: com32/elflink/ldlinux/kernel.c", "https://github.com/linuxmint/mint21-beta/issues/152"],
+        until: Some(Stage::Kernel),
         ..BLANK
     },
     Cause {
         id: "kernel-image-corrupt",
         sentence: "The file that was loaded as the kernel is damaged, or no kernel at all.",
         signs: &[
+            proof("linux.c:{line:number}:invalid magic number"),
+            proof("grub-core/loader/{file}: {:any}invalid magic number"),
             proof("Invalid or corrupt kernel image"),
             proof("Booting kernel failed: {why:any}").says("The kernel file cannot be started ({why}): it is damaged, or no kernel."),
             proof("error: invalid magic number"),
@@ -650,6 +666,8 @@ pub const CAUSES: &[Cause] = &[
         id: "grub-oom-initrd",
         sentence: "The boot loader finds no memory for the initrd: it is too big, or memory is in pieces.",
         signs: &[
+            proof("grub-core/{:any}: out of memory"),
+            proof("grub-core/{:any}:out of memory"),
             proof("error: out of memory"),
             proof("error: lib/relocator.c:{line:number}: out of memory"),
             proof("error: ../../grub-core/{file}: out of memory"),
@@ -668,6 +686,7 @@ pub const CAUSES: &[Cause] = &[
         hides: &["initrd-not-loaded", "root-param-missing", "kernel-file-not-found"],
         decide: "Size of the initrd: above some 200 MB old GRUBs fail whatever the memory",
         sources: &["https://github.com/open-edge-platform/edge-microvisor-toolkit/pull/2", "https://github.com/QubesOS/qubes-issues/issues/11093", "https://github.com/NixOS/nixpkgs/issues/73588"],
+        until: Some(Stage::Kernel),
         ..BLANK
     },
 ];

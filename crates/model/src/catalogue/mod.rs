@@ -132,6 +132,9 @@ pub struct Cause {
     pub clues: &'static [Clue],
     /// What to do, the likeliest first.
     pub fixes: &'static [Fix],
+    /// The stage whose milestones take it back, where that is a later one than its own: a boot loader's failure
+    /// that shows only in the kernel.
+    pub until: Option<Stage>,
     /// Ids of causes that are only its consequences where they come after it.
     pub hides: &'static [&'static str],
     /// The question or command that decides where a log cannot.
@@ -148,6 +151,7 @@ pub const BLANK: Cause = Cause {
     signs: &[],
     clues: &[],
     fixes: &[],
+    until: None,
     hides: &[],
     decide: "",
     sources: &[],
@@ -184,7 +188,7 @@ pub enum Look {
     Anywhere(&'static str),
     /// The same, and nothing comes after this line.
     AtTheEnd(&'static str),
-    /// The same, at least so many times in one boot.
+    /// The same, at least so many times one after the other in one boot, with the same at its blanks.
     Times(u32, &'static str),
     /// An iPXE error by the first six digits of its code; the last two depend on the platform.
     Ipxe(&'static str),
@@ -378,12 +382,12 @@ pub fn find(id: &str) -> Option<(Stage, &'static Cause)> {
 pub fn nearest(id: &str) -> Vec<&'static str> {
     let typed = id.to_ascii_lowercase();
     let words: Vec<&str> = typed.split(['-', '_', ' ']).filter(|word| word.len() > 2).collect();
-    let mut near: Vec<(usize, &'static str)> = all()
+    let mut near: Vec<(i64, &'static str)> = all()
         .filter_map(|(_, cause)| {
             let distance = distance(&typed, cause.id);
             let shared = cause.id.split('-').filter(|part| words.contains(part)).count();
             let is_near = distance <= typed.len() / 3 + 1 || shared > 0 || cause.id.contains(&typed);
-            is_near.then(|| (distance.saturating_sub(6 * shared), cause.id))
+            is_near.then(|| (distance as i64 - 6 * shared as i64, cause.id))
         })
         .collect();
     near.sort_unstable();

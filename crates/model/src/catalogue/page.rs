@@ -26,7 +26,7 @@ pub fn lines(stage: Stage, cause: &Cause) -> Vec<String> {
 
 /// The cause's section of the guide.
 pub fn markdown(cause: &Cause) -> String {
-    let mut page = format!("### `{}`\n\n{}\n", cause.id, cause.sentence);
+    let mut page = format!("## `{}`\n\n{}\n", cause.id, cause.sentence);
     let mut list = |heading: &str, entries: Vec<String>, mark: &str| {
         if !entries.is_empty() {
             let _ = write!(page, "\n{heading}\n\n");
@@ -40,7 +40,7 @@ pub fn markdown(cause: &Cause) -> String {
     list("A log says:", quoted(signs(cause)), "-");
     list("Speaks for it:", clues(cause, true), "-");
     list("Speaks against it:", clues(cause, false), "-");
-    let hides = cause.hides.iter().map(|id| format!("[`{id}`](#{id})")).collect::<Vec<_>>();
+    let hides = cause.hides.iter().map(|id| link(id)).collect::<Vec<_>>();
     if !hides.is_empty() {
         list("Brings about:", vec![hides.join(", ")], "-");
     }
@@ -52,6 +52,14 @@ pub fn markdown(cause: &Cause) -> String {
         list("Learned from:", cause.sources.iter().map(|source| linked(source)).collect(), "-");
     }
     page
+}
+
+/// A link to another cause's section.
+fn link(id: &str) -> String {
+    match super::find(id) {
+        Some((stage, _)) => format!("[`{id}`]({}.md#{id})", stage.id()),
+        None => format!("`{id}`"),
+    }
 }
 
 fn linked(source: &str) -> String {
@@ -117,22 +125,32 @@ mod tests {
     const HEAD: &str = "# Causes
 
 Why network boots and installations fail, in the order of the way from power-on to the first boot from disk.
-`bootworks diagnose FILE` finds them in a log, `bootworks explain ID` shows what stands here. In what a log says, `…`
-stands for what differs.
+`bootworks diagnose FILE` finds them in a log, `bootworks explain ID` shows what stands here. On the pages of the
+stages `…` stands for what differs from log to log.
 
-This page is printed from the catalogue that the program itself reads logs by.
+These pages are printed from the catalogue that the program itself reads logs by.
 ";
 
     /// A cause that the program names and the guide does not have leaves its reader alone.
     #[test]
     fn the_guide_has_every_cause() {
-        let mut page = HEAD.to_owned();
-        for stage in Stage::ALL.into_iter().filter(|stage| !stage.causes().is_empty()) {
-            let _ = write!(page, "\n## {}\n", stage.label());
+        let mut index = HEAD.to_owned();
+        for stage in Stage::ALL {
+            let _ = write!(index, "\n## [{}](causes/{}.md)\n\n", stage.label(), stage.id());
+            index.push_str("| id | what is wrong |\n| --- | --- |\n");
+            let mut page = format!("# Causes: {}\n", stage.label());
             for (_, cause) in all().filter(|(of, _)| *of == stage) {
+                let _ = writeln!(
+                    index,
+                    "| [`{0}`](causes/{1}.md#{0}) | {2} |",
+                    cause.id,
+                    stage.id(),
+                    cause.sentence
+                );
                 let _ = write!(page, "\n{}", markdown(cause));
             }
+            expect_file![format!("../../../../docs/src/causes/{}.md", stage.id())].assert_eq(&page);
         }
-        expect_file!["../../../../docs/src/causes.md"].assert_eq(&page);
+        expect_file!["../../../../docs/src/causes.md"].assert_eq(&index);
     }
 }

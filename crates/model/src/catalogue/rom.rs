@@ -289,7 +289,12 @@ pub const CAUSES: &[Cause] = &[
             proof("Client {client} File not found {file}")
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/"])
                 .says("The TFTP server has no file {file}, which {client} asks for."),
-            usual("sending NAK (1, File not found) to {client}").says("The TFTP server does not have what {client} asks for."),
+            usual("sending NAK (1, File not found)"),
+        ],
+        clues: &[
+            excludes("filename {path}pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
+            excludes("filename pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
+            against("x86_64-efi/command.lst", "GRUB asks for files that need not be there"),
         ],
         fixes: &[
             fix("put the file where the TFTP root is (`ps ax | grep tftp` shows it), with exactly this name: case and slashes count"),
@@ -347,6 +352,7 @@ pub const CAUSES: &[Cause] = &[
         id: "nbp-wrong-arch",
         sentence: "The boot file was fetched but does not start: it is for another processor or another kind of firmware.",
         signs: &[
+            usual("Succeed to download NBP file").at_the_end(),
             usual("NBP file downloaded successfully").at_the_end(),
             usual("NBP file downloaded successfully").times(2),
             trace("NBP file downloaded successfully"),

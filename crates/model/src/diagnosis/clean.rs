@@ -113,11 +113,16 @@ impl Lines {
             self.looked_at += octets.len();
         }
         let mut rest = octets;
-        while let Some(end) = newline(rest) {
-            self.add(&rest[..end]);
-            self.give_out(each);
+        while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            if self.line.is_empty() {
+                give_out(&line[..end.min(LONGEST)], &mut self.cleaned, self.number, each);
+            } else {
+                self.add(line);
+                self.give_out(each);
+            }
             self.number += 1;
-            rest = &rest[end + 1..];
+            rest = after;
         }
         self.add(rest);
     }
@@ -125,6 +130,13 @@ impl Lines {
     fn add(&mut self, octets: &[u8]) {
         let room = LONGEST.saturating_sub(self.line.len());
         self.line.extend_from_slice(&octets[..octets.len().min(room)]);
+    }
+
+    fn give_out(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {
+        let line = std::mem::take(&mut self.line);
+        give_out(&line, &mut self.cleaned, self.number, each);
+        self.line = line;
+        self.line.clear();
     }
 
     fn take_utf16(&mut self, octets: &[u8], unit: fn([u8; 2]) -> u16, each: &mut dyn FnMut(u64, &Cleaned)) {
@@ -146,38 +158,46 @@ impl Lines {
         self.waiting = pairs.remainder().to_vec();
         self.take_octets(text.as_bytes(), each);
     }
+}
 
-    fn give_out(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {
-        let cleaned = &mut self.cleaned;
-        if self.line.iter().all(|octet| matches!(octet, 0x20..=0x7e)) && !doubled_blank(&self.line) {
-            cleaned.text.clear();
-            cleaned.text.push_str(str::from_utf8(&self.line).unwrap_or_default().trim());
-            give(cleaned, self.number, each);
-        } else {
-            let line = String::from_utf8_lossy(&self.line);
-            scrub(&line, cleaned, &mut |cleaned| give(cleaned, self.number, each));
+/// The folded form of every octet.
+static FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = fold(octet as u8);
+        octet += 1;
+    }
+    table
+};
+
+/// Gives out one raw line. Nearly all of them are plain ASCII, which takes one pass.
+fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.iter().all(|octet| matches!(octet, 0x20..=0x7e)) {
+        cleaned.text.clear();
+        let mut before = ' ';
+        for octet in line.trim_ascii_end() {
+            let letter = char::from(*octet);
+            if letter != ' ' || before != ' ' {
+                cleaned.text.push(letter);
+            }
+            before = letter;
         }
-        self.line.clear();
+        give(cleaned, number, each);
+    } else {
+        scrub(&String::from_utf8_lossy(line), cleaned, &mut |cleaned| give(cleaned, number, each));
     }
 }
 
 fn give(cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
     cleaned.folded.clear();
-    cleaned.folded.extend(cleaned.text.bytes().map(fold));
+    cleaned.folded.extend(cleaned.text.bytes().map(|octet| FOLDED[usize::from(octet)]));
     each(number, cleaned);
 }
 
-fn doubled_blank(line: &[u8]) -> bool {
-    line.windows(2).any(|pair| pair == b"  ")
-}
-
-/// The place of the next newline, a machine word at a time.
-fn newline(octets: &[u8]) -> Option<usize> {
-    octets.iter().position(|octet| *octet == b'\n')
-}
-
 /// One raw line into its texts: where the cursor was sent back or elsewhere, a new one begins.
-fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut impl FnMut(&mut Cleaned)) {
+fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) {
     cleaned.text.clear();
     let mut given = false;
     let mut letters = line.chars().peekable();

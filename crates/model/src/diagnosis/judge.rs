@@ -29,7 +29,7 @@ pub(super) fn judge(boot: &Boot) -> Verdict {
     let mut candidates = candidates(boot);
     candidates.sort_by(|a, b| a.rank().cmp(&b.rank()).then(b.confidence.total_cmp(&a.confidence)));
     let has_noise_only = candidates.iter().all(|it| it.cause.kind == Kind::Noise);
-    if !has_noise_only || went_on_after(boot, &candidates) {
+    if !has_noise_only || (boot.rung.is_some() && boot.fatal.is_none()) {
         candidates.retain(|it| it.cause.kind != Kind::Noise);
     }
     if !candidates.is_empty() {
@@ -52,11 +52,6 @@ fn is_far(rung: Rung) -> bool {
 
 fn earlier<'a>(odd: Option<&'a Evidence>, fatal: &'a Evidence) -> &'a Evidence {
     odd.filter(|odd| odd.line < fatal.line).unwrap_or(fatal)
-}
-
-/// Whether the boot reached something after the last line of these.
-fn went_on_after(boot: &Boot, candidates: &[Candidate]) -> bool {
-    boot.rung.as_ref().is_some_and(|(_, proof)| candidates.iter().all(|it| it.line() < proof.line))
 }
 
 /// A cause that some line speaks for.
@@ -104,7 +99,7 @@ fn holds(sign: &Sign, sight: &Sight, boot: &Boot) -> bool {
     match sign.line {
         Look::Anywhere(_) | Look::Ipxe(_) => true,
         Look::AtTheEnd(_) => sight.last_line == boot.last_text,
-        Look::Times(times, _) => sight.first.times >= u64::from(times),
+        Look::Times(times, _) => sight.repeats >= times,
     }
 }
 
@@ -148,8 +143,11 @@ fn findings(boot: &Boot, candidates: Vec<Candidate<'_>>) -> Vec<Finding> {
     rest.sort_by_key(Candidate::line);
     for candidate in rest {
         let parent = roots.iter().position(|(root, _)| root.explains(&candidate)).unwrap_or(0);
-        if let Some((_, consequences)) = roots.get_mut(parent) {
-            consequences.push(candidate.as_consequence());
+        let consequence = candidate.as_consequence();
+        if let Some((_, consequences)) = roots.get_mut(parent)
+            && consequences.iter().all(|other: &Consequence| other.evidence.line != consequence.evidence.line)
+        {
+            consequences.push(consequence);
         }
     }
     let system = boot.systems.iter().max_by_key(|(_, times)| **times).map(|(system, _)| *system);
@@ -163,7 +161,10 @@ impl Candidate<'_> {
         let is_before = self.line() <= other.line();
         let is_symptom = other.cause.kind == Kind::Symptom
             && (self.cause.kind == Kind::Root || self.line() < other.line());
-        is_before && (self.cause.hides.contains(&other.cause.id) || is_symptom)
+        // What proves itself may do so late, when somebody looked: `arping` after the transfers that failed.
+        let is_proven = self.signs.first().is_some_and(|(sign, _)| sign.weight == Weight::Proof);
+        let hides = self.cause.hides.contains(&other.cause.id);
+        (hides && (is_before || is_proven)) || (is_before && is_symptom)
     }
 
     fn as_consequence(&self) -> Consequence {

@@ -114,9 +114,8 @@ pub struct Reader {
     lines: Lines,
     stamps: Option<Stamps>,
     boot: Boot,
-    /// The boot before, whole: the last one may be no more than the firmware's beginning.
-    before: Option<Boot>,
-    earlier: VecDeque<Earlier>,
+    /// The boots before, the last of them.
+    before: VecDeque<Boot>,
     boots: u64,
 }
 
@@ -135,8 +134,7 @@ impl Reader {
             lines: Lines::new(),
             stamps: watch.map(Stamps::of),
             boot: Boot::new(1),
-            before: None,
-            earlier: VecDeque::new(),
+            before: VecDeque::new(),
             boots: 1,
         }
     }
@@ -155,53 +153,47 @@ impl Reader {
         let mut judged = judge::judge(&self.boot);
         let has_ended_before_it_began = matches!(judged, Verdict::Well | Verdict::Nothing)
             && self.boot.rung.as_ref().is_none_or(|(rung, _)| *rung < Rung::FetchedKernel);
-        if has_ended_before_it_began && let Some(before) = self.before.take() {
-            let verdict = judge::judge(&before);
-            if matches!(verdict, Verdict::Failed(_) | Verdict::Unknown(_)) {
+        if has_ended_before_it_began && let Some(before) = self.before.back() {
+            let verdict = judge::judge(before);
+            if matches!(verdict, Verdict::Failed(_) | Verdict::Unknown(_))
+                && let Some(before) = self.before.pop_back()
+            {
                 self.boot = before;
                 judged = verdict;
-            } else {
-                self.before = Some(before);
             }
-        }
-        if let Some(before) = &self.before {
-            remember(&mut self.earlier, before);
         }
         Diagnosis {
             verdict: judged,
             lines: (self.boot.first_line, self.boot.last_line),
             rung: self.boot.rung,
             boots: self.boots,
-            earlier: self.earlier.into(),
+            earlier: self.before.iter().map(summary).collect(),
             is_junk,
         }
     }
 
     fn read(&mut self, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
         let (Some(watch), Some(stamps)) = (self.watch, &mut self.stamps) else { return };
-        let (boot, before, earlier, boots) =
-            (&mut self.boot, &mut self.before, &mut self.earlier, &mut self.boots);
+        let (boot, before, boots) = (&mut self.boot, &mut self.before, &mut self.boots);
         give(&mut self.lines, &mut |number, line| {
             if let Some(ended) = boot.read(watch, stamps, number, line) {
                 *boots += 1;
-                if let Some(oldest) = before.replace(ended) {
-                    remember(earlier, &oldest);
+                if before.len() == EARLIER {
+                    before.pop_front();
                 }
+                before.push_back(ended);
             }
         });
     }
 }
 
-fn remember(earlier: &mut VecDeque<Earlier>, boot: &Boot) {
+fn summary(boot: &Boot) -> Earlier {
     let cause = match judge::judge(boot) {
         Verdict::Failed(findings) => findings.first().map(|finding| finding.cause.id),
         _ => None,
     };
-    if earlier.len() == EARLIER {
-        earlier.pop_front();
-    }
     let rung = boot.rung.as_ref().map(|(rung, _)| *rung);
-    earlier.push_back(Earlier { lines: (boot.first_line, boot.last_line), rung, cause });
+    Earlier { lines: (boot.first_line, boot.last_line), rung, cause }
 }
 
 /// What an iPXE error code says, by its first six digits.

@@ -5,7 +5,7 @@ use super::Evidence;
 use super::clean::{Cleaned, message};
 use super::milestone::{Begins, MILESTONES, OPENINGS, Phase, SYSTEMS};
 use super::shape::Capture;
-use super::watch::{Meaning, Stamps, Watch, has_any};
+use super::watch::{Meaning, Stamps, Watch};
 use crate::catalogue::{Stage, System};
 use crate::ladder::Rung;
 use std::collections::BTreeMap;
@@ -22,6 +22,10 @@ pub(super) struct Sight {
     pub(super) last_line: u64,
     /// What stood at the shape's blanks there.
     pub(super) captures: Vec<Capture>,
+    /// The most times that it came one after the other with the same at its blanks.
+    pub(super) repeats: u32,
+    last: Vec<Capture>,
+    run: u32,
 }
 
 /// One boot, as far as it was read.
@@ -84,11 +88,11 @@ impl Boot {
         let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
         self.note_openings(&meanings);
         let evidence = || Evidence::of(number, &line.text[start..]);
-        self.climb(&meanings, line, &evidence);
+        self.climb(watch, &meanings, line, &evidence);
         for (place, captures) in sights {
             for meaning in &watch.watched[place].meanings {
-                if let Meaning::Sign { stage, cause, sign } = *meaning
-                    && !has_any(&line.folded, stage.causes()[cause].signs[sign].unless)
+                if let Meaning::Sign { stage, cause, sign, unless } = *meaning
+                    && !watch.is_voided(unless, &line.folded)
                 {
                     note(self.open.entry((stage, cause, sign)), number, &evidence, &captures);
                 }
@@ -97,7 +101,9 @@ impl Boot {
         }
         self.note_odd(&meanings, &evidence);
         self.last_line = number;
-        self.last_text = number;
+        if !is_remark(&line.text) {
+            self.last_text = number;
+        }
         ended
     }
 
@@ -125,11 +131,17 @@ impl Boot {
     }
 
     /// A milestone raises the rung, and takes back what can no longer have stopped the boot.
-    fn climb(&mut self, meanings: &[Meaning], line: &Cleaned, evidence: &impl Fn() -> Evidence) {
+    fn climb(
+        &mut self,
+        watch: &Watch,
+        meanings: &[Meaning],
+        line: &Cleaned,
+        evidence: &impl Fn() -> Evidence,
+    ) {
         for meaning in meanings {
-            let Meaning::Milestone(row) = meaning else { continue };
-            let milestone = &MILESTONES[*row];
-            if has_any(&line.folded, milestone.unless) {
+            let Meaning::Milestone { row, unless } = *meaning else { continue };
+            let milestone = &MILESTONES[row];
+            if watch.is_voided(unless, &line.folded) {
                 continue;
             }
             if self.rung.as_ref().is_none_or(|(rung, _)| *rung <= milestone.rung) {
@@ -138,7 +150,10 @@ impl Boot {
             self.odd = None;
             if !milestone.heals.is_empty() {
                 self.fatal = None;
-                self.open.retain(|(stage, _, _), _| !milestone.heals.contains(stage));
+                self.open.retain(|(stage, cause, _), _| {
+                    let until = stage.causes()[*cause].until.unwrap_or(*stage);
+                    !milestone.heals.contains(&until)
+                });
             }
         }
     }
@@ -157,6 +172,11 @@ impl Boot {
     }
 }
 
+/// Whether a person wrote this line below the log: `(nothing more for ten minutes)`.
+fn is_remark(text: &str) -> bool {
+    text.starts_with('(') && text.ends_with(')') && text.contains(' ')
+}
+
 fn note<K: Ord>(
     entry: std::collections::btree_map::Entry<'_, K, Sight>,
     number: u64,
@@ -167,8 +187,20 @@ fn note<K: Ord>(
         .and_modify(|sight| {
             sight.first.times += 1;
             sight.last_line = number;
+            sight.run = if sight.last == captures { sight.run + 1 } else { 1 };
+            sight.repeats = sight.repeats.max(sight.run);
+            if sight.last != captures {
+                sight.last = captures.to_vec();
+            }
         })
-        .or_insert_with(|| Sight { first: evidence(), last_line: number, captures: captures.to_vec() });
+        .or_insert_with(|| Sight {
+            first: evidence(),
+            last_line: number,
+            captures: captures.to_vec(),
+            repeats: 1,
+            last: captures.to_vec(),
+            run: 1,
+        });
 }
 
 impl Evidence {

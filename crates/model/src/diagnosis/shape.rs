@@ -220,7 +220,7 @@ fn joins(folded: &[u8], at: usize) -> bool {
 }
 
 /// The first place of `needle`.
-fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
     let last = haystack.len().checked_sub(needle.len())?;
     let mut from = 0;

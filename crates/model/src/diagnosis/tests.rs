@@ -151,16 +151,16 @@ fn the_story_is_told() {
     check(
         failure,
         &expect![[r#"
-        initrd-spoke by line 3
-        nic-driver-missing 0.97
-        The live system has no driver for this machine's network card: no interface but lo exists.
-          11: ipconfig: no devices to configure ×10
-          21: /init: .: line 252: can't open '/run/net-*.conf' ×1
-          then init-exited in line 22
-          fix: bootworks line: `bootworks check` names the package; set it as `kernel = "linux-image-amd64"` under [live] in line.toml, then `bootworks build`
-          fix: Debian: install the full kernel and rebuild: `apt install linux-image-amd64` (not -cloud-amd64), MODULES=most in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`
-          fix: Ubuntu: `apt install linux-modules-extra-$(uname -r)` (before 18.04: linux-image-extra-$(uname -r)) in the live system, then `update-initramfs -u -k all`
-    "#]],
+            initrd-spoke by line 3
+            nic-driver-missing 0.97
+            The live system has no driver for this machine's network card: no interface but lo exists.
+              11: ipconfig: no devices to configure ×10
+              21: /init: .: line 252: can't open '/run/net-*.conf' ×1
+              then init-exited in line 22
+              fix: Debian: install the full kernel and rebuild: `apt install linux-image-amd64` (not -cloud-amd64), MODULES=most in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`
+              fix: bootworks line: `bootworks check` names the package; set it as `kernel = "linux-image-amd64"` under [live] in line.toml, then `bootworks build`
+              fix: Ubuntu: `apt install linux-modules-extra-$(uname -r)` (before 18.04: linux-image-extra-$(uname -r)) in the live system, then `update-initramfs -u -k all`
+        "#]],
     );
     let panic = include_str!("../../testdata/story/panic.log");
     check(

@@ -6,7 +6,7 @@
 
 use super::clean::Cleaned;
 use super::milestone::{FATAL, HARMLESS, MILESTONES, ODD, OPENINGS, SYSTEMS};
-use super::shape::{Capture, Shape, fold};
+use super::shape::{Capture, Shape, fold, position};
 use crate::catalogue::{self, Look, Stage};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use std::sync::LazyLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Sign number `sign` of cause number `cause` of the stage.
-    Sign { stage: Stage, cause: usize, sign: usize },
+    Sign { stage: Stage, cause: usize, sign: usize, unless: usize },
     /// A clue of some cause.
     Clue,
     /// Row of [`MILESTONES`].
-    Milestone(usize),
+    Milestone { row: usize, unless: usize },
     /// Row of [`OPENINGS`].
     Opening(usize),
     /// Row of [`SYSTEMS`].
@@ -46,6 +46,8 @@ pub(super) struct Watch {
     behind: Vec<Vec<usize>>,
     pub(super) watched: Vec<Watched>,
     places: HashMap<&'static str, usize>,
+    /// Lists of folded texts that must not stand in the same line.
+    unless: Vec<Vec<Vec<u8>>>,
 }
 
 /// The one of this program.
@@ -56,9 +58,10 @@ pub(super) fn watch() -> Option<&'static Watch> {
 
 impl Watch {
     fn new() -> Option<Watch> {
+        let mut unless = vec![Vec::new()];
         let mut watched: Vec<Watched> = Vec::new();
         let mut places: HashMap<&'static str, usize> = HashMap::new();
-        for (line, meaning) in looked_for() {
+        for (line, meaning) in looked_for(&mut unless) {
             let place = match places.get(line) {
                 Some(place) => *place,
                 None => {
@@ -77,7 +80,12 @@ impl Watch {
             behind[literals.binary_search(&watched.shape.anchor()).ok()?].push(place);
         }
         let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&literals).ok()?;
-        Some(Watch { automaton, behind, watched, places })
+        Some(Watch { automaton, behind, watched, places, unless })
+    }
+
+    /// Whether one of the texts of this list stands in the folded line.
+    pub(super) fn is_voided(&self, list: usize, folded: &[u8]) -> bool {
+        self.unless.get(list).is_some_and(|texts| texts.iter().any(|text| position(folded, text).is_some()))
     }
 
     /// The number of a shape.
@@ -120,14 +128,6 @@ impl Stamps {
     }
 }
 
-/// Whether one of the texts stands in the folded line.
-pub(super) fn has_any(folded: &[u8], texts: &[&str]) -> bool {
-    texts.iter().any(|text| {
-        let text: Vec<u8> = text.bytes().map(fold).collect();
-        folded.windows(text.len()).any(|window| window == text)
-    })
-}
-
 /// The shapes by which a sign is recognised: an iPXE code stands in two forms of address.
 pub(super) fn shapes(look: Look) -> Vec<&'static str> {
     match look {
@@ -158,18 +158,28 @@ fn ipxe_shapes() -> &'static [(&'static str, &'static str)] {
     &SHAPES
 }
 
-fn looked_for() -> Vec<(&'static str, Meaning)> {
+fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
+    let mut list = |texts: &[&str]| {
+        if texts.is_empty() {
+            return 0;
+        }
+        lists.push(texts.iter().map(|text| text.bytes().map(fold).collect()).collect());
+        lists.len() - 1
+    };
     let mut all = Vec::new();
     for stage in Stage::ALL {
         for (number, cause) in stage.causes().iter().enumerate() {
             for (sign, definition) in cause.signs.iter().enumerate() {
-                let meaning = Meaning::Sign { stage, cause: number, sign };
+                let unless = list(definition.unless);
+                let meaning = Meaning::Sign { stage, cause: number, sign, unless };
                 all.extend(shapes(definition.line).into_iter().map(|shape| (shape, meaning)));
             }
             all.extend(cause.clues.iter().map(|clue| (clue.line, Meaning::Clue)));
         }
     }
-    all.extend(MILESTONES.iter().enumerate().map(|(row, it)| (it.line, Meaning::Milestone(row))));
+    for (row, milestone) in MILESTONES.iter().enumerate() {
+        all.push((milestone.line, Meaning::Milestone { row, unless: list(milestone.unless) }));
+    }
     all.extend(OPENINGS.iter().enumerate().map(|(row, it)| (it.line, Meaning::Opening(row))));
     all.extend(SYSTEMS.iter().enumerate().map(|(row, (_, line))| (*line, Meaning::System(row))));
     all.extend(FATAL.iter().map(|line| (*line, Meaning::Fatal)));
@@ -186,7 +196,7 @@ mod tests {
     /// A shape that is written wrongly, or without a text to find it by, would silently find nothing.
     #[test]
     fn every_shape_is_well_written() {
-        let broken: Vec<&str> = looked_for()
+        let broken: Vec<&str> = looked_for(&mut Vec::new())
             .into_iter()
             .map(|(line, _)| line)
             .filter(|line| Shape::parse(line).is_none_or(|shape| shape.anchor().len() < 4))

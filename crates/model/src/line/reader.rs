@@ -77,7 +77,8 @@ impl<'s> Reader<'s> {
     /// The whole file. Mistakes in other files of the line go into `beside`.
     fn line(&self, top: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Line> {
         let name = top.section("line").and_then(|section| self.name(&section));
-        let network = top.section("network").and_then(|section| network::read(self.sheet, &section));
+        let network =
+            top.section("network").and_then(|section| network::read(self.sheet, &section, self.folder));
         let live = top.section("live").and_then(|section| self.live(&section));
         let questions = self.questions();
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));

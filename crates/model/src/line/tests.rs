@@ -497,6 +497,108 @@ fn networks() {
     );
 }
 
+/// What is kept for whom, what is behind which relay, which loader is for which firmware: each slip by itself.
+#[test]
+fn networks_in_detail() {
+    let with = |more: &str, expected: Expect| {
+        let range = "range = \"10.77.0.50-10.77.0.250\"\n";
+        check(range, &format!("{range}{more}"), expected);
+    };
+    with(
+        r#"
+router = "10.77.0.254"
+name-servers = ["10.77.0.254", "192.0.2.53"]
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.78.0.1/24"
+range = "10.78.0.50-10.78.0.60"
+[[network.reservation]]
+mac = "52-54-00-12-34-57"
+address = "10.78.0.20"
+[[network.loader]]
+firmware = "uefi-arm64"
+file = "files/page"
+"#,
+        expect!["no mistakes"],
+    );
+    with(
+        r#"
+router = "10.78.0.254"
+name-servers = ["here"]
+[[network.reservation]]
+mac = "52:54:00:12:34"
+address = "10.77.0.1"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.77.9.1/16"
+range = "10.77.9.50-10.77.9.60"
+[[network.loader]]
+firmware = "uefi-arm"
+file = "../arm64.efi"
+[[network.loader]]
+firmware = "bios"
+file = "loaders/none.kpxe"
+"#,
+        expect![[r#"
+            error: line.toml:9:10: 10.78.0.254 is not inside the network of 10.77.0.1/24
+              9 | router = "10.78.0.254"
+                |          ^^^^^^^^^^^^^
+            hint: that network has 10.77.0.1 to 10.77.0.254
+
+            error: line.toml:10:17: `here` is not an IPv4 address
+              10 | name-servers = ["here"]
+                 |                 ^^^^^^
+            hint: for example `"10.77.0.254"`
+
+            error: line.toml:12:7: `52:54:00:12:34` is not an Ethernet address
+              12 | mac = "52:54:00:12:34"
+                 |       ^^^^^^^^^^^^^^^^
+            hint: six pairs of hex digits: `"52:54:00:12:34:56"`
+
+            error: line.toml:13:11: 10.77.0.1 is no box's address on the network of 10.77.0.1/24
+              13 | address = "10.77.0.1"
+                 |           ^^^^^^^^^^^
+            hint: an address of that network, other than the server's own
+
+            error: line.toml:18:7: 52:54:00:12:34:56 has a reservation already
+              18 | mac = "52:54:00:12:34:56"
+                 |       ^^^^^^^^^^^^^^^^^^^
+            hint: keep one of them
+
+            error: line.toml:19:11: 10.77.0.20 is reserved for 52:54:00:12:34:56 already
+              19 | address = "10.77.0.20"
+                 |           ^^^^^^^^^^^^
+            hint: give it another
+
+            error: line.toml:21:11: the network of 10.77.9.1/16 overlaps that of 10.77.0.1/24
+              21 | address = "10.77.9.1/16"
+                 |           ^^^^^^^^^^^^^^
+            hint: a network behind a relay has addresses of its own
+
+            error: line.toml:24:12: `firmware` cannot be `"uefi-arm"`
+              24 | firmware = "uefi-arm"
+                 |            ^^^^^^^^^^
+            hint: it is spelt `"uefi-arm32"`
+
+            error: line.toml:25:8: `../arm64.efi` cannot be a loader's path
+              25 | file = "../arm64.efi"
+                 |        ^^^^^^^^^^^^^^
+            hint: letters, digits, `-`, `_`, `.` and `/`, below the line's folder: `"loaders/arm64.efi"`
+
+            error: line.toml:28:8: there is no file `loaders/none.kpxe` in the line's folder
+              28 | file = "loaders/none.kpxe"
+                 |        ^^^^^^^^^^^^^^^^^^^
+            hint: put the loader there"#]],
+    );
+}
+
 /// A question that cannot be answered would stop every box of the line.
 #[test]
 fn questions() {

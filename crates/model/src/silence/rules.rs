@@ -415,6 +415,17 @@ pub(super) const RULES: &[Rule] = &[
         }
     ),
     rule!(
+        "S18b",
+        "The box asked for a file that the server could not read",
+        ["http-server-error"],
+        "run `bootworks build` again, and look at the server's disk",
+        |seen| {
+            let file = seen.cut(Road::Http, Cut::Unreadable)?;
+            seen.is_overdue().then_some(())?;
+            found([format!("{}: {}", file.name, file.reason)])
+        }
+    ),
+    rule!(
         "S19",
         "The box broke off the transfer of its kernel or initrd",
         ["ipxe-stall", "ipxe-no-memory", "mtu-mismatch"],

@@ -56,6 +56,8 @@ pub(super) struct File {
     pub(super) bytes: u64,
     /// How it ended early; `None` where it went over whole.
     pub(super) cut: Option<Cut>,
+    /// The same in words.
+    pub(super) reason: String,
 }
 
 impl Dialogue {
@@ -160,16 +162,18 @@ impl<'s> Seen<'s> {
                     of_bytes: Some(*bytes),
                     bytes: *bytes,
                     cut: None,
+                    reason: String::new(),
                 };
                 self.files.push(file);
             }
-            Event::TransferFailed { road, file, bytes, why, .. } => self.files.push(File {
+            Event::TransferFailed { road, file, bytes, why, reason } => self.files.push(File {
                 road: *road,
                 name: file.clone(),
                 role: FileRole::Other,
                 of_bytes: announced.get(file).copied(),
                 bytes: *bytes,
                 cut: Some(*why),
+                reason: reason.clone(),
             }),
             Event::RootRefused { why, path, address, .. } => {
                 self.roots_refused.push((*why, path.clone(), *address));

@@ -225,6 +225,7 @@ fn other_peoples_loaders() {
 fn kernels_and_initrds() {
     let before = [ROM, LOADER, IPXE, SCRIPT].concat();
     check(&[&before, "7 http not-found kernel 0\n"].concat(), 200, "S18", "http-404");
+    check(&[&before, "7 http unreadable kernel 0\n"].concat(), 200, "S18b", "http-server-error");
     let kernel = "7 http whole kernel kernel 8000000\n";
     let part = "7.1 http starts initrd 30000000\n9 http by-client initrd 12000000\n";
     check(&[&before, kernel, part].concat(), 300, "S19", "ipxe-stall");

@@ -40,6 +40,9 @@ pub struct BoxState {
     pub trouble: Option<Trouble>,
     /// Since when it is wrong.
     pub trouble_since: Option<Timestamp>,
+    /// Whether it waits until other boxes have fetched.
+    #[serde(default)]
+    pub awaits_turn: bool,
     /// What the server makes of its silence, until it climbs again.
     #[serde(default)]
     pub silence: Option<Trouble>,
@@ -189,6 +192,7 @@ impl BoxState {
             rungs: BTreeMap::new(),
             trouble: None,
             trouble_since: None,
+            awaits_turn: false,
             silence: None,
             step: None,
             open: Vec::new(),
@@ -256,6 +260,7 @@ impl BoxState {
         match (told, self.highest()) {
             (Some(trouble), _) => trouble.sentence.clone(),
             (None, Some((Rung::PoweredOff, _))) => "finished and powered off".into(),
+            _ if self.awaits_turn => "waits for its turn: other boxes fetch before it".into(),
             _ if self.waits_for_confirmation() => "waits for the plan to be confirmed".into(),
             _ if !self.open.is_empty() => format!("waits for an answer: {}", self.open.join(", ")),
             (None, highest) => match (&self.step, highest) {
@@ -269,7 +274,7 @@ impl BoxState {
     /// The rung that should have been reached by `now`. Nothing is overdue while a trouble is told, a person is
     /// waited for, or all is done.
     pub fn overdue(&self, now: Timestamp) -> Option<Overdue> {
-        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) {
+        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) || self.awaits_turn {
             return None;
         }
         let (highest, since) = self.highest()?;
@@ -297,6 +302,7 @@ impl BoxState {
         self.rungs.clear();
         self.trouble = None;
         self.trouble_since = None;
+        self.awaits_turn = false;
         self.silence = None;
         self.step = None;
         self.open.clear();
@@ -321,6 +327,8 @@ impl BoxState {
             Event::AddressTaken { address, .. } | Event::RootMounted { address, .. } => {
                 self.address = Some(*address);
             }
+            Event::TurnAwaited { .. } => self.awaits_turn = true,
+            Event::BootOffered { .. } => self.awaits_turn = false,
             Event::NicReported { nic, smbios, .. } => {
                 self.nic = nic.or(self.nic);
                 self.smbios.clone_from(smbios);
