@@ -1,6 +1,7 @@
 //! Every key of `line.toml` and of a recipe: what may stand there, what it says, what its absence means.
 //!
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
+//! Long because the keys are one table, read from top to bottom as a line is written.
 
 use crate::boot::Firmware;
 use crate::sheet::table::Need::{May, Must};
