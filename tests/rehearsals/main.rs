@@ -168,6 +168,41 @@ fn the_table_of_boxes() {
     }
 }
 
+/// Layouts × firmware × disks: seeded picks each time, everything with `--rehearsals`. Each is booted from its disk
+/// afterwards, a mirror also with either disk pulled; what is preserved is installed a second time.
+#[test]
+fn the_table_of_layouts() {
+    if needs_system() {
+        return;
+    }
+    for (variant, hardware, faults) in rig::picks(LAYOUTS) {
+        println!("rehearsing {variant:?} {hardware}");
+        let arguments = faults.iter().flat_map(|fault| ["--fault", *fault]);
+        let arguments: Vec<&str> = ["--box", hardware].into_iter().chain(arguments).collect();
+        let seen = Rig::of(variant).rehearse(&arguments);
+        seen.ended_with(0);
+        if variant == Variant::Preserved {
+            assert!(seen.timeline().contains("is unchanged"), "nothing was said of what stays");
+        }
+    }
+}
+
+const PULLED: &[&str] = &["disk-pulled:1", "disk-pulled:2"];
+const AGAIN: &[&str] = &["power-cut@record:0%"];
+
+const LAYOUTS: &[(Variant, &str, &[&str])] = &[
+    (Variant::Mirrored, "nic=e1000e,disk=nvme,disk=nvme", PULLED),
+    (Variant::Mirrored, "firmware=uefi,nic=e1000e,disk=ahci,disk=ahci", PULLED),
+    (Variant::Encrypted, "nic=e1000e,disk=megasas", &[]),
+    (Variant::Encrypted, "firmware=uefi,nic=e1000e,disk=nvme", &[]),
+    (Variant::Subvolumes, "nic=e1000e,disk=virtio-blk-pci", &[]),
+    (Variant::Subvolumes, "firmware=uefi,nic=e1000e,disk=virtio-scsi-pci", &[]),
+    (Variant::Preserved, "nic=e1000e,disk=nvme,disk-size=3T", AGAIN),
+    (Variant::Preserved, "firmware=uefi,nic=e1000e,disk=nvme,disk-sector=4096", AGAIN),
+    (Variant::OldTable, "nic=e1000e,disk=ahci", &[]),
+    (Variant::OldTable, "firmware=uefi,nic=e1000e,disk=nvme", &[]),
+];
+
 const TABLE: &[(Variant, &str)] = &[
     (Variant::Plain, "nic=e1000e,disk=megasas"),
     (Variant::Plain, "nic=igb,disk=ahci"),

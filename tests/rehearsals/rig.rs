@@ -14,7 +14,7 @@ pub(crate) fn needs_system() -> bool {
     missing
 }
 
-/// A line as `bootworks new` makes it, with at most one thing changed.
+/// A line as `bootworks new` makes it, with something changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// Nothing changed.
@@ -25,21 +25,73 @@ pub(crate) enum Variant {
     CloudKernel,
     /// A root that can also boot by itself, as a stock Debian over NFS.
     StockRoot,
+    /// Everything on mirrors of two disks, the EFI system partition too.
+    Mirrored,
+    /// The root on LVM in an encrypted volume, with a thin volume beside it.
+    Encrypted,
+    /// The root and others as subvolumes of btrfs.
+    Subvolumes,
+    /// The root on XFS, and a file system that stays as it is.
+    Preserved,
+    /// The PC's old partition table.
+    OldTable,
 }
 
+/// Where something is replaced, by what.
+type Change = (&'static str, &'static str, &'static str);
+
+const LINE: &str = "line.toml";
+const RECIPE: &str = "appliance.toml";
+/// What stands for the partitions in the example.
+const PARTITIONS: &str = include_str!("layouts/plain.toml");
+
 impl Variant {
-    /// The line's folder name, and what is replaced by what in `line.toml`.
-    fn change(self) -> (&'static str, Option<(&'static str, &'static str)>) {
+    /// The line's folder name, and what is replaced by what in its files.
+    fn changes(self) -> (&'static str, Vec<Change>) {
+        let layout = |text| (LINE, PARTITIONS, text);
+        let live = |packages| (LINE, "\"lvm2\", \"mdadm\",", packages);
+        let image = |packages| (RECIPE, "\"nginx-light\",", packages);
         match self {
-            Variant::Plain => ("plain", None),
-            Variant::RamRoot => ("ram-root", Some(("root     = \"nfs\"", "root     = \"ram\""))),
+            Variant::Plain => ("plain", vec![]),
+            Variant::RamRoot => ("ram-root", vec![(LINE, "root     = \"nfs\"", "root     = \"ram\"")]),
             Variant::CloudKernel => {
-                ("cloud-kernel", Some(("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"")))
+                ("cloud-kernel", vec![(LINE, "\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"")])
             }
             Variant::StockRoot => (
                 "stock-root",
-                Some(("packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")),
+                vec![(LINE, "packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")],
             ),
+            Variant::Mirrored => {
+                let layout = layout(include_str!("layouts/mirrored.toml"));
+                ("mirrored", vec![layout, image("\"nginx-light\", \"mdadm\",")])
+            }
+            Variant::Encrypted => (
+                "encrypted",
+                vec![
+                    layout(include_str!("layouts/encrypted.toml")),
+                    live(r#""lvm2", "cryptsetup-bin", "xfsprogs", "thin-provisioning-tools","#),
+                    image(r#""nginx-light", "lvm2", "cryptsetup-initramfs", "thin-provisioning-tools","#),
+                    (
+                        LINE,
+                        "[appliance]\n",
+                        "[[question]]\nid = \"unlock\"\nask = \"Passphrase\"\ntype = \"passphrase\"\n\n[appliance]\n",
+                    ),
+                    (LINE, "answers = { ", "answers = { unlock = \"open sesame\", "),
+                ],
+            ),
+            Variant::Subvolumes => (
+                "subvolumes",
+                vec![
+                    layout(include_str!("layouts/subvolumes.toml")),
+                    live("\"btrfs-progs\","),
+                    image("\"nginx-light\", \"btrfs-progs\","),
+                ],
+            ),
+            Variant::Preserved => {
+                let layout = layout(include_str!("layouts/preserved.toml"));
+                ("preserved", vec![layout, live("\"xfsprogs\",")])
+            }
+            Variant::OldTable => ("old-table", vec![layout(include_str!("layouts/old-table.toml"))]),
         }
     }
 }
@@ -66,22 +118,18 @@ impl Rig {
     }
 
     fn made(variant: Variant) -> Rig {
-        let (name, change) = variant.change();
+        let (name, changes) = variant.changes();
         let line = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsals").join(name);
         // Made anew each time, so that it is today's example; what was built of it stays.
         let made = line.with_extension("new");
         let _ = std::fs::remove_dir_all(&made);
         run(Command::new(program()).arg("new").arg(&made));
-        let path = made.join("line.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        let text = match change {
-            None => text,
-            Some((from, to)) => {
-                assert!(text.contains(from), "the example line has no `{from}`");
-                text.replacen(from, to, 1)
-            }
-        };
-        std::fs::write(&path, text).unwrap();
+        for (file, from, to) in changes {
+            let path = made.join(file);
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(text.contains(from), "{file} of the example has no `{from}`");
+            std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        }
         std::fs::create_dir_all(line.join(".build")).unwrap();
         run(Command::new("cp").arg("-a").arg(made.join(".")).arg(&line));
         if variant != Variant::Plain {

@@ -1,4 +1,4 @@
-//! Block devices: sizes, partition nodes, cached sectors. What is written to them is decided by the caller.
+//! Block devices: sizes, erasing, partition nodes, cached sectors. What is written to them is decided by the caller.
 
 use model::failure::{Explain as _, Failure, Result};
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, ioctl, opcode};
@@ -11,11 +11,27 @@ use std::time::{Duration, Instant};
 // include/uapi/linux/fs.h
 const BLKRRPART: Opcode = opcode::none(0x12, 95);
 const BLKFLSBUF: Opcode = opcode::none(0x12, 97);
+const BLKDISCARD: Opcode = opcode::none(0x12, 119);
+const BLKZEROOUT: Opcode = opcode::none(0x12, 127);
 const BLKGETSIZE64: Opcode = opcode::read::<usize>(0x12, 114);
 // include/uapi/linux/blkpg.h
 const BLKPG: Opcode = opcode::none(0x12, 105);
 const BLKPG_ADD_PARTITION: i32 = 1;
 const BLKPG_DEL_PARTITION: i32 = 2;
+
+// include/uapi/linux/nvme_ioctl.h
+const NVME_IOCTL_ADMIN_CMD: Opcode = opcode::read_write::<NvmeCommand>(b'N', 0x41);
+/// Format NVM (NVM Express Base Specification §5.14).
+const NVME_FORMAT: u8 = 0x80;
+/// Identify, of a namespace (NVM Express Base Specification §5.17).
+const NVME_IDENTIFY: u8 = 0x06;
+const NVME_IDENTIFY_BYTES: usize = 4096;
+/// Where the answer has the index of the sector format in use (NVM Command Set specification, Identify Namespace).
+const NVME_FLBAS: usize = 26;
+/// Secure Erase Settings 1, user data erase, in bits 11:9 of command dword 10.
+const NVME_USER_DATA_ERASE: u32 = 1 << 9;
+/// Formatting a large flash disk takes minutes on some.
+const NVME_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long the kernel may take to make the node of a partition.
 const NODE_PATIENCE: Duration = Duration::from_secs(10);
@@ -59,14 +75,41 @@ struct BlkpgArgument {
     partition: *mut c_void,
 }
 
+/// include/uapi/linux/nvme_ioctl.h, `struct nvme_passthru_cmd`.
+#[repr(C)]
+#[derive(Default)]
+struct NvmeCommand {
+    opcode: u8,
+    flags: u8,
+    reserved: u16,
+    namespace: u32,
+    dwords_2_3: [u32; 2],
+    metadata: u64,
+    address: u64,
+    metadata_length: u32,
+    data_length: u32,
+    dwords_10_15: [u32; 6],
+    timeout_millis: u32,
+    result: u32,
+}
+
 impl BlockDevice {
     /// Opens `/dev/NAME` or any path to read and write, exclusively: a disk that is mounted or part of an array
     /// is refused by the kernel.
     pub fn open(path: &Path) -> Result<BlockDevice> {
+        BlockDevice::open_with(path, rustix::fs::OFlags::EXCL)
+    }
+
+    /// Opens a disk to read and write beside whoever else uses a part of it.
+    pub fn open_shared(path: &Path) -> Result<BlockDevice> {
+        BlockDevice::open_with(path, rustix::fs::OFlags::empty())
+    }
+
+    fn open_with(path: &Path, flags: rustix::fs::OFlags) -> Result<BlockDevice> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
-            .custom_flags(rustix::fs::OFlags::EXCL.bits() as i32)
+            .custom_flags(flags.bits() as i32)
             .open(path)
             .or_fail(|| format!("cannot open {} for writing", path.display()))?;
         let kind = file.metadata().or_fail(|| format!("cannot look at {}", path.display()))?.file_type();
@@ -116,6 +159,62 @@ impl BlockDevice {
     pub fn clear(&self, start_bytes: u64, length_bytes: u64) -> Result<()> {
         clear(&self.file, start_bytes, length_bytes.min(self.size_bytes.saturating_sub(start_bytes)))
             .or_fail(|| format!("cannot clear {}", self.path.display()))
+    }
+
+    /// Tells the disk that nothing on it is needed.
+    pub fn discard_all(&self) -> Result<()> {
+        self.over_all::<BLKDISCARD>().or_fail(|| format!("{} does not take a discard", self.path.display()))
+    }
+
+    /// Writes zeros over all of it; the disk may do that by itself.
+    pub fn zero_all(&self) -> Result<()> {
+        self.over_all::<BLKZEROOUT>().or_fail(|| format!("cannot write zeros over {}", self.path.display()))
+    }
+
+    fn over_all<const OPCODE: Opcode>(&self) -> std::io::Result<()> {
+        let range = [0_u64, self.size_bytes];
+        // SAFETY: both calls read a range of two u64, start and length in bytes, which outlives them.
+        unsafe { ioctl(&self.file, Setter::<OPCODE, [u64; 2]>::new(range)) }.map_err(std::io::Error::from)
+    }
+
+    /// Formats an NVMe namespace with user data erase, in the sector format that it has.
+    pub fn nvme_format(&self) -> Result<()> {
+        let cannot = || format!("{} does not take an NVMe format", self.path.display());
+        let namespace = self.nvme_namespace().or_fail(cannot)?;
+        let mut answer = vec![0_u8; NVME_IDENTIFY_BYTES];
+        self.nvme_admin(NvmeCommand {
+            opcode: NVME_IDENTIFY,
+            namespace,
+            address: answer.as_mut_ptr() as u64,
+            data_length: NVME_IDENTIFY_BYTES as u32,
+            ..NvmeCommand::default()
+        })
+        .map_err(|failure| failure.doing("asking for its sector format"))?;
+        let format = u32::from(answer[NVME_FLBAS] & 0xf);
+        self.nvme_admin(NvmeCommand {
+            opcode: NVME_FORMAT,
+            namespace,
+            timeout_millis: u32::try_from(NVME_PATIENCE.as_millis()).unwrap_or(u32::MAX),
+            dwords_10_15: [NVME_USER_DATA_ERASE | format, 0, 0, 0, 0, 0],
+            ..NvmeCommand::default()
+        })
+    }
+
+    fn nvme_admin(&self, mut command: NvmeCommand) -> Result<()> {
+        let cannot = || format!("{} does not take an NVMe command", self.path.display());
+        // SAFETY: the call reads and writes one `struct nvme_passthru_cmd`, laid out as the kernel's header says;
+        // its buffer, where it names one, belongs to the caller, has the length it names and outlives the call.
+        let status = unsafe { ioctl(&self.file, NvmeAdmin(&mut command)) };
+        match status.map_err(std::io::Error::from).or_fail(cannot)? {
+            0 => Ok(()),
+            status => Err(Failure::new(cannot()).because(format!("its status is {status:#x}"))),
+        }
+    }
+
+    /// Number of the namespace that this disk is.
+    fn nvme_namespace(&self) -> std::io::Result<u32> {
+        let text = std::fs::read_to_string(self.sysfs().unwrap_or_default().join("nsid"))?;
+        text.trim().parse().map_err(|_| std::io::ErrorKind::InvalidData.into())
     }
 
     /// Writes bytes at a place and waits until they are on the device.
@@ -171,6 +270,21 @@ impl BlockDevice {
     fn sysfs(&self) -> Option<PathBuf> {
         let real = self.path.canonicalize().ok()?;
         Some(Path::new("/sys/class/block").join(real.file_name()?))
+    }
+
+    /// The partitions that the kernel shows, in bytes.
+    pub fn shown_partitions(&self) -> Vec<Extent> {
+        let Some(folder) = self.sysfs() else { return Vec::new() };
+        let extent = |number: u32| {
+            let path = self.partition_path(number);
+            let place = folder.join(path.file_name()?);
+            let bytes = |file: &str| -> Option<u64> {
+                let text = std::fs::read_to_string(place.join(file)).ok()?;
+                text.trim().parse::<u64>().ok()?.checked_mul(512)
+            };
+            Some(Extent { number, start_bytes: bytes("start")?, length_bytes: bytes("size")? })
+        };
+        self.known_partitions().into_iter().filter_map(extent).collect()
     }
 
     /// Numbers of the partitions that the kernel shows.
@@ -234,6 +348,27 @@ impl BlockDevice {
             std::thread::sleep(Duration::from_millis(20));
         }
         Err(Failure::new(format!("{} did not appear", path.display())))
+    }
+}
+
+/// An NVMe admin command, whose status is the return value.
+struct NvmeAdmin<'a>(&'a mut NvmeCommand);
+
+// SAFETY: the pointer is to a `struct nvme_passthru_cmd`, which the opcode reads and writes.
+unsafe impl rustix::ioctl::Ioctl for NvmeAdmin<'_> {
+    type Output = i32;
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        NVME_IOCTL_ADMIN_CMD
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        (&raw mut *self.0).cast()
+    }
+
+    unsafe fn output_from_ptr(output: rustix::ioctl::IoctlOutput, _: *mut c_void) -> rustix::io::Result<i32> {
+        Ok(output)
     }
 }
 

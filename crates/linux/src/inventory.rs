@@ -70,6 +70,11 @@ pub fn disk(root: &Path, name: &str) -> Option<Disk> {
     disks::named(root, name)
 }
 
+/// The kernel modules that drive a disk, from the disk up to its bus, with underscores.
+pub fn disk_modules(root: &Path, name: &str) -> Vec<String> {
+    disks::modules(root, name)
+}
+
 /// Wired and wireless NICs with hardware behind them, by name.
 fn interfaces(root: &Path) -> Vec<Interface> {
     let mut found = Vec::new();

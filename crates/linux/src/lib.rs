@@ -21,6 +21,7 @@ pub mod module;
 pub mod mount;
 pub mod namespace;
 pub mod overlay;
+pub mod partitions;
 pub mod power;
 pub mod privileges;
 pub mod process;

@@ -31,11 +31,56 @@ const MAGICS: &[Magic] = &[
     magic("LUKS encryption", 0, b"LUKS\xba\xbe", None),
     magic("LVM physical volume", 0x200, b"LABELONE", None),
     magic("LVM physical volume", 0, b"LABELONE", None),
+    magic("VMFS volume", 0x10_0000, b"\x0d\xd0\x01\xc0", None),
+    magic("Ceph BlueStore", 0, b"bluestore block device", None),
     magic("bcache", 0x1018, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca", None),
 ];
 
 /// md's magic, little-endian on disk (include/uapi/linux/raid/md_p.h).
 const MD: &[u8] = b"\xfc\x4e\x2b\xa9";
+/// Where a superblock of version 1 has the array's name, and how long it may be (md_p.h, `set_name`).
+const MD_NAME: (u64, usize) = (32, 32);
+
+/// A file system that an installation may leave as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its kind, as fstab(5) writes it.
+    pub kind: String,
+    /// Its UUID, as `blkid` prints it.
+    pub uuid: String,
+    /// Its label.
+    pub label: String,
+}
+
+/// Kind, place of its magic, its magic, place of its UUID, place and length of its label.
+type Known = (&'static str, u64, &'static [u8], u64, (u64, usize));
+
+/// ext4, XFS and btrfs keep a plain UUID in their superblocks (libblkid/src/superblocks).
+const WITH_UUID: &[Known] = &[
+    ("ext4", 0x438, b"\x53\xef", 0x468, (0x478, 16)),
+    ("xfs", 0, b"XFSB", 0x20, (0x6c, 12)),
+    ("btrfs", 0x10040, b"_BHRfS_M", 0x10020, (0x1012b, 64)),
+];
+
+/// What file system a partition holds, if it is one of those that can be left as they are.
+pub fn identity(device: &mut (impl Read + Seek)) -> Option<Identity> {
+    for (kind, at, bytes, uuid_at, (label_at, length)) in WITH_UUID {
+        let mut uuid = [0; 16];
+        if stands(device, *at, bytes) && read_at(device, *uuid_at, &mut uuid) {
+            let uuid = model::plan::Uuid(u128::from_be_bytes(uuid)).to_string();
+            return Some(Identity { kind: (*kind).into(), uuid, label: text(device, *label_at, *length) });
+        }
+    }
+    let is_fat = stands(device, 0x52, b"FAT32   ");
+    let mut serial = [0; 4];
+    if is_fat && read_at(device, 0x43, &mut serial) {
+        let serial = u32::from_le_bytes(serial);
+        let uuid = format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff);
+        let label = Some(text(device, 0x47, 11)).filter(|label| label != "NO NAME").unwrap_or_default();
+        return Some(Identity { kind: "vfat".into(), uuid, label });
+    }
+    None
+}
 
 /// The file systems and members on a disk or a partition of `size_bytes`, in words.
 pub fn of_content(device: &mut (impl Read + Seek), size_bytes: u64) -> Vec<String> {
@@ -57,12 +102,20 @@ pub fn of_content(device: &mut (impl Read + Seek), size_bytes: u64) -> Vec<Strin
     let version_0 = (size_bytes & !0xffff).checked_sub(0x10000);
     let version_1_0 = size_bytes.checked_sub(8192).map(|at| at & !4095);
     let places = [version_0, version_1_0, Some(0), Some(4096)];
-    if places.into_iter().flatten().any(|at| stands(device, at, MD)) {
-        add("md RAID member".into());
+    if let Some(at) = places.into_iter().flatten().find(|at| stands(device, *at, MD)) {
+        add(match text(device, at + MD_NAME.0, MD_NAME.1) {
+            // Version 0 has numbers there.
+            name if name.is_empty() || !name.chars().all(|c| c.is_ascii_graphic()) => "md RAID member".into(),
+            name => format!("md RAID member of `{name}`"),
+        });
     }
     // Intel's firmware RAID stands two sectors before the end (mdadm, super-intel.c).
     if size_bytes.checked_sub(1024).is_some_and(|at| stands(device, at, b"Intel Raid ISM Cfg Sig. ")) {
         add("Intel firmware RAID member".into());
+    }
+    // SNIA's common format of firmware RAIDs has its anchor in the last sector (DDF 2.0 §4.1).
+    if size_bytes.checked_sub(512).is_some_and(|at| stands(device, at, b"\xde\x11\xde\x11")) {
+        add("firmware RAID member (DDF)".into());
     }
     // ZFS keeps a ring of uberblocks from 128 KiB on, 1 KiB apart (OpenZFS, on-disk format §1.2.4).
     if (128..256).any(|at| stands(device, at * 1024, b"\x0c\xb1\xba\0\0\0\0\0")) {
@@ -150,6 +203,23 @@ mod tests {
         assert_eq!(made(MKFS_VFAT, &["-F", "32", "-n", "ESP"]), ["FAT `ESP`"]);
         assert_eq!(made(MKFS_VFAT, &["-F", "16"]), ["FAT"]);
         assert_eq!(made(MKSWAP, &["-L", "swap0"]), ["swap `swap0`"]);
+    }
+
+    /// What is kept over a reinstallation is mounted by this UUID ever after.
+    #[test]
+    fn a_file_system_is_known_by_its_uuid() {
+        let identity_of = |tool, arguments: &[&str]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().set_len(512 << 20).unwrap();
+            Child::of(tool).args(arguments).arg(file.path()).run().unwrap();
+            identity(&mut file.reopen().unwrap()).unwrap()
+        };
+        let uuid = "0f5c1f60-8dd7-4bb9-9b4a-2e44a37a9c0e";
+        let ext4 = identity_of(MKFS_EXT4, &["-q", "-U", uuid, "-L", "data"]);
+        assert_eq!((ext4.kind.as_str(), ext4.uuid.as_str(), ext4.label.as_str()), ("ext4", uuid, "data"));
+        let fat = identity_of(MKFS_VFAT, &["-F", "32", "-i", "12ab34cd"]);
+        assert_eq!((fat.kind.as_str(), fat.uuid.as_str(), fat.label.as_str()), ("vfat", "12AB-34CD", ""));
+        assert_eq!(identity(&mut Cursor::new(vec![0; 4096])), None);
     }
 
     /// A member of somebody's array is worth naming before it is overwritten, wherever its superblock is.

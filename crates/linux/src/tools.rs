@@ -1,7 +1,9 @@
 //! Every external program that bootworks runs, with the package that has it and where it is needed.
 //!
-//! The live OS's recipe is checked against [`LIVE_OS`], so that a missing `mkfs.ext4` is a failed build
+//! The live OS's recipe is checked against [`LIVE_OS`] and [`for_storage`], so that a missing `mkfs.ext4` is a failed build
 //! and not a box that stops half-way.
+
+use model::storage::{Content, DiskLayout, Filesystem, Stack, VolumeKind};
 
 /// A program and where to get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,24 @@ tools! {
     MKFS_VFAT = "mkfs.vfat" in "dosfstools" for "making EFI system partitions";
     /// Writes swap signatures.
     MKSWAP = "mkswap" in "util-linux" for "making swap space";
+    /// Writes XFS.
+    MKFS_XFS = "mkfs.xfs" in "xfsprogs" for "making XFS file systems";
+    /// Writes btrfs.
+    MKFS_BTRFS = "mkfs.btrfs" in "btrfs-progs" for "making btrfs file systems";
+    /// Makes subvolumes.
+    BTRFS = "btrfs" in "btrfs-progs" for "making subvolumes of btrfs";
+    /// Makes and starts software RAIDs.
+    MDADM = "mdadm" in "mdadm" for "making software RAIDs";
+    /// Makes and opens encrypted volumes.
+    CRYPTSETUP = "cryptsetup" in "cryptsetup-bin" for "making encrypted volumes";
+    /// Puts what opens encrypted volumes into an initramfs.
+    CRYPTROOT = "cryptroot" in "cryptsetup-initramfs" for "opening encrypted volumes at boot";
+    /// Makes and starts volume groups.
+    LVM = "lvm" in "lvm2" for "making LVM volume groups";
+    /// Checks thin pools, which LVM does before it starts one.
+    THIN_CHECK = "thin_check" in "thin-provisioning-tools" for "starting LVM thin pools";
+    /// Loads the kernel's part of RAID, LVM and encryption.
+    MODPROBE = "modprobe" in "kmod" for "loading the kernel's part of RAID, LVM and encryption";
     /// Writes EFI boot entries.
     EFIBOOTMGR = "efibootmgr" in "efibootmgr" for "writing EFI boot entries";
 }
@@ -45,8 +65,48 @@ tools! {
 pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT];
 /// Programs that `rehearse` runs on the server.
 pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG];
-/// Programs that the controller runs in the live OS.
+/// Programs that the controller runs in every live OS.
 pub const LIVE_OS: &[Tool] = &[CHROOT, MKFS_EXT4, MKFS_VFAT, MKSWAP, EFIBOOTMGR];
+
+/// Programs that the controller runs beside those of [`LIVE_OS`] for these disks, each once.
+pub fn for_storage(disks: &[DiskLayout], stack: &Stack) -> Vec<Tool> {
+    let mut tools = Vec::new();
+    let on_partitions = disks.iter().flat_map(|disk| &disk.partitions).map(|partition| &partition.content);
+    for content in on_partitions.chain(stack.contents()) {
+        let Content::Filesystem(wish) = content else { continue };
+        match wish.kind {
+            Filesystem::Xfs => tools.push(MKFS_XFS),
+            Filesystem::Btrfs => tools.extend([MKFS_BTRFS, BTRFS]),
+            Filesystem::Vfat | Filesystem::Ext4 | Filesystem::Swap => {}
+        }
+    }
+    let volumes = || stack.groups.iter().flat_map(|group| &group.volumes);
+    let has = [
+        (!stack.raids.is_empty(), MDADM),
+        (!stack.vaults.is_empty(), CRYPTSETUP),
+        (!stack.groups.is_empty(), LVM),
+        (volumes().any(|volume| volume.kind == VolumeKind::Pool), THIN_CHECK),
+        (!stack.is_empty(), MODPROBE),
+    ];
+    tools.extend(has.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, tool)| tool));
+    tools.sort_unstable_by_key(|tool| tool.name);
+    tools.dedup();
+    tools
+}
+
+/// Programs and initramfs hooks that an appliance with these disks must have itself, each once: it assembles and
+/// checks them at every boot.
+pub fn of_appliance(disks: &[DiskLayout], stack: &Stack) -> Vec<Tool> {
+    let mut tools = for_storage(disks, stack);
+    // Only the live OS makes file systems, and kmod is in every appliance.
+    tools.retain(|tool| !matches!(*tool, MKFS_XFS | MKFS_BTRFS | MODPROBE));
+    for tool in &mut tools {
+        if *tool == CRYPTSETUP {
+            *tool = CRYPTROOT;
+        }
+    }
+    tools
+}
 
 impl Tool {
     /// Where `PATH` has it, or `/usr/sbin` and `/sbin`, which a plain user's `PATH` lacks on Debian.

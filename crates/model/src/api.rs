@@ -21,7 +21,7 @@
 
 use crate::line::Confirm;
 use crate::question::{Question, Rule};
-use crate::storage::DiskLayout;
+use crate::storage::{DiskLayout, Stack};
 use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,6 +82,9 @@ pub struct JobAppliance {
     pub confirm: Confirm,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
+    /// What is stacked on their partitions.
+    #[serde(default)]
+    pub stack: Stack,
     /// Host name, a template over answers and facts.
     pub hostname: String,
     /// Users to create.

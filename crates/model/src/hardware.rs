@@ -184,9 +184,34 @@ pub struct Disk {
     /// What is on it already, in words: partition tables, file systems, RAID members.
     #[serde(default)]
     pub signatures: Vec<String>,
+    /// Its partitions, as its table says.
+    #[serde(default)]
+    pub partitions: Vec<FoundPartition>,
     /// Who holds it or a part of it, in words: `mounted at /srv`, `part of md127`; empty where it is free.
     #[serde(default)]
     pub holders: Vec<String>,
+}
+
+/// A partition that is on a disk already.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundPartition {
+    /// Number in the partition table, from 1.
+    pub number: u32,
+    /// First sector.
+    pub first_lba: u64,
+    /// Last sector, included.
+    pub last_lba: u64,
+    /// Its own GUID in a GPT, in lower case with dashes; empty in other tables.
+    pub guid: String,
+    /// The file system on it, as fstab(5) writes it; empty where none is known.
+    pub filesystem: String,
+    /// UUID of that file system, as `blkid` prints it; empty where it has none.
+    pub uuid: String,
+    /// Label of that file system; may be empty.
+    pub label: String,
+    /// Whether anything at all is recognised on it.
+    pub is_used: bool,
 }
 
 impl Disk {

@@ -8,6 +8,7 @@ mod hardware;
 mod network;
 mod questions;
 mod reader;
+mod stack;
 
 use crate::api::User;
 use crate::boot::{OwnLoader, RootRoad};
@@ -15,7 +16,7 @@ use crate::mistake::Mistakes;
 use crate::proof::Exception;
 use crate::question::{Question, Rule};
 use crate::recipe::Recipe;
-use crate::storage::DiskLayout;
+use crate::storage::{DiskLayout, Stack};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -150,6 +151,8 @@ pub struct Appliance {
     pub confirm: Confirm,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
+    /// What is stacked on their partitions.
+    pub stack: Stack,
     /// Host name, a template; absent means `{{ answer.hostname }}`.
     pub hostname: String,
     /// Users to create.
@@ -222,5 +225,7 @@ pub struct Rehearsal {
 
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod stack_tests;
 #[cfg(test)]
 mod tests;

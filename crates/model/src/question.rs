@@ -60,6 +60,12 @@ pub enum Kind {
         #[serde(rename = "min-length", default)]
         min_length: usize,
     },
+    /// Typed hidden and twice, for an encrypted volume; kept in memory until that is made, and nowhere else.
+    Passphrase {
+        /// Fewest characters.
+        #[serde(rename = "min-length", default)]
+        min_length: usize,
+    },
     /// Yes or no; the answer is `yes` or `no`.
     YesNo,
     /// Some of these, kept in the order of the line, with commas between them.
@@ -112,6 +118,13 @@ pub enum Kind {
     },
 }
 
+impl Kind {
+    /// Whether its answers are shown, recorded and told to nobody.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Kind::Password { .. } | Kind::Passphrase { .. })
+    }
+}
+
 /// An answer that counts.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -151,7 +164,9 @@ pub fn check(question: &Question, typed: &str) -> Result<Answer, String> {
             Ok(Answer::Plain(typed.to_owned()))
         }
         Kind::Choice { choices } => choice(choices, typed.trim()).map(Answer::Plain),
-        Kind::Password { min_length } => password(*min_length, typed).map(Answer::Secret),
+        Kind::Password { min_length } | Kind::Passphrase { min_length } => {
+            password(*min_length, typed).map(Answer::Secret)
+        }
         Kind::YesNo => match typed.trim().to_lowercase().as_str() {
             "yes" | "y" => Ok(Answer::Plain("yes".into())),
             "no" | "n" => Ok(Answer::Plain("no".into())),

@@ -416,6 +416,17 @@ impl<'s> Section<'s> {
         }
     }
 
+    /// The texts at `key` of the tables of a list below this one, where they are texts: for those who look
+    /// again; nothing is reported.
+    pub fn texts_below(&self, name: &str, key: &str) -> Vec<At<&'s str>> {
+        let tables = self.table.get(name).and_then(|value| value.get_ref().as_array());
+        let values = tables
+            .into_iter()
+            .flat_map(|array| array.iter())
+            .filter_map(|item| item.get_ref().as_table()?.get(key));
+        values.filter_map(|value| Some(At { value: value.get_ref().as_str()?, at: value.span() })).collect()
+    }
+
     /// The tables of a list below this one.
     pub fn sections(&self, name: &str) -> Vec<Section<'s>> {
         let Some((key, value)) = self.value(name) else { return Vec::new() };

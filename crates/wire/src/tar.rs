@@ -222,9 +222,9 @@ mod tests {
     /// Access control lists and capabilities have newlines and NULs in them.
     #[test]
     fn records_are_divided_by_their_lengths() {
-        let acl = "48 SCHILY.acl.access=user::rwx\ngroup::r\nother::-\n";
+        let acl = "49 SCHILY.acl.access=user::rwx\ngroup::r\nother::-\n";
         let both = format!("{acl}20 path=a/long/path\n");
-        assert_eq!(acl.len(), 48);
+        assert_eq!(acl.len(), 49);
         let records = records(both.as_bytes()).unwrap();
         assert_eq!(records[0], (&b"SCHILY.acl.access"[..], &b"user::rwx\ngroup::r\nother::-"[..]));
         assert_eq!(records[1], (&b"path"[..], &b"a/long/path"[..]));

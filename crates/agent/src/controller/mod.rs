@@ -27,7 +27,6 @@ use model::hardware::Inventory;
 use model::ladder::Rung;
 use model::line::Confirm;
 use model::plan::{Plan, Step};
-use model::question::Kind;
 use model::record::Record;
 use model::timeline::{Event, Trouble};
 use questions::{Before, Decision, Dialogue, KEPT, Known, Wish};
@@ -271,9 +270,7 @@ impl Controller {
         done: &Done,
     ) -> Outcome<()> {
         let is_secret = |id: &String| {
-            job.questions
-                .iter()
-                .any(|question| &question.id == id && matches!(question.kind, Kind::Password { .. }))
+            job.questions.iter().any(|question| &question.id == id && question.kind.is_secret())
         };
         let answers = answers.iter().filter(|(id, _)| !is_secret(id));
         let record = Record {

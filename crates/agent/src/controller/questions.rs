@@ -368,7 +368,7 @@ struct Round<'a> {
 }
 
 fn is_secret(question: &Question) -> bool {
-    matches!(question.kind, Kind::Password { .. })
+    question.kind.is_secret()
 }
 
 /// The answers that were asked for, each in a line as a person corrects it: `Site: lab`.
@@ -396,7 +396,7 @@ fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
     let ask = &question.ask;
     let default = default.map_or(String::new(), |default| format!(" [{default}]"));
     match &question.kind {
-        Kind::Password { .. } => (format!("{ask} (not shown): "), Echo::Hidden),
+        Kind::Password { .. } | Kind::Passphrase { .. } => (format!("{ask} (not shown): "), Echo::Hidden),
         Kind::YesNo => (format!("{ask} (yes or no){default}: "), Echo::Shown),
         Kind::Choice { .. } => (format!("{ask} (name or number){default}: "), Echo::Shown),
         Kind::MultiChoice { .. } => {
@@ -419,7 +419,7 @@ fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
 
 /// As [`judge`], for answers that nobody types: a password may come as its hash.
 fn judge_sent(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
-    if is_secret(question) && password::is_hash(text) {
+    if matches!(question.kind, Kind::Password { .. }) && password::is_hash(text) {
         return Ok(Given { kept: text.to_owned(), shown: None, by });
     }
     judge(question, text, by)
@@ -429,6 +429,10 @@ fn judge_sent(question: &Question, text: &str, by: &'static str) -> Result<Given
 fn judge(question: &Question, text: &str, by: &'static str) -> Result<Given, String> {
     match question::check(question, text)? {
         Answer::Plain(answer) => Ok(Given { kept: answer.clone(), shown: Some(answer), by }),
+        // What opens an encrypted volume is needed as it was typed, until the volume is made.
+        Answer::Secret(plain) if matches!(question.kind, Kind::Passphrase { .. }) => {
+            Ok(Given { kept: plain, shown: None, by })
+        }
         Answer::Secret(plain) => {
             let kept = password::hash(&plain).map_err(|failure| failure.to_string())?;
             Ok(Given { kept, shown: None, by })

@@ -207,6 +207,8 @@ impl Making<'_> {
     /// The live OS's root: the tree and the squashfs.
     fn live(&mut self) -> Result<Group> {
         let recipe = live_recipe(self.line);
+        let appliance = &self.line.appliance;
+        let tools = linux::tools::for_storage(&appliance.disks, &appliance.stack);
         let system = System {
             name: "live OS",
             section: &self.lock.live,
@@ -214,6 +216,7 @@ impl Making<'_> {
             line: self.folder,
             epoch: self.lock.live.epoch,
             purpose: Purpose::LiveOs,
+            tools: &tools,
         };
         let (store, phases) = (self.store, &mut self.phases);
         self.shelf.group("live", &system.inputs()?, |work| {
@@ -266,6 +269,8 @@ impl Making<'_> {
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
+                let appliance = &self.line.appliance;
+                let tools = linux::tools::of_appliance(&appliance.disks, &appliance.stack);
                 let system = System {
                     name: "appliance",
                     section,
@@ -273,6 +278,7 @@ impl Making<'_> {
                     line: folder,
                     epoch: section.epoch,
                     purpose: Purpose::Appliance,
+                    tools: &tools,
                 };
                 self.shelf.group("image", &system.inputs()?, |work| {
                     let tree = work.join(TREE);

@@ -12,7 +12,7 @@ use super::scrub::{clamp_times, scrub};
 use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
-use linux::tools::LIVE_OS;
+use linux::tools::{LIVE_OS, Tool};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
 use model::recipe::Recipe;
@@ -54,6 +54,8 @@ pub(crate) struct System<'a> {
     pub epoch: u64,
     /// What it is for.
     pub purpose: Purpose,
+    /// Programs that it must have for the line's disks.
+    pub tools: &'a [Tool],
 }
 
 /// What a system is for.
@@ -83,6 +85,10 @@ impl System<'_> {
             text += &format!("script {script} {}\n", digest_file(&self.line.join(script))?.0);
         }
         text += &format!("enable {}\n", recipe.enable.join(" "));
+        // Another layout asks for other programs: what was built before is then looked at again.
+        for tool in self.tools {
+            text += &format!("tool {}\n", tool.name);
+        }
         Ok(digest(text))
     }
 
@@ -164,8 +170,16 @@ impl System<'_> {
     /// Carries the recipe out on the configured system and takes out what must not be shared.
     fn finish(&self, root: &Path) -> Result<()> {
         apply::apply(self.recipe, self.line, root, self.epoch)?;
-        if self.purpose == Purpose::LiveOs {
-            check_tools(root)?;
+        match self.purpose {
+            Purpose::LiveOs => {
+                let tools: Vec<Tool> = LIVE_OS.iter().chain(self.tools).copied().collect();
+                let what = "the live OS lacks programs that boxes need";
+                check_tools(root, &tools, what, "`[live]` in line.toml")?;
+            }
+            Purpose::Appliance => {
+                let what = "the appliance lacks programs that its own disks need";
+                check_tools(root, self.tools, what, "the appliance's recipe")?;
+            }
         }
         scrub(root)?;
         clamp_times(root, self.epoch)
@@ -196,23 +210,23 @@ fn in_order(section: &Section, store: &Store) -> Vec<Opened> {
     packages.into_iter().map(|package| Opened::of(package, store)).collect()
 }
 
-/// Every tool of the controller must be in the live OS: all that are missing, with their packages.
-fn check_tools(root: &Path) -> Result<()> {
-    let folders = ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin"];
+/// Every tool must be there: all that are missing, with their packages. `place` is where packages are added.
+fn check_tools(root: &Path, tools: &[Tool], what: &str, place: &str) -> Result<()> {
+    let folders =
+        ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin", "usr/share/initramfs-tools/hooks"];
     let is_there =
         |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
-    let missing: Vec<_> = LIVE_OS.iter().filter(|tool| !is_there(tool.name)).collect();
+    let missing: Vec<_> = tools.iter().filter(|tool| !is_there(tool.name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages: BTreeSet<&str> = missing.iter().map(|tool| tool.package).collect();
     let packages: Vec<String> = packages.into_iter().map(|package| format!("\"{package}\"")).collect();
-    let failure = Failure::new("the live OS lacks programs that boxes need");
-    let because = |failure: Failure, tool: &&linux::tools::Tool| {
+    let because = |failure: Failure, tool: &&Tool| {
         failure.because(format!("`{}` ({}) is needed for {}", tool.name, tool.package, tool.reason))
     };
     Err(missing
         .iter()
-        .fold(failure, because)
-        .hint(format!("add to `packages` of `[live]` in line.toml: {}", packages.join(", "))))
+        .fold(Failure::new(what), because)
+        .hint(format!("add to `packages` of {place}: {}", packages.join(", "))))
 }

@@ -502,8 +502,15 @@ fn system_a_real_root_is_built() {
     let lock = Lock { live: section.clone(), ..Lock::default() };
     fetch(&lock, folder.path(), &store).unwrap();
     let purpose = Purpose::Appliance;
-    let system =
-        System { name: "test", section: &section, recipe: &recipe, line: folder.path(), epoch, purpose };
+    let system = System {
+        name: "test",
+        section: &section,
+        recipe: &recipe,
+        line: folder.path(),
+        epoch,
+        purpose,
+        tools: &[],
+    };
     let packed = ["one", "two"].map(|name| {
         let root = folder.path().join(name);
         let store = store.with_nothing_made(&folder.path().join(format!("{name}-made"))).unwrap();

@@ -13,6 +13,7 @@ use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
 use model::line::{Confirm, Line as FactoryLine};
+use model::storage::Key;
 use model::template::{self, Fact, Name};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
@@ -114,7 +115,15 @@ impl Course<'_> {
         run.wait_for_server()?;
         run.install()?;
         if run.outcome.finished && !run.outcome.interrupted {
-            run.boot_appliance()?;
+            run.boot_appliance(None)?;
+        }
+        for fault in &self.faults {
+            if let Fault::DiskPulled(number) = fault
+                && run.outcome.ready
+            {
+                run.outcome.ready = false;
+                run.boot_appliance(Some(number - 1))?;
+            }
         }
         Ok(run.outcome)
     }
@@ -282,15 +291,18 @@ impl Run<'_> {
     }
 
     /// From power-on to the line's ready pattern, without a network boot.
-    fn boot_appliance(&mut self) -> Result<()> {
+    /// `without` is a disk that was pulled out.
+    fn boot_appliance(&mut self, without: Option<usize>) -> Result<()> {
         let Some(pattern) = &self.course.line.rehearsal.ready else {
             self.outcome.ready = true;
             self.outcome.verdict = "the box is finished; the line names no ready pattern".into();
             return Ok(());
         };
         let wanted = self.ready_line(pattern)?;
-        self.say(&format!("booting the appliance from its disk, waiting for `{wanted}`"));
-        let mut machine = self.switch_on(&Boot::Disk)?;
+        let pulled = without.map_or(String::new(), |index| format!(" without disk {}", index + 1));
+        self.say(&format!("booting the appliance from its disk{pulled}, waiting for `{wanted}`"));
+        let mut machine = self.switch_on(&Boot::Disk { without })?;
+        let mut locked = self.passphrases()?;
         let mut heard = Instant::now();
         loop {
             match self.news.recv_timeout(GLANCE) {
@@ -302,9 +314,16 @@ impl Run<'_> {
                 }
                 Ok(News::Line(line)) => {
                     heard = Instant::now();
+                    // cryptsetup's askpass in the initramfs (cryptsetup-initramfs, scripts/local-top/cryptroot).
+                    let asks = |(name, _): &(String, String)| line.contains(&format!("unlock disk {name}"));
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        machine = self.switch_on(&Boot::Disk)?;
+                        machine = self.switch_on(&Boot::Disk { without })?;
+                        locked = self.passphrases()?;
+                    } else if let Some(position) = locked.iter().position(asks) {
+                        let (name, passphrase) = locked.remove(position);
+                        self.say(&format!("typing the passphrase of `{name}`"));
+                        machine.keyboard.type_in(format!("{passphrase}\n").as_bytes());
                     }
                 }
                 Ok(News::Entry(entry)) => self.keep(&entry),
@@ -329,9 +348,24 @@ impl Run<'_> {
         }
     }
 
+    /// The encrypted volumes that the appliance asks a passphrase for at its boot, each with it.
+    fn passphrases(&self) -> Result<Vec<(String, String)>> {
+        let mut passphrases = Vec::new();
+        for vault in &self.course.line.appliance.stack.vaults {
+            if let Key::Passphrase(template) = &vault.key {
+                passphrases.push((vault.name.clone(), self.fill_in(template, "the passphrase")?));
+            }
+        }
+        Ok(passphrases)
+    }
+
     /// The ready pattern with the answers that the box was given: the timeline's, which know what was typed.
     fn ready_line(&self, pattern: &str) -> Result<String> {
-        let fail = || Failure::new(format!("cannot fill in `ready` of [rehearsal]: {pattern}"));
+        self.fill_in(pattern, "`ready` of [rehearsal]")
+    }
+
+    fn fill_in(&self, pattern: &str, what: &str) -> Result<String> {
+        let fail = || Failure::new(format!("cannot fill in {what}: {pattern}"));
         let template = template::parse(pattern).map_err(|mistakes| {
             mistakes.into_iter().fold(fail(), |failure, mistake| failure.because(mistake.message))
         })?;
@@ -455,7 +489,7 @@ impl Run<'_> {
         let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment) | Fault::ServerKilled(moment) | Fault::LinkLost(moment) => due(moment),
-            Fault::IgnoreProof | Fault::Spoiled(..) => false,
+            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,

@@ -27,10 +27,13 @@ pub(crate) enum Fault {
     LinkLost(Moment),
     /// One of the build's files is missing, cut short or wrong.
     Spoiled(Output, Damage),
+    /// The finished appliance is started once more without this disk, counting from 1.
+    DiskPulled(usize),
 }
 
-/// Faults that strike at a moment: as typed, and what they do.
+/// What strikes later: as typed, and what it does.
 const MOMENTS: &[(&str, &str)] = &[
+    ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),
     ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
@@ -74,6 +77,12 @@ impl FromStr for Fault {
             Some((name, moment)) => (name, Some(moment)),
             None => (text, None),
         };
+        if let Some(number) = text.strip_prefix("disk-pulled:") {
+            let number = number.parse().ok().filter(|number| *number >= 1);
+            return number.map(Fault::DiskPulled).ok_or_else(|| {
+                Failure::new(format!("`{text}` pulls no disk")).hint("the first disk is `disk-pulled:1`")
+            });
+        }
         if let (Some((_, _, fault)), None) = (STANDING.iter().find(|(known, _, _)| *known == name), moment) {
             return Ok(fault.clone());
         }
@@ -113,7 +122,17 @@ mod tests {
         let moment = Moment { step: "image".into(), percent: 50 };
         assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment));
         assert_eq!("ignore-proof".parse::<Fault>().unwrap(), Fault::IgnoreProof);
-        for wrong in ["", "power-cut", "power-cut@image", "power-cut@image:101%", "power-cut@:5%", "fire"] {
+        assert_eq!("disk-pulled:2".parse::<Fault>().unwrap(), Fault::DiskPulled(2));
+        for wrong in [
+            "",
+            "disk-pulled:0",
+            "disk-pulled:x",
+            "power-cut",
+            "power-cut@image",
+            "power-cut@image:101%",
+            "power-cut@:5%",
+            "fire",
+        ] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
         }
         assert_eq!("root-missing".parse::<Fault>().unwrap(), Fault::Spoiled(Output::Root, Damage::Missing));

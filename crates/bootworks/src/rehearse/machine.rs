@@ -22,7 +22,10 @@ pub(crate) enum Boot {
     /// Its first NIC; where that has no boot ROM, iPXE from a virtual CD or FAT disk first.
     Network,
     /// Its first disk; no NIC offers a boot.
-    Disk,
+    Disk {
+        /// A disk that was pulled out, counting from 0.
+        without: Option<usize>,
+    },
     /// A kernel and an initrd put into its memory by QEMU; no NIC offers a boot.
     Direct(Direct),
 }
@@ -223,7 +226,9 @@ impl Chassis {
             self.add_loader_medium(&mut list);
         }
         for (index, model) in self.hardware.disks.iter().enumerate() {
-            self.add_disk(&mut list, index, model);
+            if *boot != (Boot::Disk { without: Some(index) }) {
+                self.add_disk(&mut list, index, model);
+            }
         }
         Ok(list)
     }
@@ -256,11 +261,17 @@ impl Chassis {
     }
 
     fn add_disk(&self, list: &mut Vec<String>, index: usize, model: &str) {
-        let drive =
-            format!("if=none,id=disk{index},format=qcow2,discard=unmap,file={}", escape(&self.disk(index)));
+        let drive = format!(
+            "if=none,id=disk{index},format=qcow2,discard=unmap,detect-zeroes=unmap,file={}",
+            escape(&self.disk(index))
+        );
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
-        let serial = format!("serial=VD{index:04}");
+        let mut serial = format!("serial=VD{index:04}");
+        if self.hardware.sector_bytes != 512 {
+            let bytes = self.hardware.sector_bytes;
+            serial += &format!(",logical_block_size={bytes},physical_block_size={bytes}");
+        }
         let order = 10 + index;
         let devices: Vec<String> = match disk_bus(model) {
             DiskBus::Direct => vec![format!("{model},drive=disk{index},{serial},bootindex={order}")],

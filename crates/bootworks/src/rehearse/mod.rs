@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(default_value = ".")]
     line: PathBuf,
     /// What the box is made of: `firmware=bios|uefi`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
     /// What is broken on purpose; `--fault list` says what there is
@@ -76,6 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         return Ok(Ending::Well);
     }
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
+    check_pulls(&faults, &hardware)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -125,6 +126,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     chassis.scrap();
     let _ = std::fs::remove_dir_all(folder.join("outputs"));
     conclude(arguments, &folder, &outcome?)
+}
+
+/// A disk that the box has not cannot be pulled: the rehearsal would show nothing.
+fn check_pulls(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
+    let disks = hardware.disks.len();
+    let beyond = faults.iter().find_map(|fault| match fault {
+        Fault::DiskPulled(number) if *number > disks => Some(number),
+        _ => None,
+    });
+    match beyond {
+        None => Ok(()),
+        Some(number) => Err(Failure::new(format!("the box has no disk {number} that could be pulled"))
+            .because(format!("--box gives it {disks}"))
+            .hint("name each disk: `--box disk=nvme,disk=nvme`")),
+    }
 }
 
 /// What the box boots from, and a word where that is not its own firmware over the network.
@@ -253,4 +269,22 @@ fn write_answers(line: &LineFolder, folder: &Path) -> Result<PathBuf> {
         .or_fail(|| "cannot write the answers".into())?;
     std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    /// A rehearsal that pulls nothing would pass for one that did.
+    #[test]
+    fn only_disks_that_are_there_are_pulled() {
+        let hardware: VirtualBox = "disk=nvme,disk=nvme".parse().unwrap();
+        assert!(check_pulls(&[Fault::DiskPulled(1), Fault::DiskPulled(2)], &hardware).is_ok());
+        expect![[r#"
+            error: the box has no disk 3 that could be pulled
+            because: --box gives it 2
+            hint: name each disk: `--box disk=nvme,disk=nvme`"#]]
+        .assert_eq(&check_pulls(&[Fault::DiskPulled(3)], &hardware).unwrap_err().report());
+    }
 }

@@ -58,6 +58,8 @@ pub(crate) struct VirtualBox {
     pub(crate) disks: Vec<String>,
     /// Size of each disk in bytes.
     pub(crate) disk_bytes: u64,
+    /// Size of their sectors in bytes: 512 or 4096.
+    pub(crate) sector_bytes: u32,
     /// Memory in bytes.
     pub(crate) memory_bytes: u64,
     /// Number of processors.
@@ -71,6 +73,7 @@ impl Default for VirtualBox {
             nics: vec![Nic { model: "e1000e".into(), plugged: true }],
             disks: vec!["nvme".into()],
             disk_bytes: 8 << 30,
+            sector_bytes: 512,
             memory_bytes: 1 << 30,
             processors: 1,
         }
@@ -130,10 +133,11 @@ impl VirtualBox {
             .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
             .collect();
         format!(
-            "{firmware}, {}, {} of {} GiB, {} MiB memory, {} processor{}",
+            "{firmware}, {}, {} of {} GiB{}, {} MiB memory, {} processor{}",
             if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
             if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
             self.disk_bytes >> 30,
+            if self.sector_bytes == 512 { "" } else { " in 4096-byte sectors" },
             self.memory_bytes >> 20,
             self.processors,
             if self.processors == 1 { "" } else { "s" },
@@ -141,7 +145,7 @@ impl VirtualBox {
     }
 }
 
-const KEYS: &str = "firmware, nic, disk, disk-size, memory, cpus";
+const KEYS: &str = "firmware, nic, disk, disk-size, disk-sector, memory, cpus";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -174,6 +178,13 @@ impl FromStr for VirtualBox {
                     }
                 }
                 "disk-size" => result.disk_bytes = size(key, value)?,
+                "disk-sector" => {
+                    result.sector_bytes = match value {
+                        "512" => 512,
+                        "4096" => 4096,
+                        _ => return Err(wrong(key, value, "512 or 4096")),
+                    }
+                }
                 "memory" => result.memory_bytes = size(key, value)?,
                 "cpus" => {
                     result.processors = value
@@ -258,6 +269,10 @@ mod tests {
                 "UEFI, virtio-net-pci + e1000e (unplugged), megasas of 16 GiB, 768 MiB memory, 2 processors"
             ],
         );
+        check(
+            "disk=nvme,disk-sector=4096",
+            expect!["BIOS, e1000e, nvme of 8 GiB in 4096-byte sectors, 1024 MiB memory, 1 processor"],
+        );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
     }
 
@@ -273,7 +288,13 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, nic, disk, disk-size, memory, cpus"#]],
+            hint: keys are firmware, nic, disk, disk-size, disk-sector, memory, cpus"#]],
+        );
+        check(
+            "disk-sector=520",
+            expect![[r#"
+            error: `520` is no disk-sector for --box
+            hint: disk-sector is 512 or 4096"#]],
         );
         check(
             "nic=e1000e:up",
@@ -297,7 +318,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, nic, disk, disk-size, memory, cpus"#]],
+            hint: keys are firmware, nic, disk, disk-size, disk-sector, memory, cpus"#]],
         );
     }
 }

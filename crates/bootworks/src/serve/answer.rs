@@ -7,7 +7,7 @@ use model::batch::{self, Batch};
 use model::crypt::crypt;
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
-use model::question::{self, Answer, Question, check};
+use model::question::{self, Answer, Kind, Question, check};
 use model::timeline::state::BoxState;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub(crate) fn judge(
         };
         let answer = match check(question, &typed) {
             Ok(Answer::Plain(text)) => text,
+            // It opens an encrypted volume, so the box needs it as it was typed; it stays in memory here.
+            Ok(Answer::Secret(passphrase)) if matches!(question.kind, Kind::Passphrase { .. }) => passphrase,
             Ok(Answer::Secret(password)) => hash(&password)?,
             Err(why) => {
                 verdict.refused.insert(id, why);
@@ -34,6 +36,22 @@ pub(crate) fn judge(
         };
         verdict.taken.push(id.clone());
         kept.insert(id, answer);
+    }
+    Ok((kept, verdict))
+}
+
+/// As [`judge`], for answers that are stored: a passphrase is not taken, because it would be readable there.
+pub(crate) fn judge_stored(
+    questions: &[Question],
+    mut given: BTreeMap<String, String>,
+) -> Result<(BTreeMap<String, String>, Verdict)> {
+    let passphrases = questions.iter().filter(|question| matches!(question.kind, Kind::Passphrase { .. }));
+    let refused: Vec<String> =
+        passphrases.filter_map(|question| given.remove(&question.id).map(|_| question.id.clone())).collect();
+    let (kept, mut verdict) = judge(questions, given)?;
+    for id in refused {
+        let why = "a passphrase is typed on the box, or given by `serve --answers`: here it would be stored";
+        verdict.refused.insert(id, why.into());
     }
     Ok((kept, verdict))
 }

@@ -398,7 +398,7 @@ async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received
     let build = service.publications.current();
     let questions = build.line.questions.clone();
     // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
-    let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
+    let judging = tokio::task::spawn_blocking(move || answer::judge_stored(&questions, given));
     let (mut kept, mut verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
     let (known, state) = (service.known_beforehand(of, None), service.store.state(of));
     verdict.refused.extend(answer::contradictions(&build.line, &kept, &known, state.as_ref()));

@@ -274,6 +274,7 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
             },
             confirm: appliance.confirm,
             disks: appliance.disks.clone(),
+            stack: appliance.stack.clone(),
             hostname: appliance.hostname.clone(),
             users: appliance.users.clone(),
             files,

@@ -1,8 +1,8 @@
 //! The disks of a box: what an operator tells them by, what is on them, who holds them.
 
 use super::{entries, line, link_name};
-use crate::signature;
-use model::hardware::Disk;
+use crate::{partitions, signature};
+use model::hardware::{Disk, FoundPartition};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -62,6 +62,7 @@ pub(super) fn named(root: &Path, name: &str) -> Option<Disk> {
         removable: flag("removable") || transport == "usb" || line(&folder.join("device/type")) == "SD",
         transport: transport.into(),
         path: slot(folder, &place, transport),
+        partitions: found_partitions(root, name, size_bytes, sector_bytes, &partitions),
         signatures: signatures(root, name, size_bytes, sector_bytes, &partitions),
         holders: holders(root, name, folder, &partitions),
     })
@@ -180,6 +181,61 @@ fn signatures(
         found.extend(words.into_iter().map(|words| format!("{name}: {words}")));
     }
     found
+}
+
+/// The partitions that the disk's own table has, with what is on those that the kernel shows.
+fn found_partitions(
+    root: &Path,
+    name: &str,
+    size_bytes: u64,
+    sector_bytes: u32,
+    shown: &[(String, PathBuf)],
+) -> Vec<FoundPartition> {
+    let open = |name: &str| File::open(root.join("dev").join(name)).ok();
+    let Some(mut device) = open(name) else { return Vec::new() };
+    let sectors = size_bytes / u64::from(sector_bytes.max(512));
+    let mut found = partitions::read(&mut device, sector_bytes, sectors);
+    for partition in &mut found {
+        let number = partition.number.to_string();
+        let node = shown.iter().find(|(_, folder)| line(&folder.join("partition")) == number);
+        let Some(mut device) = node.and_then(|(name, _)| open(name)) else {
+            // What cannot be looked into may hold anything.
+            partition.is_used = true;
+            continue;
+        };
+        let bytes = partition.last_lba.saturating_sub(partition.first_lba).saturating_add(1);
+        let bytes = bytes.saturating_mul(u64::from(sector_bytes));
+        partition.is_used = !signature::of_content(&mut device, bytes).is_empty();
+        if let Some(known) = signature::identity(&mut device) {
+            (partition.filesystem, partition.uuid, partition.label) = (known.kind, known.uuid, known.label);
+        }
+    }
+    found
+}
+
+/// The modules that drive a disk, from the disk up to its bus, with underscores; a driver that is built in has none.
+pub(super) fn modules(root: &Path, name: &str) -> Vec<String> {
+    let folder = root.join("sys/class/block").join(name);
+    let Ok(place) = folder.canonicalize() else { return Vec::new() };
+    let ends = root.join("sys/devices");
+    let mut modules = Vec::new();
+    for level in place.ancestors().take_while(|level| **level != ends) {
+        if let Some(module) = link_name(&level.join("driver/module"))
+            && !modules.contains(&module)
+        {
+            modules.push(module);
+        }
+    }
+    if let Some(controller) = controller_of_subsystem(&place.to_string_lossy()) {
+        for level in Path::new(&controller).ancestors().take_while(|level| **level != ends) {
+            if let Some(module) = link_name(&level.join("driver/module"))
+                && !modules.contains(&module)
+            {
+                modules.push(module);
+            }
+        }
+    }
+    modules.iter().map(|module| module.replace('-', "_")).collect()
 }
 
 /// Who holds the disk or a partition of it: arrays, volumes, mounts, swap.

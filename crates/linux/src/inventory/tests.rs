@@ -69,6 +69,7 @@ fn a_virtual_box() {
                   "transport": "nvme",
                   "path": "pci-0000:00:03.0-nvme-1",
                   "signatures": [],
+                  "partitions": [],
                   "holders": []
                 }
               ],

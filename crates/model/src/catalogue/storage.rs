@@ -132,6 +132,15 @@ pub const CAUSES: &[Cause] = &[
         ..BLANK
     },
     Cause {
+        id: "disk-stack-failed",
+        sentence: "A RAID, an encrypted volume or a volume group could not be made or started.",
+        signs: &[usual("cause: disk-stack-failed")],
+        fixes: &[fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen")],
+        decide: "The last lines of the tool that failed",
+        sources: &["bootworks: agent/src/controller/apply/stack.rs"],
+        ..BLANK
+    },
+    Cause {
         id: "disk-in-use",
         sentence: "Something holds the disk: an old RAID, LVM, swap or mount.",
         signs: &[

@@ -1,7 +1,7 @@
-//! `[appliance]`: what is installed. Its disks are read in `disks`.
+//! `[appliance]`: what is installed. Its disks are read in `disks` and `stack`.
 
 use super::reader::{Reader, Secrets};
-use super::{Appliance, ApplianceFile, ApplianceScript, Confirm, ImageSource, disks};
+use super::{Appliance, ApplianceFile, ApplianceScript, Confirm, ImageSource, stack};
 use crate::api::User;
 use crate::mistake::Mistake;
 use crate::question::{self, Kind};
@@ -19,14 +19,17 @@ impl<'s> Reader<'s> {
         };
         let hostname = self.hostname(section);
         let kernel_arguments = self.kernel_arguments(section);
-        let disks = disks::read(self.sheet, section);
+        let storage = stack::read(self.sheet, section);
+        self.passphrases(section);
         let users = self.users(section);
         let files = self.files(section, beside);
         let scripts = self.scripts(section);
+        let (disks, stack) = storage?;
         Some(Appliance {
             image: image?,
             confirm,
-            disks: disks?,
+            disks,
+            stack,
             hostname,
             users: users?,
             files: files?,
@@ -175,6 +178,35 @@ impl<'s> Reader<'s> {
             if kind.is_some_and(|kind| !matches!(kind, Kind::Password { .. })) {
                 let message = format!("`{name}` is not a password's hash");
                 self.sheet.report(self.sheet.within(text, at), message, HINT);
+            }
+        }
+    }
+
+    /// What opens an encrypted volume must be the answer to a `passphrase` question: a `password` is a hash by
+    /// then, and text written here would stand in the line's history.
+    fn passphrases(&self, section: &Section<'s>) {
+        const HINT: &str = "ask for it with a question of type `\"passphrase\"` and write `{{ answer.ID }}`";
+        for text in section.texts_below("encrypted", "passphrase") {
+            let Some(template) = self.template(&text, Secrets::Opening) else { continue };
+            let mut names = template.names().peekable();
+            if names.peek().is_none() {
+                self.sheet.report(
+                    text.at.clone(),
+                    "this passphrase would be known to who reads the line",
+                    HINT,
+                );
+            }
+            for (name, at) in names {
+                let kind = match name {
+                    Name::Answer(id) => {
+                        self.asked.iter().find(|(known, _)| known == id).and_then(|(_, kind)| kind.clone())
+                    }
+                    Name::Box(_) => Some(Kind::Text),
+                };
+                if kind.is_some_and(|kind| !matches!(kind, Kind::Passphrase { .. })) {
+                    let message = format!("`{name}` is not a passphrase");
+                    self.sheet.report(self.sheet.within(&text, at), message, HINT);
+                }
             }
         }
     }

@@ -408,7 +408,7 @@ const QUESTION: Table = Table {
             Kind::Choice(QUESTION_TYPES),
             Must,
             r#""hostname""#,
-            "What counts as an answer. A password is typed hidden and twice, and kept as a hash only.",
+            "What counts as an answer. A password is typed hidden and twice, and kept as a hash only; a passphrase (for `[[appliance.encrypted]]`) is never kept.",
         ),
         key(
             "choices",
@@ -417,7 +417,13 @@ const QUESTION: Table = Table {
             r#"["lab", "berlin"]"#,
             "What can be chosen; of a `choice` and a `multi-choice`.",
         ),
-        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; of a `password`."),
+        key(
+            "min-length",
+            Kind::Number,
+            May("1"),
+            "8",
+            "Fewest characters; of a `password` and a `passphrase`.",
+        ),
         key("min", Kind::Number, May("0"), "1", "Smallest `number`; fewest of a `multi-choice`."),
         key("max", Kind::Number, May("no limit"), "4094", "Largest `number`; most of a `multi-choice`."),
         key(
@@ -477,6 +483,7 @@ pub(super) const QUESTION_TYPES: &[&str] = &[
     "multi-choice",
     "yes-no",
     "password",
+    "passphrase",
     "pattern",
     "asset-tag",
 ];
@@ -547,6 +554,9 @@ const APPLIANCE: Table = Table {
             "More words for the appliance's kernel command line.",
         ),
         key("disk", Kind::Tables(&DISK), Must, "", "The disks that are laid out."),
+        key("raid", Kind::Tables(&RAID), May("none"), "", "Software RAIDs of what is `part-of` them."),
+        key("encrypted", Kind::Tables(&ENCRYPTED), May("none"), "", "Encrypted volumes (LUKS2)."),
+        key("volume-group", Kind::Tables(&GROUP), May("none"), "", "Volume groups (LVM)."),
         key(
             "user",
             Kind::Tables(&USER),
@@ -604,7 +614,20 @@ const DISK: Table = Table {
             r#"{ min-size = "4GiB" }"#,
             "Which disk.",
         ),
-        key("table", Kind::Choice(&["gpt"]), May("`gpt`"), r#""gpt""#, "The kind of partition table."),
+        key(
+            "table",
+            Kind::Choice(&["gpt", "mbr"]),
+            May("`gpt`"),
+            r#""gpt""#,
+            "The kind of partition table. `mbr` has four partitions and ends at 2 TiB.",
+        ),
+        key(
+            "erase",
+            Kind::Choice(&["discard", "zero", "nvme-format"]),
+            May("what was there is forgotten, not destroyed"),
+            r#""discard""#,
+            "How what was on the disk is destroyed first: by telling it that nothing is needed, by zeros, by NVMe Format.",
+        ),
         key(
             "partitions",
             Kind::Tables(&PARTITION),
@@ -624,10 +647,10 @@ const MATCH: Table = Table {
         key("rotational", Kind::Flag, May("either"), "false", "Turning or not."),
         key(
             "transport",
-            Kind::Choice(&["nvme", "sata", "sas", "virtio", "scsi", "usb"]),
+            Kind::Choice(&["nvme", "sata", "sas", "virtio", "scsi", "mmc"]),
             May("any"),
             r#""nvme""#,
-            "How it is attached.",
+            "How it is attached. What can be pulled out by hand (USB, SD) is never installed to.",
         ),
         key("model", Kind::Text, May("any"), r#""SAMSUNG MZ*""#, "Its model, with `*` as wildcard."),
         key("serial", Kind::Text, May("any"), r#""S4EV*""#, "Its serial number, with `*` as wildcard."),
@@ -639,42 +662,171 @@ const MATCH: Table = Table {
             "Its slot, with `*` as wildcard.",
         ),
         key(
+            "wwn",
+            Kind::Text,
+            May("any"),
+            r#""naa.5000c500*""#,
+            "Its world-wide name, with `*` as wildcard.",
+        ),
+        key(
+            "count",
+            Kind::Number,
+            May("1"),
+            "2",
+            "How many disks are laid out alike; their partitions are `part-of` something.",
+        ),
+        key(
             "choose",
             Kind::Choice(&["smallest", "largest", "first"]),
-            May("only one may fit"),
+            May("no more may fit than are laid out"),
             r#""smallest""#,
-            "Which one of several that fit.",
+            "Which of several that fit.",
         ),
     ]],
 };
 
 const PARTITION: Table = Table {
     name: "partitions = [{ … }]",
-    says: "One partition and the file system on it.",
+    says: "One partition, and the file system on it or what it is part of.",
+    keys: &[
+        &[
+            key(
+                "size",
+                Kind::SizeOrRest,
+                Must,
+                r#""512MiB""#,
+                "How large; `\"rest\"` is what is left, for the last partition.",
+            ),
+            key(
+                "preserve",
+                Kind::Flag,
+                May("`false`"),
+                "true",
+                "Whether its file system stays as it is when a box that has it is installed again. GPT only.",
+            ),
+        ],
+        CONTENT,
+    ],
+};
+
+/// What is made on a partition, a RAID, an encrypted or a logical volume.
+const CONTENT: &[Key] = &[
+    key(
+        "filesystem",
+        Kind::Choice(&["vfat", "ext4", "xfs", "btrfs", "swap"]),
+        May("it is `part-of` something"),
+        r#""ext4""#,
+        "What is made on it. `vfat` at `/boot/efi` is the EFI system partition.",
+    ),
+    key(
+        "part-of",
+        Kind::Text,
+        May("it has a `filesystem`"),
+        r#""system""#,
+        "The name of the RAID, encrypted volume or volume group that it is part of.",
+    ),
+    key(
+        "mount",
+        Kind::Text,
+        May("not mounted, which only swap and btrfs with subvolumes may be"),
+        r#""/""#,
+        "Where the appliance mounts it.",
+    ),
+    key("label", Kind::Text, May("none"), r#""ESP""#, "The file system's label."),
+    key(
+        "subvolumes",
+        Kind::Tables(&SUBVOLUME),
+        May("none"),
+        r#"[{ name = "@", mount = "/" }, { name = "@home", mount = "/home" }]"#,
+        "Subvolumes of btrfs, each mounted at its place.",
+    ),
+];
+
+const SUBVOLUME: Table = Table {
+    name: "subvolumes = [{ … }]",
+    says: "One subvolume of btrfs.",
     keys: &[&[
-        key(
-            "size",
-            Kind::SizeOrRest,
-            Must,
-            r#""512MiB""#,
-            "How large; `\"rest\"` is what is left, for the last partition.",
-        ),
-        key(
-            "filesystem",
-            Kind::Choice(&["vfat", "ext4", "swap"]),
-            Must,
-            r#""ext4""#,
-            "What is made on it. `vfat` at `/boot/efi` is the EFI system partition.",
-        ),
-        key(
-            "mount",
-            Kind::Text,
-            May("not mounted, which only swap may be"),
-            r#""/""#,
-            "Where the appliance mounts it.",
-        ),
-        key("label", Kind::Text, May("none"), r#""ESP""#, "The file system's label."),
+        key("name", Kind::Text, Must, r#""@home""#, "Its name at the top of the file system."),
+        key("mount", Kind::Text, Must, r#""/home""#, "Where the appliance mounts it."),
     ]],
+};
+
+const RAID: Table = Table {
+    name: "[[appliance.raid]]",
+    says: "A software RAID (md) of everything that is `part-of` it. At `/boot/efi` it is one that firmware can read.",
+    keys: &[
+        &[
+            key("name", Kind::Text, Must, r#""system""#, "What is `part-of` it names it so."),
+            key("level", Kind::Number, Must, "1", "0, 1, 5, 6 or 10."),
+        ],
+        CONTENT,
+    ],
+};
+
+const ENCRYPTED: Table = Table {
+    name: "[[appliance.encrypted]]",
+    says: "An encrypted volume (LUKS2) on the one thing that is `part-of` it.",
+    keys: &[
+        &[
+            key("name", Kind::Text, Must, r#""vault""#, "What is `part-of` it names it so."),
+            key(
+                "passphrase",
+                Kind::Text,
+                May("a `key-file` is named"),
+                r#""{{ answer.passphrase }}""#,
+                "The answer to a `passphrase` question; the appliance asks for it at each boot.",
+            ),
+            key(
+                "key-file",
+                Kind::Text,
+                May("a `passphrase` is asked for"),
+                r#""/etc/keys/data.key""#,
+                "Where a random key is kept that is made on the box; not for what holds the root itself.",
+            ),
+        ],
+        CONTENT,
+    ],
+};
+
+const GROUP: Table = Table {
+    name: "[[appliance.volume-group]]",
+    says: "A volume group (LVM) of everything that is `part-of` it.",
+    keys: &[&[
+        key("name", Kind::Text, Must, r#""vg0""#, "What is `part-of` it names it so."),
+        key(
+            "volumes",
+            Kind::Tables(&VOLUME),
+            Must,
+            r#"[{ name = "root", size = "rest", filesystem = "ext4", mount = "/" }]"#,
+            "Its logical volumes in order.",
+        ),
+    ]],
+};
+
+const VOLUME: Table = Table {
+    name: "volumes = [{ … }]",
+    says: "One logical volume: plain, a thin pool, or thin out of a pool.",
+    keys: &[
+        &[
+            key("name", Kind::Text, Must, r#""root""#, "Its name in the group."),
+            key(
+                "size",
+                Kind::SizeOrRest,
+                Must,
+                r#""8GiB""#,
+                "How large; `\"rest\"` is what is left, for the last volume that is not thin.",
+            ),
+            key("thin-pool", Kind::Flag, May("`false`"), "true", "Whether it is a pool for thin volumes."),
+            key(
+                "thin",
+                Kind::Text,
+                May("it takes its space from the group"),
+                r#""pool""#,
+                "The pool that it takes its space from as it is written.",
+            ),
+        ],
+        CONTENT,
+    ],
 };
 
 const USER: Table = Table {

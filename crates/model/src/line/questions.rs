@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Keys that only some types of question have, with those types.
 const OWNERS: &[(&str, &[&str])] = &[
     ("choices", &["choice", "multi-choice"]),
-    ("min-length", &["password"]),
+    ("min-length", &["password", "passphrase"]),
     ("min", &["number", "multi-choice"]),
     ("max", &["number", "multi-choice"]),
     ("within", &["ip", "cidr"]),
@@ -89,6 +89,7 @@ impl<'s> Reader<'s> {
             "ip" => Kind::Ip { within: self.within(section) },
             "cidr" => Kind::Cidr { within: self.within(section) },
             "password" => Kind::Password { min_length: self.min_length(section) },
+            "passphrase" => Kind::Passphrase { min_length: self.min_length(section) },
             "number" => {
                 let (min, max) = self.range(section, None);
                 Kind::Number { min, max }

@@ -18,6 +18,8 @@ pub(super) enum Secrets {
     Kept,
     /// Written into the appliance: a password's hash may be there.
     Written,
+    /// Opens an encrypted volume: a passphrase may be there.
+    Opening,
 }
 
 /// The questions of the line as far as they could be read: ids with their kinds.
@@ -62,6 +64,7 @@ fn asked_in<'s>(section: &Section<'s>) -> Option<(&'s str, Option<Kind>)> {
     // Of most kinds it is enough to know that they are no passwords.
     let kind = match section.peek("type") {
         Some("password") => Some(Kind::Password { min_length: 0 }),
+        Some("passphrase") => Some(Kind::Passphrase { min_length: 0 }),
         Some(word) if keys::QUESTION_TYPES.contains(&word) => Some(Kind::Text),
         _ => None,
     };
@@ -182,6 +185,10 @@ impl<'s> Reader<'s> {
         match self.asked.iter().find(|(known, _)| known == id) {
             None if self.has_unclear_ids => None,
             None => Some((format!("no question is called `{id}`"), self.which(id, ids()))),
+            Some((_, Some(Kind::Passphrase { .. }))) if secrets != Secrets::Opening => Some((
+                format!("`{id}` is a passphrase, and this text is kept"),
+                "a passphrase stands in `passphrase` of `[[appliance.encrypted]]` only".into(),
+            )),
             Some((_, Some(Kind::Password { .. }))) if secrets == Secrets::Kept => Some((
                 format!("`{id}` is a password, and this text is shown"),
                 "a password's hash may stand in `password` of a user and in files".into(),

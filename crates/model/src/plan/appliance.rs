@@ -2,11 +2,11 @@
 //!
 //! All reasons why something cannot be right are collected: a person can mend them together.
 
-use super::{PlannedDisk, PlannedFile, PlannedUser, Refusal, layout};
+use super::{LayerKind, PlannedFile, PlannedKey, PlannedUser, Refusal, Storage, Uuid, stack};
 use crate::api::{Job, User};
 use crate::hardware::Inventory;
 use crate::question;
-use crate::storage::Filesystem;
+use crate::storage::{Filesystem, Key};
 use crate::template::{self, Fact, Name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,15 +21,45 @@ pub(super) struct Settled {
     pub(super) users: Vec<PlannedUser>,
 }
 
-/// The one path that only bootworks can write: nobody else knows the UUIDs.
+/// What only bootworks can write: nobody else knows the UUIDs.
 const FSTAB: &str = "/etc/fstab";
+const CRYPTTAB: &str = "/etc/crypttab";
+const MDADM_CONF: &str = "/etc/mdadm/mdadm.conf";
+
+/// The keys of the encrypted volumes, by name.
+pub(super) fn keys(
+    job: &Job,
+    inventory: &Inventory,
+    answers: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, PlannedKey>, Refusal> {
+    let mut reasons = Vec::new();
+    let mut keys = BTreeMap::new();
+    for (name, key) in stack::wanted_keys(&job.appliance.stack) {
+        let planned = match key {
+            Key::File(path) => PlannedKey::File(path.clone()),
+            Key::Passphrase(text) => {
+                let template = template::parse(text).ok();
+                let filled = template.and_then(|one| one.render(|name| value(name, inventory, answers)).ok());
+                match filled.filter(|text| !text.is_empty() && !text.contains(['\n', '\0'])) {
+                    Some(text) => PlannedKey::Passphrase(text),
+                    None => {
+                        reasons.push(format!("the encrypted volume `{name}` has no passphrase"));
+                        continue;
+                    }
+                }
+            }
+        };
+        keys.insert(name.to_owned(), planned);
+    }
+    if reasons.is_empty() { Ok(keys) } else { Err(Refusal::Appliance { reasons }) }
+}
 
 /// Fills in everything that is written into the appliance after its image.
 pub(super) fn settle(
     job: &Job,
     inventory: &Inventory,
     answers: &BTreeMap<String, String>,
-    disks: &[PlannedDisk],
+    storage: &Storage,
 ) -> Result<Settled, Refusal> {
     let mut reasons = Vec::new();
     let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
@@ -87,7 +117,7 @@ pub(super) fn settle(
         return Err(Refusal::Appliance { reasons });
     }
     let ours = [
-        (FSTAB, fstab(disks), 0o644),
+        (FSTAB, fstab(storage), 0o644),
         ("/etc/hostname", format!("{hostname}\n"), 0o644),
         ("/etc/hosts", hosts(&hostname), 0o644),
         // Empty, so that the appliance makes its own at its first boot (machine-id(5)).
@@ -98,7 +128,9 @@ pub(super) fn settle(
             0o644,
         ),
     ];
-    for (path, contents, mode) in ours {
+    let of_layers = [(CRYPTTAB, crypttab(storage), 0o600), (MDADM_CONF, mdadm_conf(storage), 0o644)];
+    let of_layers = of_layers.into_iter().filter_map(|(path, text, mode)| Some((path, text?, mode)));
+    for (path, contents, mode) in ours.into_iter().chain(of_layers) {
         files.insert(path.into(), PlannedFile { path: path.into(), contents, mode });
     }
     // The line's own files come later: who writes /etc/hosts in the line wants that one.
@@ -159,8 +191,8 @@ fn flaw_of_file(file: &PlannedFile) -> Option<String> {
     if !whole {
         return Some(format!("`{path}` is not the absolute path of a file"));
     }
-    if path == FSTAB {
-        return Some(format!("`{FSTAB}` is written from the disk layout: only that knows the UUIDs"));
+    if [FSTAB, CRYPTTAB, MDADM_CONF].contains(&path.as_str()) {
+        return Some(format!("`{path}` is written from the disk layout: only that knows the UUIDs"));
     }
     (file.mode > 0o7777).then(|| format!("`{path}`: {:o} is not a mode", file.mode))
 }
@@ -198,22 +230,66 @@ fn is_login(name: &str) -> bool {
         && name.len() <= 32
 }
 
-fn fstab(disks: &[PlannedDisk]) -> String {
+fn fstab(storage: &Storage) -> String {
+    let Storage { disks, layers } = storage;
     let mut text = String::from("# Written by bootworks at installation; fields as in fstab(5).\n");
-    for mount in layout::mounts(disks) {
-        let (kind, options, pass) = match (mount.kind, mount.path.as_str()) {
-            (Filesystem::Vfat, _) => ("vfat", "umask=0077", 2),
-            (Filesystem::Ext4, "/") => ("ext4", "errors=remount-ro", 1),
-            (Filesystem::Ext4, _) => ("ext4", "defaults", 2),
+    for mount in stack::mounts(disks, layers) {
+        let (options, pass) = match (mount.kind, mount.path.as_str()) {
+            (Filesystem::Vfat, _) => ("umask=0077", 2),
+            (Filesystem::Ext4, "/") => ("errors=remount-ro", 1),
+            (Filesystem::Ext4, _) => ("defaults", 2),
+            // Neither is checked at boot (fsck.xfs(8), fsck.btrfs(8)).
+            (Filesystem::Xfs | Filesystem::Btrfs, _) => ("defaults", 0),
             (Filesystem::Swap, _) => continue,
         };
-        let _ = writeln!(text, "UUID={} {} {kind} {options} 0 {pass}", mount.uuid, mount.path);
+        let options = match &mount.subvolume {
+            Some(name) => format!("subvol=/{name}"),
+            None => options.to_owned(),
+        };
+        let _ = writeln!(text, "UUID={} {} {} {options} 0 {pass}", mount.uuid, mount.path, mount.kind.name());
     }
-    let filesystems = disks.iter().flat_map(|disk| &disk.partitions).filter_map(|p| p.filesystem.as_ref());
-    for swap in filesystems.filter(|filesystem| filesystem.kind == Filesystem::Swap) {
+    for (_, swap) in stack::filesystems(disks, layers).filter(|(_, one)| one.kind == Filesystem::Swap) {
         let _ = writeln!(text, "UUID={} none swap sw 0 0", swap.uuid);
     }
     text
+}
+
+/// crypttab(5), where something is encrypted. What holds the root is opened in the initramfs; a key in a file is
+/// read from the root.
+fn crypttab(storage: &Storage) -> Option<String> {
+    let mut text = String::from("# Written by bootworks at installation; fields as in crypttab(5).\n");
+    let mut has_any = false;
+    for layer in &storage.layers {
+        let LayerKind::Vault { uuid, key, .. } = &layer.kind else { continue };
+        has_any = true;
+        let (key, options) = match key {
+            PlannedKey::Passphrase(_) => ("none", "luks,initramfs"),
+            PlannedKey::File(path) => (path.as_str(), "luks"),
+        };
+        let _ = writeln!(text, "{} UUID={uuid} {key} {options}", layer.name);
+    }
+    has_any.then_some(text)
+}
+
+/// mdadm.conf(5), where there is a RAID: the arrays of this box, whatever it is called later.
+fn mdadm_conf(storage: &Storage) -> Option<String> {
+    let mut text = String::from(
+        "# Written by bootworks at installation; see mdadm.conf(5).\nHOMEHOST <ignore>\nMAILADDR root\n",
+    );
+    let mut has_any = false;
+    for layer in &storage.layers {
+        let LayerKind::Raid { uuid, is_for_firmware, .. } = &layer.kind else { continue };
+        has_any = true;
+        let metadata = if *is_for_firmware { "1.0" } else { "1.2" };
+        let _ = writeln!(text, "ARRAY /dev/md/{} metadata={metadata} UUID={}", layer.name, md_uuid(*uuid));
+    }
+    has_any.then_some(text)
+}
+
+/// A UUID as mdadm writes it: four groups of eight digits.
+fn md_uuid(uuid: Uuid) -> String {
+    let hex = format!("{:032x}", uuid.0);
+    [&hex[..8], &hex[8..16], &hex[16..24], &hex[24..]].join(":")
 }
 
 fn hosts(hostname: &str) -> String {

@@ -9,11 +9,11 @@
 //! ```
 
 use super::{
-    Firmware, LoaderTarget, Mount, Place, PlannedDisk, PlannedFilesystem, PlannedPartition, Refusal, Uuid,
-    selection,
+    Firmware, PlannedContent, PlannedDisk, PlannedFilesystem, PlannedPartition, Refusal, Uuid, selection,
+    stack,
 };
-use crate::hardware::{Disk, Inventory, size_text};
-use crate::storage::{DiskLayout, Filesystem, Partition, Size};
+use crate::hardware::{Disk, FoundPartition, Inventory, size_text};
+use crate::storage::{Content, DiskLayout, Erase, Filesystem, FilesystemWish, Partition, Size, Stack, Table};
 use std::collections::BTreeSet;
 
 /// Partitions begin and end at whole mebibytes: a multiple of every disk's and RAID stripe's own unit in use.
@@ -29,17 +29,39 @@ const MOST_PARTITIONS: usize = 128;
 const LEAST_FAT32_CLUSTERS: u64 = 67_000;
 
 /// Type GUIDs (UEFI specification §5.3.3; the BIOS boot partition is GRUB's own).
-const TYPE_ESP: Uuid = Uuid(0xc12a7328_f81f_11d2_ba4b_00a0c93ec93b);
-const TYPE_BIOS_BOOT: Uuid = Uuid(0x21686148_6449_6e6f_744e_656564454649);
+pub(super) const TYPE_ESP: Uuid = Uuid(0xc12a7328_f81f_11d2_ba4b_00a0c93ec93b);
+pub(super) const TYPE_BIOS_BOOT: Uuid = Uuid(0x21686148_6449_6e6f_744e_656564454649);
 const TYPE_LINUX: Uuid = Uuid(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
 const TYPE_SWAP: Uuid = Uuid(0x0657fd6d_a4ab_43c4_84e5_0933c84b4f4f);
 
+const TYPE_RAID: Uuid = Uuid(0xa19d880f_05fc_4d3b_a006_743f0f84911e);
+const TYPE_LVM: Uuid = Uuid(0xe6d6d379_f507_44c2_a23c_238f2a3df928);
+const TYPE_LUKS: Uuid = Uuid(0xca7d7ccb_63ed_4c53_861c_1742536059cc);
+
+/// The type of an MBR partition that stands for one of those (fdisk's list of types).
+pub(super) fn mbr_type(type_guid: Uuid) -> u8 {
+    match type_guid {
+        TYPE_ESP => 0xef,
+        TYPE_SWAP => 0x82,
+        // 0xda is "non-FS data": 0xfd would have old kernels assemble the array by themselves.
+        TYPE_RAID => 0xda,
+        TYPE_LVM => 0x8e,
+        TYPE_LUKS => 0xe8,
+        _ => 0x83,
+    }
+}
+
 /// Where the EFI system partition is mounted.
-const ESP_MOUNT: &str = "/boot/efi";
+pub(super) const ESP_MOUNT: &str = "/boot/efi";
+/// Most partitions of an MBR without extended ones.
+const MOST_OF_MBR: usize = 4;
+/// An MBR counts sectors in 32 bits.
+const SECTORS_OF_MBR: u64 = 1 << 32;
 
 /// Chooses the disks and lays them out.
 pub(super) fn lay_out(
     layouts: &[DiskLayout],
+    stack: &Stack,
     inventory: &Inventory,
     firmware: Firmware,
     random: &mut dyn FnMut() -> u128,
@@ -47,39 +69,65 @@ pub(super) fn lay_out(
     let mut taken = Vec::new();
     let mut chosen = Vec::new();
     for layout in layouts {
-        let disk = selection::choose(&layout.matching, &inventory.disks, &taken)?;
-        taken.push(disk.name.clone());
-        chosen.push((layout, disk));
+        for disk in selection::choose(&layout.matching, &inventory.disks, &taken)? {
+            taken.push(disk.name.clone());
+            chosen.push((layout, disk));
+        }
     }
-    let reasons = contradictions(&chosen, firmware);
+    let reasons = contradictions(&chosen, stack, firmware);
     if !reasons.is_empty() {
         return Err(Refusal::Layout { reasons });
     }
-    chosen.into_iter().map(|(layout, disk)| lay_out_one(layout, disk, random)).collect()
+    let order = stack::order(stack, layouts)?;
+    chosen.into_iter().map(|(layout, disk)| lay_out_one(layout, disk, stack, &order, random)).collect()
+}
+
+/// The file systems that are wanted, each once.
+fn wishes<'a>(
+    chosen: &'a [(&DiskLayout, &Disk)],
+    stack: &'a Stack,
+) -> impl Iterator<Item = &'a FilesystemWish> {
+    let on_partitions = chosen.iter().flat_map(|(layout, _)| &layout.partitions).map(|one| &one.content);
+    on_partitions.chain(stack.contents()).filter_map(|content| match content {
+        Content::Filesystem(wish) => Some(wish),
+        Content::PartOf(_) => None,
+    })
+}
+
+/// Where a file system is mounted: at its own place, or at those of its subvolumes.
+fn mounts_of(wish: &FilesystemWish) -> impl Iterator<Item = &str> {
+    wish.mount.as_deref().into_iter().chain(wish.subvolumes.iter().map(|one| one.mount.as_str()))
 }
 
 /// Everything about the layouts that cannot be right, whatever the sizes.
-fn contradictions(chosen: &[(&DiskLayout, &Disk)], firmware: Firmware) -> Vec<String> {
+fn contradictions(chosen: &[(&DiskLayout, &Disk)], stack: &Stack, firmware: Firmware) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut mounts = BTreeSet::new();
     for (layout, disk) in chosen {
-        if !matches!(disk.sector_bytes, 512 | 4096) {
-            reasons.push(format!("{} has {}-byte sectors, not 512 or 4096", disk.name, disk.sector_bytes));
-        }
-        let rests = layout.partitions.iter().filter(|partition| partition.size == Size::Rest).count();
-        if rests > 1 {
-            reasons.push(format!("{rests} partitions of {} want the rest of it", disk.name));
-        }
-        if layout.partitions.len() >= MOST_PARTITIONS {
-            reasons.push(format!("{} partitions are more than a table holds", layout.partitions.len()));
-        }
+        reasons.extend(flaws_of_disk(layout, disk));
         for partition in &layout.partitions {
-            reasons.extend(flaws(partition, disk));
-            if let Some(mount) = &partition.mount
-                && !mounts.insert(mount.as_str())
-            {
-                reasons.push(format!("two partitions are mounted at `{mount}`"));
+            if partition.size == Size::Bytes(0) {
+                let name = match &partition.content {
+                    Content::Filesystem(wish) => mounts_of(wish).next().unwrap_or("swap"),
+                    Content::PartOf(name) => name,
+                };
+                reasons.push(format!("the partition for `{name}` has no size"));
             }
+            // On a mirror of partitions the file system has their size.
+            let wish = stack::filesystem_of(&partition.content, stack);
+            reasons.extend(wish.and_then(|wish| flaw_of_fat(wish, partition.size, disk)));
+            if let Content::Filesystem(wish) = &partition.content {
+                reasons.extend(flaws(wish));
+                for mount in mounts_of(wish).filter(|mount| !mounts.insert((*mount).to_owned())) {
+                    reasons.push(format!("two partitions are mounted at `{mount}`"));
+                }
+            }
+        }
+    }
+    for wish in wishes(&[], stack) {
+        reasons.extend(flaws(wish));
+        for mount in mounts_of(wish).filter(|mount| !mounts.insert((*mount).to_owned())) {
+            reasons.push(format!("two file systems are mounted at `{mount}`"));
         }
     }
     if !mounts.contains("/") {
@@ -88,29 +136,54 @@ fn contradictions(chosen: &[(&DiskLayout, &Disk)], firmware: Firmware) -> Vec<St
     if firmware == Firmware::Uefi && !mounts.contains(ESP_MOUNT) {
         reasons.push(format!("the box boots by UEFI, but no vfat partition is mounted at `{ESP_MOUNT}`"));
     }
-    let boots = chosen.iter().find(|(layout, _)| layout.partitions.iter().any(|p| is_boot_mount(p, &mounts)));
-    if let (Firmware::Bios, Some((_, disk))) = (firmware, boots)
-        && disk.sector_bytes != 512
-    {
-        reasons.push(format!(
-            "the box boots by BIOS, which cannot boot from {}-byte sectors as {} has",
-            disk.sector_bytes, disk.name
-        ));
+    let boot = if mounts.contains("/boot") { "/boot" } else { "/" };
+    for (layout, disk) in chosen {
+        let boots =
+            layout.partitions.iter().any(|one| stack::holds(&one.content, stack, &|mount| mount == boot));
+        if firmware == Firmware::Bios && boots && disk.sector_bytes != 512 {
+            reasons.push(format!(
+                "the box boots by BIOS, which cannot boot from {}-byte sectors as {} has",
+                disk.sector_bytes, disk.name
+            ));
+        }
     }
     reasons
 }
 
-/// Whether GRUB's files are on this partition.
-fn is_boot_mount(partition: &Partition, mounts: &BTreeSet<&str>) -> bool {
-    let boot = if mounts.contains("/boot") { "/boot" } else { "/" };
-    partition.mount.as_deref() == Some(boot)
+/// What cannot be right about a disk and its table.
+fn flaws_of_disk(layout: &DiskLayout, disk: &Disk) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if !matches!(disk.sector_bytes, 512 | 4096) {
+        reasons.push(format!("{} has {}-byte sectors, not 512 or 4096", disk.name, disk.sector_bytes));
+    }
+    let rests = layout.partitions.iter().filter(|partition| partition.size == Size::Rest).count();
+    if rests > 1 {
+        reasons.push(format!("{rests} partitions of {} want the rest of it", disk.name));
+    }
+    let most = if layout.table == Table::Mbr { MOST_OF_MBR + 1 } else { MOST_PARTITIONS };
+    if layout.partitions.len() >= most {
+        reasons.push(format!("{} partitions are more than a table holds", layout.partitions.len()));
+    }
+    let sectors = disk.size_bytes / u64::from(disk.sector_bytes.max(512));
+    if layout.table == Table::Mbr && sectors > SECTORS_OF_MBR {
+        reasons.push(format!(
+            "{} has {}, and `table = \"mbr\"` ends at {}: it needs `table = \"gpt\"`",
+            disk.name,
+            size_text(disk.size_bytes),
+            size_text(SECTORS_OF_MBR * u64::from(disk.sector_bytes.max(512)))
+        ));
+    }
+    if layout.erase == Some(Erase::NvmeFormat) && disk.transport != "nvme" {
+        let name = &disk.name;
+        reasons.push(format!("`erase = \"nvme-format\"`: {name} is no NVMe disk but {}", disk.transport));
+    }
+    reasons
 }
 
-/// What cannot be right about one partition.
-fn flaws(partition: &Partition, disk: &Disk) -> Vec<String> {
+/// What cannot be right about one file system.
+fn flaws(wish: &FilesystemWish) -> Vec<String> {
     let mut reasons = Vec::new();
-    let name = partition.mount.as_deref().unwrap_or("swap");
-    if let Some(mount) = &partition.mount {
+    for mount in mounts_of(wish) {
         let whole = mount == "/"
             || (mount.starts_with('/')
                 && mount[1..].split('/').all(|part| !matches!(part, "" | "." | ".."))
@@ -118,31 +191,23 @@ fn flaws(partition: &Partition, disk: &Disk) -> Vec<String> {
         if !whole {
             reasons.push(format!("`{mount}` is not an absolute path to mount at"));
         }
-        match (partition.filesystem, mount.as_str()) {
+        match (wish.kind, mount) {
             (Filesystem::Swap, _) => reasons.push(format!("swap cannot be mounted at `{mount}`")),
             (Filesystem::Vfat, "/") => reasons.push("vfat cannot hold the root: it knows no owners".into()),
-            (Filesystem::Ext4, ESP_MOUNT) => {
+            (Filesystem::Vfat, _) => {}
+            (_, ESP_MOUNT) => {
                 reasons.push(format!("`{ESP_MOUNT}` has to be vfat: firmware reads nothing else"));
             }
             _ => {}
         }
     }
-    match partition.size {
-        Size::Bytes(0) => reasons.push(format!("the partition for `{name}` has no size")),
-        Size::Bytes(bytes) if partition.filesystem == Filesystem::Vfat => {
-            let least = LEAST_FAT32_CLUSTERS * u64::from(disk.sector_bytes);
-            if bytes < least {
-                let (has, needs) = (size_text(bytes), size_text(whole_mebibytes(least)));
-                reasons.push(format!(
-                    "`{name}` with {has} is too small for FAT32 on {}-byte sectors, which needs {needs}",
-                    disk.sector_bytes
-                ));
-            }
-        }
-        _ => {}
-    }
-    if let Some(label) = &partition.label {
-        let longest = if partition.filesystem == Filesystem::Vfat { 11 } else { 15 };
+    if let Some(label) = &wish.label {
+        let longest = match wish.kind {
+            Filesystem::Vfat => 11,
+            Filesystem::Xfs => 12,
+            Filesystem::Btrfs => 255,
+            Filesystem::Ext4 | Filesystem::Swap => 15,
+        };
         let plain = |c: char| c.is_ascii_graphic() && !"\"*+,./:;<=>?[\\]|'`$".contains(c);
         if label.is_empty() || label.len() > longest || !label.chars().all(|c| plain(c) || c == ' ') {
             reasons.push(format!("`{label}` is not a label of 1 to {longest} plain characters"));
@@ -151,19 +216,39 @@ fn flaws(partition: &Partition, disk: &Disk) -> Vec<String> {
     reasons
 }
 
+/// FAT32 has a fewest size, which depends on the disk's sectors.
+fn flaw_of_fat(wish: &FilesystemWish, size: Size, disk: &Disk) -> Option<String> {
+    let least = LEAST_FAT32_CLUSTERS * u64::from(disk.sector_bytes.max(512));
+    let Size::Bytes(bytes) = size else { return None };
+    let is_small = wish.kind == Filesystem::Vfat && bytes > 0 && bytes < least;
+    is_small.then(|| {
+        format!(
+            "`{}` with {} is too small for FAT32 on {}-byte sectors, which needs {}",
+            mounts_of(wish).next().unwrap_or("vfat"),
+            size_text(bytes),
+            disk.sector_bytes,
+            size_text(whole_mebibytes(least))
+        )
+    })
+}
+
 fn whole_mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(ALIGNMENT_BYTES).saturating_mul(ALIGNMENT_BYTES)
 }
 
-/// Lays out one disk whose layout is free of contradictions.
+/// Lays out one disk whose layout is free of contradictions. `order` names the layers of the plan.
 fn lay_out_one(
     layout: &DiskLayout,
     disk: &Disk,
+    stack: &Stack,
+    order: &[&str],
     random: &mut dyn FnMut() -> u128,
 ) -> Result<PlannedDisk, Refusal> {
     let sector = u64::from(disk.sector_bytes.max(512));
-    let boots = layout.partitions.iter().any(|p| matches!(p.mount.as_deref(), Some("/" | "/boot")));
-    let bios_boot = if boots && sector == 512 { ALIGNMENT_BYTES } else { 0 };
+    let is_of_system = |mount: &str| matches!(mount, "/" | "/boot");
+    let boots = layout.partitions.iter().any(|one| stack::holds(&one.content, stack, &is_of_system));
+    let is_gpt = layout.table == Table::Gpt;
+    let bios_boot = if boots && sector == 512 && is_gpt { ALIGNMENT_BYTES } else { 0 };
     let fixed = |partition: &Partition| match partition.size {
         Size::Bytes(bytes) => whole_mebibytes(bytes),
         Size::Rest => 0,
@@ -172,7 +257,7 @@ fn lay_out_one(
     let wants_rest = layout.partitions.iter().any(|partition| partition.size == Size::Rest);
     let sectors = disk.size_bytes / sector;
     // The backup header and its entries stand at the end, behind the last whole mebibyte.
-    let tail_sectors = 1 + ENTRIES_BYTES / sector;
+    let tail_sectors = if is_gpt { 1 + ENTRIES_BYTES / sector } else { 0 };
     let end_bytes = sectors.saturating_sub(tail_sectors) * sector / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
     let room_bytes = end_bytes.saturating_sub(ALIGNMENT_BYTES);
     let least_bytes = fixed_bytes.saturating_add(if wants_rest { LEAST_REST_BYTES } else { 0 });
@@ -183,7 +268,7 @@ fn lay_out_one(
     let guid = Uuid::from_random(random());
     let mut partitions: Vec<PlannedPartition> = Vec::new();
     let mut start_bytes = ALIGNMENT_BYTES;
-    let mut place = |bytes: u64, type_guid, name: &str, filesystem, guid| {
+    let mut place = |bytes: u64, type_guid, name: &str, content, guid| {
         partitions.push(PlannedPartition {
             number: partitions.len() as u32 + 1,
             first_lba: start_bytes / sector,
@@ -191,90 +276,129 @@ fn lay_out_one(
             type_guid,
             guid,
             name: name.to_owned(),
-            filesystem,
+            content,
         });
         start_bytes += bytes;
     };
     if bios_boot > 0 {
-        place(bios_boot, TYPE_BIOS_BOOT, "BIOS boot", None, Uuid::from_random(random()));
+        place(bios_boot, TYPE_BIOS_BOOT, "BIOS boot", PlannedContent::BiosBoot, Uuid::from_random(random()));
     }
     for partition in &layout.partitions {
         let bytes = if partition.size == Size::Rest { room_bytes - fixed_bytes } else { fixed(partition) };
-        let (type_guid, name) = purpose(partition);
+        let (type_guid, name) = purpose(&partition.content, stack);
         let guid = Uuid::from_random(random());
-        place(bytes, type_guid, &name, Some(planned_filesystem(partition, random)), guid);
+        let content = planned_content(&partition.content, order, random);
+        place(bytes, type_guid, &name, content, guid);
     }
-    Ok(PlannedDisk { disk: disk.clone(), guid, partitions })
+    let mut planned =
+        PlannedDisk { disk: disk.clone(), table: layout.table, guid, erase: layout.erase, partitions };
+    let preserved: Vec<&Partition> = layout.partitions.iter().collect();
+    let shift = planned.partitions.len() - preserved.len();
+    for (wanted, partition) in preserved.into_iter().zip(&mut planned.partitions[shift..]) {
+        if wanted.preserve {
+            keep(disk, partition)?;
+        }
+    }
+    Ok(planned)
+}
+
+/// Makes a partition stay as it is, if it is on the disk already; it is made where the disk is empty. What cannot
+/// be told apart from somebody's data is a refusal.
+fn keep(disk: &Disk, partition: &mut PlannedPartition) -> Result<(), Refusal> {
+    let PlannedContent::Filesystem(filesystem) = &mut partition.content else { return Ok(()) };
+    let mount = filesystem.mount.clone().unwrap_or_default();
+    let refuse = |why: String| Refusal::Preserve { disk: Box::new(disk.clone()), mount: mount.clone(), why };
+    let overlaps = |found: &&FoundPartition| {
+        found.first_lba <= partition.last_lba && found.last_lba >= partition.first_lba
+    };
+    let there: Vec<&FoundPartition> = disk.partitions.iter().filter(overlaps).collect();
+    let same = there
+        .iter()
+        .find(|found| (found.first_lba, found.last_lba) == (partition.first_lba, partition.last_lba));
+    match (same, there.first()) {
+        (Some(found), _) if found.filesystem == filesystem.kind.name() && !found.uuid.is_empty() => {
+            filesystem.uuid.clone_from(&found.uuid);
+            filesystem.label.clone_from(&found.label);
+            filesystem.is_kept = true;
+            if let Ok(guid) = u128::from_str_radix(&found.guid.replace('-', ""), 16) {
+                partition.guid = Uuid(guid);
+            }
+            Ok(())
+        }
+        // Power that went after the table was written leaves a partition with nothing on it.
+        (Some(found), _) if !found.is_used => Ok(()),
+        (Some(found), _) => Err(refuse(format!(
+            "partition {} has its place, but holds no {} that could be kept",
+            found.number,
+            filesystem.kind.name()
+        ))),
+        (None, Some(found)) => Err(refuse(format!(
+            "its place is sectors {} to {}, and partition {} is at {} to {}",
+            partition.first_lba, partition.last_lba, found.number, found.first_lba, found.last_lba
+        ))),
+        (None, None) if disk.signatures.is_empty() => Ok(()),
+        (None, None) => Err(refuse("the disk is in use otherwise".into())),
+    }
 }
 
 /// Type and name in the partition table.
-fn purpose(partition: &Partition) -> (Uuid, String) {
-    let (type_guid, name) = match (partition.filesystem, partition.mount.as_deref()) {
-        (Filesystem::Swap, _) => (TYPE_SWAP, "swap"),
-        (Filesystem::Vfat, Some(ESP_MOUNT)) => (TYPE_ESP, "EFI system"),
-        (_, Some("/")) => (TYPE_LINUX, "root"),
-        (_, Some(mount)) => (TYPE_LINUX, &mount[1..]),
-        (_, None) => (TYPE_LINUX, "data"),
+fn purpose(content: &Content, stack: &Stack) -> (Uuid, String) {
+    let (type_guid, name) = match content {
+        Content::Filesystem(wish) => {
+            let mount = mounts_of(wish).next();
+            let (type_guid, name) = match (wish.kind, mount) {
+                (Filesystem::Swap, _) => (TYPE_SWAP, "swap"),
+                (Filesystem::Vfat, Some(ESP_MOUNT)) => (TYPE_ESP, "EFI system"),
+                (_, Some("/")) => (TYPE_LINUX, "root"),
+                (_, Some(mount)) => (TYPE_LINUX, &mount[1..]),
+                (_, None) => (TYPE_LINUX, "data"),
+            };
+            (type_guid, wish.label.as_deref().unwrap_or(name))
+        }
+        // Firmware looks for the type, and reads a member of the mirror as if it stood alone.
+        Content::PartOf(name) if stack::holds(content, stack, &|mount| mount == ESP_MOUNT) => {
+            (TYPE_ESP, name.as_str())
+        }
+        Content::PartOf(name) if stack.vaults.iter().any(|vault| vault.name == *name) => {
+            (TYPE_LUKS, name.as_str())
+        }
+        Content::PartOf(name) if stack.groups.iter().any(|group| group.name == *name) => {
+            (TYPE_LVM, name.as_str())
+        }
+        Content::PartOf(name) => (TYPE_RAID, name.as_str()),
     };
     // 36 UTF-16 units is what an entry holds (UEFI specification §5.3.3).
-    (type_guid, partition.label.as_deref().unwrap_or(name).chars().take(36).collect())
+    (type_guid, name.chars().take(36).collect())
 }
 
-fn planned_filesystem(partition: &Partition, random: &mut dyn FnMut() -> u128) -> PlannedFilesystem {
-    let bits = random();
-    let uuid = match partition.filesystem {
-        Filesystem::Vfat => format!("{:04X}-{:04X}", (bits >> 16) as u16, bits as u16),
-        Filesystem::Ext4 | Filesystem::Swap => Uuid::from_random(bits).to_string(),
-    };
-    PlannedFilesystem {
-        kind: partition.filesystem,
-        uuid,
-        label: partition.label.clone().unwrap_or_default(),
-        mount: partition.mount.clone(),
-        hash_seed: Uuid::from_random(random()),
-    }
-}
-
-/// Refuses an image that cannot fit into the file systems whatever is in it.
-pub(super) fn check_room(disks: &[PlannedDisk], image_bytes: u64) -> Result<(), Refusal> {
-    let bytes = |disk: &PlannedDisk, partition: &PlannedPartition| {
-        (partition.last_lba - partition.first_lba + 1) * u64::from(disk.disk.sector_bytes)
-    };
-    let mounted = |partition: &&PlannedPartition| {
-        partition.filesystem.as_ref().is_some_and(|filesystem| filesystem.mount.is_some())
-    };
-    let room_bytes = disks
-        .iter()
-        .flat_map(|disk| disk.partitions.iter().filter(mounted).map(move |partition| bytes(disk, partition)))
-        .sum();
-    if image_bytes > room_bytes { Err(Refusal::ImageTooLarge { image_bytes, room_bytes }) } else { Ok(()) }
-}
-
-/// What is mounted while the appliance is written: parents before what lies below them.
-pub(super) fn mounts(disks: &[PlannedDisk]) -> Vec<Mount> {
-    let mut mounts = Vec::new();
-    for (disk, planned) in disks.iter().enumerate() {
-        for partition in &planned.partitions {
-            let Some(filesystem) = &partition.filesystem else { continue };
-            let Some(path) = filesystem.mount.clone() else { continue };
-            let place = Place { disk, partition: partition.number };
-            mounts.push(Mount { place, path, kind: filesystem.kind, uuid: filesystem.uuid.clone() });
+/// What is made on a device, with its identities drawn.
+pub(super) fn planned_content(
+    content: &Content,
+    order: &[&str],
+    random: &mut dyn FnMut() -> u128,
+) -> PlannedContent {
+    match content {
+        Content::Filesystem(wish) => PlannedContent::Filesystem(planned_filesystem(wish, random)),
+        // A name that is not known was refused before; the place behind the last one names nothing.
+        Content::PartOf(name) => {
+            PlannedContent::Member(order.iter().position(|known| known == name).unwrap_or(order.len()))
         }
     }
-    mounts.sort_by(|a, b| a.path.cmp(&b.path));
-    mounts
 }
 
-/// For which firmware a loader is installed; the box's own comes last, so that the last write is the one that counts.
-pub(super) fn loader_targets(disks: &[PlannedDisk], firmware: Firmware) -> Vec<LoaderTarget> {
-    let bios = disks
-        .iter()
-        .position(|disk| disk.partitions.iter().any(|partition| partition.type_guid == TYPE_BIOS_BOOT))
-        .map(|disk| LoaderTarget::Bios { disk });
-    let efi = mounts(disks)
-        .into_iter()
-        .find(|mount| mount.path == ESP_MOUNT)
-        .map(|mount| LoaderTarget::Efi { place: mount.place });
-    let order = if firmware == Firmware::Uefi { [bios, efi] } else { [efi, bios] };
-    order.into_iter().flatten().collect()
+fn planned_filesystem(wish: &FilesystemWish, random: &mut dyn FnMut() -> u128) -> PlannedFilesystem {
+    let bits = random();
+    let uuid = match wish.kind {
+        Filesystem::Vfat => format!("{:04X}-{:04X}", (bits >> 16) as u16, bits as u16),
+        _ => Uuid::from_random(bits).to_string(),
+    };
+    PlannedFilesystem {
+        kind: wish.kind,
+        uuid,
+        label: wish.label.clone().unwrap_or_default(),
+        mount: wish.mount.clone(),
+        subvolumes: wish.subvolumes.clone(),
+        hash_seed: Uuid::from_random(random()),
+        is_kept: false,
+    }
 }

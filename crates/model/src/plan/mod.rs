@@ -7,6 +7,7 @@ mod appliance;
 mod layout;
 mod refusal;
 mod selection;
+mod stack;
 mod text;
 
 pub use appliance::value;
@@ -14,7 +15,7 @@ pub use refusal::Refusal;
 
 use crate::api::{Job, JobImage, Script};
 use crate::hardware::{Disk, Inventory};
-use crate::storage::Filesystem;
+use crate::storage::{Erase, Filesystem, Level, Subvolume, Table};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -31,6 +32,8 @@ pub struct Plan {
     pub firmware: Firmware,
     /// The disks that are laid out; steps name them by their place here.
     pub disks: Vec<PlannedDisk>,
+    /// What is stacked on them, each behind what it stands on.
+    pub layers: Vec<Layer>,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
@@ -49,10 +52,21 @@ pub enum Firmware {
 pub struct PlannedDisk {
     /// The disk as it was inventoried; each writing step first checks that it still is this one.
     pub disk: Disk,
-    /// GUID of the partition table.
+    /// Kind of the partition table.
+    pub table: Table,
+    /// GUID of the partition table; the first four bytes are the signature of an MBR.
     pub guid: Uuid,
+    /// How what was on it is destroyed first.
+    pub erase: Option<Erase>,
     /// Partitions in the order of the disk, numbered from 1.
     pub partitions: Vec<PlannedPartition>,
+}
+
+impl PlannedDisk {
+    /// Whether something on it stays as it is.
+    pub fn keeps_something(&self) -> bool {
+        self.partitions.iter().any(PlannedPartition::is_kept)
+    }
 }
 
 /// One partition.
@@ -70,8 +84,31 @@ pub struct PlannedPartition {
     pub guid: Uuid,
     /// Its name in the partition table.
     pub name: String,
-    /// What is made on it; nothing on the BIOS boot partition.
-    pub filesystem: Option<PlannedFilesystem>,
+    /// What is made on it.
+    pub content: PlannedContent,
+}
+
+impl PlannedPartition {
+    /// Whether what is on it stays as it is.
+    pub fn is_kept(&self) -> bool {
+        matches!(&self.content, PlannedContent::Filesystem(filesystem) if filesystem.is_kept)
+    }
+
+    /// Its type in an MBR.
+    pub fn mbr_type(&self) -> u8 {
+        layout::mbr_type(self.type_guid)
+    }
+}
+
+/// What is made on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlannedContent {
+    /// GRUB's core image goes there, raw.
+    BiosBoot,
+    /// A file system, or swap space.
+    Filesystem(PlannedFilesystem),
+    /// It is a member of this layer: place in [`Plan::layers`].
+    Member(usize),
 }
 
 /// One file system, or swap space.
@@ -85,8 +122,28 @@ pub struct PlannedFilesystem {
     pub label: String,
     /// Where the appliance mounts it.
     pub mount: Option<String>,
+    /// Subvolumes of btrfs, each with its mount.
+    pub subvolumes: Vec<Subvolume>,
     /// Seed of ext4's directory hashes, so that nothing random is left to `mkfs`.
     pub hash_seed: Uuid,
+    /// Whether it is on the disk already and stays as it is.
+    pub is_kept: bool,
+}
+
+/// A block device of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Device {
+    /// A partition.
+    Partition(Place),
+    /// A RAID or an encrypted volume: place in [`Plan::layers`].
+    Layer(usize),
+    /// A logical volume: places in [`Plan::layers`] and in its volumes.
+    Volume {
+        /// Place of the group.
+        layer: usize,
+        /// Place in the group.
+        volume: usize,
+    },
 }
 
 /// A partition of the plan: place of the disk in [`Plan::disks`], number of the partition.
@@ -98,22 +155,119 @@ pub struct Place {
     pub partition: u32,
 }
 
-/// Where a file system is mounted while the appliance is written.
+/// Something stacked on devices below it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Its name.
+    pub name: String,
+    /// What it is made of.
+    pub members: Vec<Device>,
+    /// What it is.
+    pub kind: LayerKind,
+}
+
+/// What is stacked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LayerKind {
+    /// A software RAID.
+    Raid {
+        /// Its level.
+        level: Level,
+        /// Its UUID.
+        uuid: Uuid,
+        /// Whether firmware reads its members by themselves: its superblock then stands at their ends.
+        is_for_firmware: bool,
+        /// What is made on it.
+        content: PlannedContent,
+    },
+    /// An encrypted volume.
+    Vault {
+        /// UUID of its header.
+        uuid: Uuid,
+        /// What opens it.
+        key: PlannedKey,
+        /// What is made on it.
+        content: PlannedContent,
+    },
+    /// A volume group.
+    Group {
+        /// Its volumes, in the order in which they are made.
+        volumes: Vec<PlannedVolume>,
+    },
+}
+
+/// What opens an encrypted volume.
+#[derive(Clone, PartialEq)]
+pub enum PlannedKey {
+    /// A passphrase; shown nowhere.
+    Passphrase(String),
+    /// A random key that is made on the box and kept in the appliance at this path.
+    File(String),
+}
+
+impl fmt::Debug for PlannedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlannedKey::Passphrase(_) => f.write_str("passphrase"),
+            PlannedKey::File(path) => write!(f, "key file {path}"),
+        }
+    }
+}
+
+/// A logical volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedVolume {
+    /// Its name in the group.
+    pub name: String,
+    /// Its size in bytes, a multiple of LVM's extent; `None` takes what is left.
+    pub size_bytes: Option<u64>,
+    /// Where its space comes from.
+    pub kind: PlannedVolumeKind,
+}
+
+/// What a logical volume is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlannedVolumeKind {
+    /// Space of the group.
+    Plain(PlannedContent),
+    /// A pool for thin volumes.
+    Pool,
+    /// Space of a pool, taken as it is written.
+    Thin {
+        /// Name of the pool.
+        pool: String,
+        /// What is made on it.
+        content: PlannedContent,
+    },
+}
+
+/// Where a file system is mounted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mount {
-    /// The partition.
-    pub place: Place,
+    /// The device.
+    pub device: Device,
     /// Absolute path in the appliance.
     pub path: String,
     /// Kind of the file system.
     pub kind: Filesystem,
     /// Its UUID, as in fstab.
     pub uuid: String,
+    /// The subvolume of btrfs that is mounted.
+    pub subvolume: Option<String>,
+    /// Whether it stays as it is: the appliance mounts it, the installation does not.
+    pub is_kept: bool,
 }
 
 /// One step. Each stands on its own line of the plan and of the progress list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Take a digest of every file system that stays as it is.
+    Remember,
+    /// Destroy what is on the disk.
+    Erase {
+        /// Place in [`Plan::disks`].
+        disk: usize,
+    },
     /// Wipe boot sector, partition tables and signatures: from here on the disk boots nothing.
     Clear {
         /// Place in [`Plan::disks`].
@@ -124,10 +278,15 @@ pub enum Step {
         /// Place in [`Plan::disks`].
         disk: usize,
     },
+    /// Make a RAID, an encrypted volume or a volume group.
+    Stack {
+        /// Place in [`Plan::layers`].
+        layer: usize,
+    },
     /// Make a file system.
     Format {
-        /// On which partition.
-        place: Place,
+        /// On which device.
+        device: Device,
     },
     /// Stream the image from the server, check its digest on the way, unpack it.
     Unpack {
@@ -148,6 +307,12 @@ pub enum Step {
         /// Its environment; no secrets.
         environment: Vec<(String, String)>,
     },
+    /// Make the appliance's initramfs where its storage needs more than the image's has, and check that it has
+    /// the drivers and programs for this box's disks.
+    Initramfs {
+        /// What the root stands on.
+        needs: Needs,
+    },
     /// Install GRUB, but so that no firmware starts it yet.
     StageLoaders {
         /// For which firmware.
@@ -155,6 +320,8 @@ pub enum Step {
     },
     /// Unmount, forget what is cached, read every file back from the disk and compare.
     ReadBack,
+    /// Compare every file system that stays with its digest.
+    Compare,
     /// Make the disk bootable: the last step that writes to it.
     Seal {
         /// For which firmware; the box's own comes last.
@@ -172,14 +339,19 @@ impl Step {
     /// Its short name, by which faults and the record refer to it.
     pub fn name(&self) -> &'static str {
         match self {
+            Step::Remember => "remember",
+            Step::Erase { .. } => "erase",
             Step::Clear { .. } => "clear",
             Step::Partition { .. } => "partition",
+            Step::Stack { .. } => "stack",
             Step::Format { .. } => "format",
             Step::Unpack { .. } => "image",
             Step::Settle { .. } => "settle",
             Step::Run { .. } => "script",
+            Step::Initramfs { .. } => "initramfs",
             Step::StageLoaders { .. } => "loaders",
             Step::ReadBack => "read-back",
+            Step::Compare => "compare",
             Step::Seal { .. } => "seal",
             Step::Record => "record",
             Step::PowerOff => "power-off",
@@ -190,16 +362,34 @@ impl Step {
 /// A firmware that GRUB is installed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoaderTarget {
-    /// Boot sector and core image in the BIOS boot partition.
+    /// Boot sector, and core image in the BIOS boot partition or behind the boot sector of an MBR disk.
     Bios {
         /// Place in [`Plan::disks`].
         disk: usize,
     },
     /// `\EFI\BOOT\BOOTX64.EFI` on the EFI system partition.
     Efi {
-        /// The EFI system partition.
-        place: Place,
+        /// The EFI system partition, or the RAID 1 of them.
+        device: Device,
     },
+}
+
+/// What an initramfs must have to mount the root, beside the drivers of the disks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Kernel modules, with underscores.
+    pub modules: Vec<&'static str>,
+    /// Programs, by name.
+    pub programs: Vec<Program>,
+}
+
+/// A program that an initramfs must have, and the Debian package that puts it there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// The package whose hook puts it into the initramfs.
+    pub package: &'static str,
 }
 
 /// A file written into the appliance.
@@ -281,30 +471,37 @@ pub fn plan(
     random: &mut dyn FnMut() -> u128,
 ) -> Result<Plan, Refusal> {
     let firmware = if inventory.firmware == "uefi" { Firmware::Uefi } else { Firmware::Bios };
-    let disks = layout::lay_out(&job.appliance.disks, inventory, firmware, random)?;
-    layout::check_room(&disks, job.appliance.image.unpacked_bytes)?;
-    let settled = appliance::settle(job, inventory, answers, &disks)?;
-    let targets = layout::loader_targets(&disks, firmware);
+    let (wanted, stack) = (&job.appliance.disks, &job.appliance.stack);
+    let disks = layout::lay_out(wanted, stack, inventory, firmware, random)?;
+    let keys = appliance::keys(job, inventory, answers)?;
+    let layers = stack::layers(stack, &disks, &keys, random)?;
+    let storage = Storage { disks, layers };
+    stack::check_room(&storage, job.appliance.image.unpacked_bytes)?;
+    let settled = appliance::settle(job, inventory, answers, &storage)?;
+    let targets = stack::loader_targets(&storage, firmware);
     let mut steps = Vec::new();
-    for disk in 0..disks.len() {
-        steps.push(Step::Clear { disk });
+    let keeps_something = storage.disks.iter().any(PlannedDisk::keeps_something);
+    if keeps_something {
+        steps.push(Step::Remember);
     }
-    for disk in 0..disks.len() {
-        steps.push(Step::Partition { disk });
+    for (disk, _) in storage.disks.iter().enumerate().filter(|(_, planned)| planned.erase.is_some()) {
+        steps.push(Step::Erase { disk });
     }
-    for (disk, planned) in disks.iter().enumerate() {
-        for partition in planned.partitions.iter().filter(|partition| partition.filesystem.is_some()) {
-            steps.push(Step::Format { place: Place { disk, partition: partition.number } });
-        }
-    }
+    steps.extend((0..storage.disks.len()).map(|disk| Step::Clear { disk }));
+    steps.extend((0..storage.disks.len()).map(|disk| Step::Partition { disk }));
+    steps.extend(stack::making(&storage));
     let boot_entry = (firmware == Firmware::Uefi).then(|| job.line.clone());
     steps.push(Step::Unpack { image: job.appliance.image.clone() });
     steps.push(Step::Settle { files: settled.files, users: settled.users });
     let environment = appliance::environment(job, inventory, answers);
     let scripts = job.appliance.scripts.iter().cloned();
     steps.extend(scripts.map(|script| Step::Run { script, environment: environment.clone() }));
+    steps.push(Step::Initramfs { needs: stack::needs(&storage) });
     steps.push(Step::StageLoaders { targets: targets.clone() });
     steps.push(Step::ReadBack);
+    if keeps_something {
+        steps.push(Step::Compare);
+    }
     steps.push(Step::Seal { targets, boot_entry });
     steps.push(Step::Record);
     steps.push(Step::PowerOff);
@@ -313,7 +510,14 @@ pub fn plan(
         if smbios.serial.is_empty() { "no serial".into() } else { format!("serial {}", smbios.serial) };
     let maker = format!("{} {}", smbios.manufacturer, smbios.product);
     let unit = if maker.trim().is_empty() { serial } else { format!("{}, {serial}", maker.trim()) };
-    Ok(Plan { line: job.line.clone(), hostname: settled.hostname, unit, firmware, disks, steps })
+    let Storage { disks, layers } = storage;
+    Ok(Plan { line: job.line.clone(), hostname: settled.hostname, unit, firmware, disks, layers, steps })
+}
+
+/// Disks and what is stacked on them, while the rest of the plan is made.
+struct Storage {
+    disks: Vec<PlannedDisk>,
+    layers: Vec<Layer>,
 }
 
 impl Plan {
@@ -322,11 +526,26 @@ impl Plan {
         self.disks.get(place.disk)?.partitions.iter().find(|partition| partition.number == place.partition)
     }
 
-    /// What is mounted while the appliance is written: parents before what lies below them.
+    /// The file system on a device.
+    pub fn filesystem(&self, device: Device) -> Option<&PlannedFilesystem> {
+        match stack::content(&self.disks, &self.layers, device)? {
+            PlannedContent::Filesystem(filesystem) => Some(filesystem),
+            PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+        }
+    }
+
+    /// What is mounted by the appliance: parents before what lies below them.
     pub fn mounts(&self) -> Vec<Mount> {
-        layout::mounts(&self.disks)
+        stack::mounts(&self.disks, &self.layers)
+    }
+
+    /// The partitions that a device stands on, itself included.
+    pub fn partitions_below(&self, device: Device) -> Vec<Place> {
+        stack::partitions_below(&self.layers, device)
     }
 }
 
+#[cfg(test)]
+mod stack_tests;
 #[cfg(test)]
 mod tests;

@@ -21,8 +21,30 @@ pub enum Refusal {
     Ambiguous {
         /// The conditions, in words.
         wanted: String,
+        /// How many are laid out.
+        count: usize,
         /// The disks that meet them.
         candidates: Vec<Disk>,
+    },
+    /// Fewer disks meet them than are laid out alike.
+    TooFew {
+        /// The conditions, in words.
+        wanted: String,
+        /// How many are laid out.
+        count: usize,
+        /// The disks that meet them.
+        candidates: Vec<Disk>,
+        /// The other disks of the box and the first condition that each does not meet.
+        rejected: Vec<(Disk, String)>,
+    },
+    /// What the line wants preserved cannot be told from what would be overwritten.
+    Preserve {
+        /// The disk.
+        disk: Box<Disk>,
+        /// Where the appliance mounts it.
+        mount: String,
+        /// Why, a sentence without a full stop.
+        why: String,
     },
     /// The disk is mounted or part of something that is in use.
     InUse {
@@ -55,16 +77,20 @@ pub enum Refusal {
     },
 }
 
+fn objected((disk, why): &(Disk, String)) -> String {
+    format!("{} ({}): {why}", disk.title(), disk.name)
+}
+
 impl Refusal {
     /// Id in the catalogue of causes.
     pub fn cause(&self) -> &'static str {
         match self {
             Refusal::NoDisk { rejected, .. } if rejected.is_empty() => "disk-driver-missing",
-            Refusal::NoDisk { .. } => "disk-not-found",
+            Refusal::NoDisk { .. } | Refusal::TooFew { .. } => "disk-not-found",
             Refusal::Ambiguous { .. } => "disk-ambiguous",
             Refusal::InUse { .. } => "disk-in-use",
             Refusal::DiskTooSmall { .. } | Refusal::ImageTooLarge { .. } => "disk-too-small",
-            Refusal::Layout { .. } => "layout-invalid",
+            Refusal::Layout { .. } | Refusal::Preserve { .. } => "layout-invalid",
             Refusal::Appliance { .. } => "appliance-invalid",
         }
     }
@@ -74,8 +100,19 @@ impl Refusal {
         match self {
             Refusal::NoDisk { rejected, .. } if rejected.is_empty() => "the box has no disk at all".into(),
             Refusal::NoDisk { wanted, .. } => format!("no disk of the box is {wanted}"),
-            Refusal::Ambiguous { wanted, candidates } => {
-                format!("{} disks are {wanted}, and the line does not say which to take", candidates.len())
+            Refusal::Ambiguous { wanted, count, candidates } => {
+                let take =
+                    if *count == 1 { "which to take".into() } else { format!("which {count} to take") };
+                format!("{} disks are {wanted}, and the line does not say {take}", candidates.len())
+            }
+            Refusal::TooFew { wanted, count, candidates, .. } => {
+                format!(
+                    "the line lays {count} disks out alike, but only {} of the box's disks are {wanted}",
+                    candidates.len()
+                )
+            }
+            Refusal::Preserve { disk, mount, .. } => {
+                format!("`{mount}` is to be preserved, but is not on the disk {}", disk.title())
             }
             Refusal::InUse { disk } => format!("the disk {} is in use", disk.title()),
             Refusal::DiskTooSmall { disk, needs_bytes } => format!(
@@ -96,10 +133,15 @@ impl Refusal {
     /// What it rests on, a line each.
     pub fn evidence(&self) -> Vec<String> {
         match self {
-            Refusal::NoDisk { rejected, .. } => rejected
-                .iter()
-                .map(|(disk, why)| format!("{} ({}): {why}", disk.title(), disk.name))
-                .collect(),
+            Refusal::NoDisk { rejected, .. } => rejected.iter().map(objected).collect(),
+            Refusal::TooFew { candidates, rejected, .. } => {
+                let fit = candidates.iter().map(|disk| format!("{} ({}): fits", disk.title(), disk.name));
+                fit.chain(rejected.iter().map(objected)).collect()
+            }
+            Refusal::Preserve { disk, why, .. } => {
+                let there = disk.signatures.iter().map(|words| format!("on {} now: {words}", disk.name));
+                std::iter::once(why.clone()).chain(there).collect()
+            }
             Refusal::Ambiguous { candidates, .. } => candidates
                 .iter()
                 .map(|disk| format!("{} ({}, path {})", disk.title(), disk.name, disk.path))
@@ -123,6 +165,13 @@ impl Refusal {
             Refusal::Ambiguous { .. } => {
                 &["narrow `match` (serial, path, model, size) or add `choose = \"smallest\"`"]
             }
+            Refusal::TooFew { .. } => {
+                &["put in the disks that are missing, or change `match` of the line's `[[appliance.disk]]`"]
+            }
+            Refusal::Preserve { .. } => &[
+                "if nothing on the disk is wanted, clear it from a shell on this box (`wipefs --all`), then retry",
+                "if something is, the line's `partitions` must be those that the disk was laid out by",
+            ],
             Refusal::InUse { .. } => &["stop what holds it from a shell on this box, then retry"],
             Refusal::DiskTooSmall { .. } => &["put in a larger disk, or make the partitions smaller"],
             Refusal::ImageTooLarge { .. } => &["make the partitions larger, or the image smaller"],

@@ -7,12 +7,13 @@ use crate::hardware::{Disk, size_text};
 use crate::storage::{Choose, DiskMatch};
 use std::cmp::Reverse;
 
-/// The disk that is meant. Disks in `taken` (by name) belong to layouts before this one.
+/// The disks that are meant, as many as are laid out alike. Disks in `taken` (by name) belong to layouts before
+/// this one.
 pub(super) fn choose<'a>(
     matching: &DiskMatch,
     disks: &'a [Disk],
     taken: &[String],
-) -> Result<&'a Disk, Refusal> {
+) -> Result<Vec<&'a Disk>, Refusal> {
     let mut candidates = Vec::new();
     let mut rejected = Vec::new();
     for disk in disks {
@@ -21,28 +22,40 @@ pub(super) fn choose<'a>(
             Some(why) => rejected.push((disk.clone(), why)),
         }
     }
-    let free: Vec<&Disk> = candidates.iter().copied().filter(|disk| disk.holders.is_empty()).collect();
-    if free.is_empty()
-        && let Some(disk) = candidates.first()
+    let count = matching.count();
+    let in_use = |disk: &&&Disk| !disk.holders.is_empty();
+    let free = candidates.iter().filter(|disk| !in_use(disk)).count();
+    if free < count
+        && candidates.len() >= count
+        && let Some(disk) = candidates.iter().find(in_use)
     {
         return Err(Refusal::InUse { disk: Box::new((*disk).clone()) });
     }
+    if candidates.len() < count && count > 1 && !candidates.is_empty() {
+        let candidates = candidates.into_iter().cloned().collect();
+        return Err(Refusal::TooFew { wanted: words(matching), count, candidates, rejected });
+    }
     // A disk in use still counts as meant: leaving it out would silently turn "smallest" into the next one.
     candidates.sort_by(|a, b| by_path(a).cmp(&by_path(b)));
-    let chosen = match matching.choose {
-        Some(Choose::First) => candidates.first(),
-        Some(Choose::Smallest) => candidates.iter().min_by_key(|disk| disk.size_bytes),
-        Some(Choose::Largest) => candidates.iter().min_by_key(|disk| Reverse(disk.size_bytes)),
-        None if candidates.len() > 1 => {
+    match matching.choose {
+        Some(Choose::First) => {}
+        Some(Choose::Smallest) => candidates.sort_by_key(|disk| disk.size_bytes),
+        Some(Choose::Largest) => candidates.sort_by_key(|disk| Reverse(disk.size_bytes)),
+        None if candidates.len() > count => {
             let candidates = candidates.into_iter().cloned().collect();
-            return Err(Refusal::Ambiguous { wanted: words(matching), candidates });
+            return Err(Refusal::Ambiguous { wanted: words(matching), count, candidates });
         }
-        None => candidates.first(),
-    };
-    match chosen {
-        None => Err(Refusal::NoDisk { wanted: words(matching), rejected }),
-        Some(disk) if !disk.holders.is_empty() => Err(Refusal::InUse { disk: Box::new((*disk).clone()) }),
-        Some(disk) => Ok(disk),
+        None => {}
+    }
+    candidates.truncate(count);
+    // Whatever they were chosen by, disks laid out alike stand in the order of their slots.
+    candidates.sort_by(|a, b| by_path(a).cmp(&by_path(b)));
+    if candidates.is_empty() {
+        return Err(Refusal::NoDisk { wanted: words(matching), rejected });
+    }
+    match candidates.iter().find(in_use) {
+        Some(disk) => Err(Refusal::InUse { disk: Box::new((*disk).clone()) }),
+        None => Ok(candidates),
     }
 }
 
@@ -81,6 +94,7 @@ fn objection(matching: &DiskMatch, disk: &Disk, taken: &[String]) -> Option<Stri
         ("transport", &matching.transport, &disk.transport),
         ("model", &matching.model, &disk.model),
         ("serial", &matching.serial, &disk.serial),
+        ("world-wide name", &matching.wwn, &disk.wwn),
         ("path", &matching.path, &disk.path),
     ];
     texts.into_iter().find_map(|(what, wanted, has)| {
@@ -105,6 +119,7 @@ pub(super) fn words(matching: &DiskMatch) -> String {
         ("transport", &matching.transport),
         ("model", &matching.model),
         ("serial", &matching.serial),
+        ("world-wide name", &matching.wwn),
         ("path", &matching.path),
     ];
     for (what, wanted) in texts {

@@ -6,14 +6,14 @@ use crate::api::{JobAppliance, TemplateFile, User};
 use crate::hardware::Smbios;
 use crate::line::Confirm;
 use crate::question::{Kind, Question};
-use crate::storage::{Choose, DiskLayout, DiskMatch, Partition, Size, Table};
+use crate::storage::{Choose, Content, DiskLayout, DiskMatch, FilesystemWish, Partition, Size, Stack};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-const GIB: u64 = 1 << 30;
-const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
+pub(super) const MIB: u64 = 1 << 20;
 
-fn disk(name: &str, size_bytes: u64) -> Disk {
+pub(super) fn disk(name: &str, size_bytes: u64) -> Disk {
     Disk {
         name: name.into(),
         size_bytes,
@@ -26,42 +26,58 @@ fn disk(name: &str, size_bytes: u64) -> Disk {
         transport: "nvme".into(),
         path: format!("pci-0000:00:04.0-{name}"),
         signatures: Vec::new(),
+        partitions: Vec::new(),
         holders: Vec::new(),
     }
 }
 
-fn partition(size: Size, filesystem: Filesystem, mount: &str) -> Partition {
+pub(super) fn partition(size: Size, filesystem: Filesystem, mount: &str) -> Partition {
+    Partition { size, content: filesystem_at(filesystem, mount), preserve: false }
+}
+
+pub(super) fn filesystem_at(kind: Filesystem, mount: &str) -> Content {
     let mount = (!mount.is_empty()).then(|| mount.to_owned());
-    Partition { size, filesystem, mount, label: None }
+    Content::Filesystem(FilesystemWish { kind, mount, label: None, subvolumes: Vec::new() })
+}
+
+pub(super) fn label(partition: &mut Partition, label: &str) {
+    if let Content::Filesystem(wish) = &mut partition.content {
+        wish.label = Some(label.into());
+    }
+}
+
+pub(super) fn layout(matching: DiskMatch, partitions: Vec<Partition>) -> DiskLayout {
+    DiskLayout { matching, table: Table::Gpt, erase: None, partitions }
 }
 
 fn esp_and_root() -> Vec<Partition> {
     let mut esp = partition(Size::Bytes(512 * MIB), Filesystem::Vfat, "/boot/efi");
-    esp.label = Some("ESP".into());
+    label(&mut esp, "ESP");
     vec![esp, partition(Size::Rest, Filesystem::Ext4, "/")]
 }
 
-fn question(id: &str, kind: Kind) -> Question {
+pub(super) fn question(id: &str, kind: Kind) -> Question {
     serde_json::from_value(serde_json::json!({ "id": id, "ask": id, "type": "text" }))
         .map(|question| Question { kind, ..question })
         .unwrap()
 }
 
 /// The story's line: one disk, a host name, an administrator.
-struct Case {
-    job: Job,
-    inventory: Inventory,
-    answers: BTreeMap<String, String>,
+pub(super) struct Case {
+    pub(super) job: Job,
+    pub(super) inventory: Inventory,
+    pub(super) answers: BTreeMap<String, String>,
 }
 
-fn case() -> Case {
+pub(super) fn case() -> Case {
     let image = JobImage { sha256: "ab".repeat(32), bytes: 180 * MIB, unpacked_bytes: 612 * MIB };
     let matching =
         DiskMatch { min_size: Some(4 * GIB), choose: Some(Choose::Smallest), ..DiskMatch::default() };
     let appliance = JobAppliance {
         image,
         confirm: Confirm::Ask,
-        disks: vec![DiskLayout { matching, table: Table::Gpt, partitions: esp_and_root() }],
+        disks: vec![layout(matching, esp_and_root())],
+        stack: Stack::default(),
         hostname: "{{ answer.hostname }}".into(),
         users: vec![User {
             name: "admin".into(),
@@ -103,16 +119,16 @@ fn case() -> Case {
 }
 
 impl Case {
-    fn with(mut self, change: impl FnOnce(&mut Case)) -> Case {
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Case)) -> Case {
         change(&mut self);
         self
     }
 
-    fn layout(&mut self) -> &mut DiskLayout {
+    pub(super) fn layout(&mut self) -> &mut DiskLayout {
         &mut self.job.appliance.disks[0]
     }
 
-    fn plan(&self) -> Result<Plan, Refusal> {
+    pub(super) fn plan(&self) -> Result<Plan, Refusal> {
         let mut bits = 0x0123_4567_89ab_cdef_u128;
         let mut random = || {
             bits = bits.wrapping_mul(0x2545_f491_4f6c_dd1d_9e37_79b9_7f4a_7c15).wrapping_add(1);
@@ -121,21 +137,21 @@ impl Case {
         plan(&self.job, &self.inventory, &self.answers, &mut random)
     }
 
-    fn refuses(&self, wanted: Expect) {
+    pub(super) fn refuses(&self, wanted: Expect) {
         match self.plan() {
             Ok(plan) => panic!("it was planned:\n{}", plan.text()),
             Err(refusal) => wanted.assert_eq(&format!("{}\n{}", refusal.cause(), refusal.failure().report())),
         }
     }
 
-    fn shows(&self, wanted: Expect) {
+    pub(super) fn shows(&self, wanted: Expect) {
         let text = self.plan().map_or_else(|refusal| refusal.failure().report(), |plan| plan.text());
         assert!(text.lines().all(|line| line.len() <= 80 && line.is_ascii()), "{text}");
         wanted.assert_eq(&text);
     }
 
     /// Only the table of partitions.
-    fn partitions(&self, wanted: Expect) {
+    pub(super) fn partitions(&self, wanted: Expect) {
         let text = self.plan().map_or_else(|refusal| refusal.failure().report(), |plan| plan.text());
         let table =
             text.lines().skip_while(|line| !line.starts_with("  no ")).take_while(|line| !line.is_empty());
@@ -179,12 +195,13 @@ fn the_whole_plan() {
                /etc/hosts
                /etc/machine-id, mode 0444
                user admin, with its password, in sudo
-          7. Install GRUB, not startable yet, for BIOS and UEFI
-          8. Read everything back from the disk and compare
-          9. Seal: make it bootable by BIOS and UEFI
+          7. Check that the appliance's initramfs has this box's disks
+          8. Install GRUB, not startable yet, for BIOS and UEFI
+          9. Read everything back from the disk and compare
+         10. Seal: make it bootable by BIOS and UEFI
                EFI boot entry `edge-gateway`
-         10. Send the record to the server
-         11. Power off
+         11. Send the record to the server
+         12. Power off
     "#]]);
 }
 
@@ -291,11 +308,10 @@ fn partitions_stand_at_whole_mebibytes() {
 fn a_second_disk_holds_data() {
     let two = case().with(|case| {
         case.inventory.disks.push(disk("sda", 16 * GIB));
-        case.job.appliance.disks.push(DiskLayout {
-            matching: DiskMatch { min_size: Some(10 * GIB), ..DiskMatch::default() },
-            table: Table::Gpt,
-            partitions: vec![partition(Size::Rest, Filesystem::Ext4, "/srv")],
-        });
+        case.job.appliance.disks.push(layout(
+            DiskMatch { min_size: Some(10 * GIB), ..DiskMatch::default() },
+            vec![partition(Size::Rest, Filesystem::Ext4, "/srv")],
+        ));
     });
     let plan = two.plan().unwrap();
     let numbers: Vec<usize> = plan.disks.iter().map(|disk| disk.partitions.len()).collect();
@@ -450,7 +466,7 @@ fn a_layout_full_of_contradictions() {
             partition(Size::Bytes(16 * MIB), Filesystem::Vfat, "/fat"),
             partition(Size::Bytes(MIB), Filesystem::Ext4, "/a/../b"),
         ];
-        case.layout().partitions[3].label = Some("much too long a label".into());
+        label(&mut case.layout().partitions[3], "much too long a label");
     });
     case.refuses(expect![[r#"
         layout-invalid

@@ -1,15 +1,13 @@
-//! What is done to whole disks: cleared, partitioned, formatted. Each time the disk is first looked at: is it
+//! What is done to whole disks: erased, cleared, partitioned. Each time the disk is first looked at: is it
 //! still the one that the plan was made for.
 
 use super::fault::{Blame as _, Fault, Outcome};
 use gptman::{GPT, GPTPartitionEntry};
 use linux::block::{BlockDevice, Extent};
-use linux::process::Child;
-use linux::tools::{MKFS_EXT4, MKFS_VFAT, MKSWAP};
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::{Disk, size_text};
 use model::plan::{PlannedDisk, PlannedPartition};
-use model::storage::Filesystem;
+use model::storage::{Erase, Table};
 use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +15,9 @@ use std::time::{Duration, Instant};
 /// How much is cleared at either end of a disk and of a partition: boot code, tables, and the superblocks of all
 /// RAIDs and file systems that keep one there.
 const EDGE_BYTES: u64 = 2 << 20;
+
+/// How much of the first sector is code, in front of the disk's signature and the table.
+const BOOT_CODE_BYTES: usize = 440;
 
 /// How long a disk may stay busy after its last user ended.
 const LETTING_GO: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ pub(crate) fn open(planned: &Disk) -> Outcome<BlockDevice> {
 }
 
 /// Opens a disk for us alone. Who held it until just now, a file system or a program that ends, may need a moment.
-fn open_alone(path: &Path) -> Result<BlockDevice> {
+pub(crate) fn open_alone(path: &Path) -> Result<BlockDevice> {
     let end = Instant::now() + LETTING_GO;
     loop {
         match BlockDevice::open(path) {
@@ -52,7 +53,7 @@ fn open_alone(path: &Path) -> Result<BlockDevice> {
     }
 }
 
-fn check(planned: &Disk) -> Outcome<()> {
+pub(crate) fn check(planned: &Disk) -> Outcome<()> {
     let now = linux::inventory::disk(Path::new("/"), &planned.name);
     let is_same = now.as_ref().is_some_and(|now| {
         (now.size_bytes, &now.serial, &now.model, &now.wwn)
@@ -71,15 +72,58 @@ fn another(planned: &Disk, now: Option<&Disk>) -> Fault {
     Fault { cause: "disk-wrong-selected", failure }
 }
 
-/// Makes the disk unbootable and forgets what was on it.
-pub(crate) fn clear(planned: &Disk) -> Outcome<()> {
-    let device = open(planned)?;
-    clear_device(&device).blame("disk-io-error")
+/// Destroys what is on the disk, as the plan says.
+pub(crate) fn erase(planned: &PlannedDisk) -> Outcome<()> {
+    let device = open(&planned.disk)?;
+    let erased = match planned.erase {
+        None => Ok(()),
+        Some(Erase::Discard) => device.discard_all(),
+        Some(Erase::Zero) => device.zero_all(),
+        Some(Erase::NvmeFormat) => device.nvme_format(),
+    };
+    erased.blame("disk-io-error")
+}
+
+/// Makes the disk unbootable and forgets what was on it, but for what stays.
+pub(crate) fn clear(planned: &PlannedDisk) -> Outcome<()> {
+    let device = open(&planned.disk)?;
+    let kept: Vec<&PlannedPartition> = planned.partitions.iter().filter(|one| one.is_kept()).collect();
+    // The first sector first: from the moment it is harmless, no BIOS starts what is half gone.
+    disarm(&device).blame("disk-io-error")?;
+    clear_old_partitions(&device, &kept).blame("disk-io-error")?;
+    if kept.is_empty() { clear_device(&device).blame("disk-io-error") } else { Ok(()) }
+}
+
+/// What was on partitions that are not at the ends of the disk: superblocks of RAIDs, volumes and pools, and the
+/// file system that firmware would look into.
+fn clear_old_partitions(device: &BlockDevice, kept: &[&PlannedPartition]) -> Result<()> {
+    let sector = u64::from(device.sector_bytes());
+    for old in device.shown_partitions() {
+        let end_bytes = old.start_bytes.saturating_add(old.length_bytes);
+        let stays = kept
+            .iter()
+            .any(|one| one.first_lba * sector < end_bytes && (one.last_lba + 1) * sector > old.start_bytes);
+        if stays {
+            continue;
+        }
+        let edge_bytes = EDGE_BYTES.min(old.length_bytes);
+        device.clear(old.start_bytes, edge_bytes)?;
+        device.clear(end_bytes - edge_bytes, edge_bytes)?;
+    }
+    Ok(())
+}
+
+/// Takes the boot code away and leaves the partition table: power may go before the new one is written, and what
+/// stays is found by it.
+fn disarm(device: &BlockDevice) -> Result<()> {
+    let mut sector = device.read_at(0, usize::try_from(device.sector_bytes()).unwrap_or(512))?;
+    sector[..BOOT_CODE_BYTES].fill(0);
+    sector[..GO_ON.len()].copy_from_slice(GO_ON);
+    device.write_at(0, &sector)?;
+    device.forget_cached()
 }
 
 fn clear_device(device: &BlockDevice) -> Result<()> {
-    // The first sector first: from the moment it is gone, no BIOS starts what is half gone.
-    device.clear(0, u64::from(device.sector_bytes()))?;
     device.clear(0, EDGE_BYTES)?;
     device.clear(device.size_bytes().saturating_sub(EDGE_BYTES), EDGE_BYTES)?;
     device.forget_cached()?;
@@ -106,9 +150,67 @@ pub(crate) fn partition(planned: &PlannedDisk) -> Outcome<()> {
 }
 
 fn write_table(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
+    match planned.table {
+        Table::Gpt => write_gpt(device, planned),
+        Table::Mbr => write_mbr(device, planned),
+    }
+}
+
+/// The PC's old table: four entries of 16 bytes at 446 (drawn from `struct msdos_partition`,
+/// include/linux/msdos_partition.h); CHS fields say "use the sector number".
+fn write_mbr(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
+    let mut sector = vec![0; usize::try_from(device.sector_bytes()).unwrap_or(512)];
+    sector[..GO_ON.len()].copy_from_slice(GO_ON);
+    sector[BOOT_CODE_BYTES..BOOT_CODE_BYTES + 4].copy_from_slice(&planned.guid.gpt_bytes()[..4]);
+    for (partition, entry) in planned.partitions.iter().zip(sector[446..510].chunks_exact_mut(16)) {
+        let too_far = || {
+            Failure::new(format!("cannot write the partition table of {}", planned.disk.name))
+                .because("a partition ends beyond the sectors that an MBR can count")
+        };
+        let first = u32::try_from(partition.first_lba).map_err(|_| too_far())?;
+        let count = u32::try_from(partition.last_lba - partition.first_lba + 1).map_err(|_| too_far())?;
+        entry[1..4].copy_from_slice(&[0xfe, 0xff, 0xff]);
+        entry[4] = partition.mbr_type();
+        entry[5..8].copy_from_slice(&[0xfe, 0xff, 0xff]);
+        entry[8..12].copy_from_slice(&first.to_le_bytes());
+        entry[12..16].copy_from_slice(&count.to_le_bytes());
+    }
+    sector[510..512].copy_from_slice(&[0x55, 0xaa]);
+    device.write_at(0, &sector)?;
+    device.forget_cached()
+}
+
+/// A disk as `gptman` writes to it: each jump to another place first brings what was written onto the disk, so
+/// that one of the two copies of the table is whole at any moment.
+struct Settling<'a>(&'a std::fs::File);
+
+impl std::io::Write for Settling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl std::io::Read for Settling<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(into)
+    }
+}
+
+impl std::io::Seek for Settling<'_> {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.0.sync_data()?;
+        self.0.seek(to)
+    }
+}
+
+fn write_gpt(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
     let doing = || format!("cannot write the partition table of {}", planned.disk.name);
     let sector = u64::from(device.sector_bytes());
-    let mut file = device.file();
+    let mut file = Settling(device.file());
     let mut table = GPT::new_from(&mut file, sector, planned.guid.gpt_bytes()).or_fail(doing)?;
     for partition in &planned.partitions {
         table[partition.number] = GPTPartitionEntry {
@@ -127,45 +229,19 @@ fn write_table(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
     device.forget_cached()
 }
 
-/// Makes the file system of a partition.
-pub(crate) fn format(planned: &PlannedDisk, partition: &PlannedPartition) -> Outcome<()> {
-    check(&planned.disk)?;
-    make_filesystem(planned, partition).blame("disk-io-error")
-}
-
-fn make_filesystem(planned: &PlannedDisk, partition: &PlannedPartition) -> Result<()> {
-    let Some(filesystem) = &partition.filesystem else { return Ok(()) };
-    let path = partition_node(&planned.disk, partition.number);
-    let sectors = partition.last_lba - partition.first_lba + 1;
-    let planned_bytes = sectors * u64::from(planned.disk.sector_bytes);
+/// Clears both ends of a device that something is made on: a RAID's superblock at the end of an old partition would
+/// survive `mkfs` and be found at the next boot.
+pub(crate) fn clear_ends(path: &Path, planned_bytes: Option<u64>) -> Result<()> {
+    let device = open_alone(path)?;
+    if let Some(planned_bytes) = planned_bytes
+        && device.size_bytes() != planned_bytes
     {
-        let device = open_alone(&path)?;
-        if device.size_bytes() != planned_bytes {
-            return Err(Failure::new(format!("{} is not the partition of the plan", path.display()))
-                .because(format!(
-                    "it has {}, planned are {}",
-                    size_text(device.size_bytes()),
-                    size_text(planned_bytes)
-                )));
-        }
-        // A RAID's superblock at the end of an old partition would survive mkfs and be found at the next boot.
-        device.clear(0, EDGE_BYTES)?;
-        device.clear(planned_bytes.saturating_sub(EDGE_BYTES), EDGE_BYTES)?;
+        return Err(Failure::new(format!("{} is not the partition of the plan", path.display())).because(
+            format!("it has {}, planned are {}", size_text(device.size_bytes()), size_text(planned_bytes)),
+        ));
     }
-    let label = filesystem.label.as_str();
-    let child = match filesystem.kind {
-        Filesystem::Vfat => {
-            let id = filesystem.uuid.replace('-', "");
-            let child = Child::of(MKFS_VFAT).args(["-F", "32", "-i", &id]);
-            if label.is_empty() { child } else { child.args(["-n", label]) }
-        }
-        Filesystem::Ext4 => Child::of(MKFS_EXT4)
-            .args(["-q", "-F", "-U", &filesystem.uuid, "-L", label])
-            .args(["-E", &format!("hash_seed={}", filesystem.hash_seed)]),
-        Filesystem::Swap => Child::of(MKSWAP).args(["-U", &filesystem.uuid, "-L", label]),
-    };
-    child.arg(&path).run()?;
-    Ok(())
+    device.clear(0, EDGE_BYTES)?;
+    device.clear(device.size_bytes().saturating_sub(EDGE_BYTES), EDGE_BYTES)
 }
 
 /// Path of a partition's node.

@@ -6,17 +6,19 @@
 //! ```
 //! The programs are the image's own, run in it, so that the appliance can keep its loader up to date.
 
-use super::disk;
 use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, Ledger, digest_of};
 use super::mounts::Mounted;
+use super::{disk, stack};
 use linux::block::BlockDevice;
 use linux::process::Child;
 use linux::tools::CHROOT;
 use linux::tree::{self, Tree};
 use model::failure::{Explain as _, Failure, Result};
-use model::plan::{LoaderTarget, Mount, Plan};
+use model::plan::{Device, LoaderTarget, Mount, Plan, PlannedContent, PlannedPartition};
+use model::storage::Table;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -47,8 +49,8 @@ const CORE_SEGMENT: u16 = 0x820;
 /// What is on the disk and waits for the seal.
 #[derive(Debug, Default)]
 pub(crate) struct Staged {
-    /// For BIOS.
-    pub(crate) bios: Option<BiosLoader>,
+    /// For BIOS, by the place of the disk.
+    pub(crate) bios: BTreeMap<usize, BiosLoader>,
     /// Digest of the loader for UEFI.
     pub(crate) efi: Option<Digest>,
 }
@@ -72,14 +74,12 @@ pub(crate) fn stage(
     mounted: &mut Mounted,
     ledger: &mut Ledger,
 ) -> Outcome<Staged> {
-    for folder in ["/dev", "/proc", "/sys"] {
-        mounted.lend(Path::new(folder), target).blame("grub-install-failed")?;
-    }
+    mounted.lend_system(target).blame("grub-install-failed")?;
     let mounts = plan.mounts();
     let links = point_by_uuid(plan, &mounts).blame("grub-install-failed")?;
     let staged = install(plan, targets, target).and_then(|staged| {
         in_target(target, "grub-mkconfig", &["-o", "/boot/grub/grub.cfg"])?;
-        check_menu(target, &mounts)?;
+        check_menu(plan, target, &mounts)?;
         Ok(staged)
     });
     for link in links {
@@ -98,9 +98,8 @@ pub(crate) fn stage(
 fn point_by_uuid(plan: &Plan, mounts: &[Mount]) -> Result<Vec<PathBuf>> {
     let mut links = Vec::new();
     for mount in mounts {
-        let Some(planned) = plan.disks.get(mount.place.disk) else { continue };
         let link = Path::new("/dev/disk/by-uuid").join(&mount.uuid);
-        let node = disk::partition_node(&planned.disk, mount.place.partition);
+        let node = stack::node(plan, mount.device);
         tree::point(&link, &node).or_fail(|| format!("cannot make {}", link.display()))?;
         links.push(link);
     }
@@ -108,7 +107,7 @@ fn point_by_uuid(plan: &Plan, mounts: &[Mount]) -> Result<Vec<PathBuf>> {
 }
 
 /// Runs one of the image's programs in it.
-fn in_target(target: &Path, program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
+pub(crate) fn in_target(target: &Path, program: &str, arguments: &[&str]) -> Result<Vec<u8>> {
     Child::of(CHROOT)
         .arg(target)
         .arg(program)
@@ -135,7 +134,7 @@ fn install(plan: &Plan, targets: &[LoaderTarget], target: &Path) -> Result<Stage
                 let node = disk::node(&planned.disk);
                 let node = node.to_string_lossy();
                 in_target(target, "grub-install", &["--target=i386-pc", "--no-bootsector", &node])?;
-                staged.bios = Some(embed(plan, *disk, target)?);
+                staged.bios.insert(*disk, embed(plan, *disk, target)?);
             }
             LoaderTarget::Efi { .. } => {
                 let arguments = [
@@ -160,23 +159,29 @@ fn read(target: &Path, path: &str) -> Result<Vec<u8>> {
         .ok_or_else(|| Failure::new(format!("`grub-install` has not made {path}")))
 }
 
-/// Writes the core image into the BIOS boot partition, as `grub-bios-setup --no-rs-codes` does it (GRUB,
+/// Writes the core image into the BIOS boot partition, or behind the boot sector of an MBR disk, as `grub-bios-setup --no-rs-codes` does it (GRUB,
 /// util/setup.c), but not the boot sector: only that makes the disk bootable.
 fn embed(plan: &Plan, disk: usize, target: &Path) -> Result<BiosLoader> {
     let no_place = || Failure::new("the plan has no BIOS boot partition for GRUB");
     let planned = plan.disks.get(disk).ok_or_else(no_place)?;
-    let partition =
-        planned.partitions.iter().find(|partition| partition.filesystem.is_none()).ok_or_else(no_place)?;
+    let (first, end) = match planned.table {
+        Table::Gpt => {
+            let is_ours = |one: &&PlannedPartition| one.content == PlannedContent::BiosBoot;
+            let partition = planned.partitions.iter().find(is_ours).ok_or_else(no_place)?;
+            (partition.first_lba, partition.last_lba + 1)
+        }
+        // Between the boot sector and the first partition.
+        Table::Mbr => (1, planned.partitions.first().ok_or_else(no_place)?.first_lba),
+    };
     let mut boot_sector = read(target, "/boot/grub/i386-pc/boot.img")?;
     let mut core = read(target, "/boot/grub/i386-pc/core.img")?;
     core.resize(core.len().div_ceil(SECTOR) * SECTOR, 0);
     let sectors = core.len() / SECTOR;
-    let room = usize::try_from(partition.last_lba - partition.first_lba + 1).unwrap_or(usize::MAX);
+    let room = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
     if boot_sector.len() != SECTOR || sectors < 2 || sectors > room.min(usize::from(u16::MAX)) {
         return Err(Failure::new("GRUB's images are not of the sizes that they should have")
             .because(format!("boot.img has {} bytes, core.img {} sectors", boot_sector.len(), sectors)));
     }
-    let first = partition.first_lba;
     boot_sector[boot_sector::KERNEL_SECTOR].copy_from_slice(&first.to_le_bytes());
     boot_sector[boot_sector::DRIVE_CHECK].copy_from_slice(&[0x90, 0x90]);
     // The last entry of the block list at the end of the core's first sector: where the other sectors are.
@@ -184,9 +189,9 @@ fn embed(plan: &Plan, disk: usize, target: &Path) -> Result<BiosLoader> {
     list[..8].copy_from_slice(&(first + 1).to_le_bytes());
     list[8..10].copy_from_slice(&((sectors - 1) as u16).to_le_bytes());
     list[10..].copy_from_slice(&CORE_SEGMENT.to_le_bytes());
-    let device = BlockDevice::open(&disk::partition_node(&planned.disk, partition.number))?;
-    device.write_at(0, &core)?;
     let core_start_bytes = first * u64::from(planned.disk.sector_bytes);
+    // Not exclusively: file systems on other partitions of the disk are mounted.
+    BlockDevice::open_shared(&disk::node(&planned.disk))?.write_at(core_start_bytes, &core)?;
     Ok(BiosLoader { boot_sector, core, core_start_bytes })
 }
 
@@ -204,22 +209,28 @@ impl BiosLoader {
 }
 
 /// A menu without an entry, or one that names the disk by its place, is a box that does not start.
-fn check_menu(target: &Path, mounts: &[Mount]) -> Result<()> {
+fn check_menu(plan: &Plan, target: &Path, mounts: &[Mount]) -> Result<()> {
     let menu = String::from_utf8_lossy(&read(target, "/boot/grub/grub.cfg")?).into_owned();
+    let root = mounts.iter().find(|mount| mount.path == "/");
+    // grub-mkconfig names logical volumes by their nodes, as snapshots have the UUID of what they are of.
+    let wanted = root.map_or_else(String::new, |mount| match mount.device {
+        Device::Volume { .. } => format!("root={}", stack::node(plan, mount.device).display()),
+        Device::Partition(_) | Device::Layer(_) => format!("root=UUID={}", mount.uuid),
+    });
     let mut starts = menu.lines().filter(|line| line.trim_start().starts_with("linux"));
-    let root = mounts.iter().find(|mount| mount.path == "/").map_or("", |mount| mount.uuid.as_str());
     match starts.next() {
         None => Err(Failure::new("GRUB found no kernel in the image")
             .hint("the image's recipe needs a kernel, for example the package `linux-image-amd64`")),
-        Some(line) if !line.contains(&format!("root=UUID={root}")) => {
-            Err(Failure::new("GRUB's menu does not name the root by its UUID").because(line.trim()))
+        Some(line) if !line.split_ascii_whitespace().any(|word| word == wanted) => {
+            Err(Failure::new(format!("GRUB's menu does not name the root by `{wanted}`"))
+                .because(line.trim()))
         }
         Some(_) => Ok(()),
     }
 }
 
 /// What `grub-install` wrote is compared later like everything else.
-fn keep_written(target: &Path, folder: &Path, ledger: &mut Ledger) -> Result<()> {
+pub(crate) fn keep_written(target: &Path, folder: &Path, ledger: &mut Ledger) -> Result<()> {
     let cannot = || format!("cannot read {} of the target", folder.display());
     let tree = Tree::open(target).map_err(std::io::Error::from).or_fail(cannot)?;
     let mut buffer = vec![0; 256 * 1024];

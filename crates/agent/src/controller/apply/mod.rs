@@ -5,7 +5,10 @@
 mod accounts;
 mod disk;
 mod fault;
+mod filesystem;
 mod image;
+mod initramfs;
+mod kept;
 mod ledger;
 mod loader;
 mod mounts;
@@ -13,10 +16,12 @@ mod readback;
 mod script;
 mod seal;
 mod settle;
+mod stack;
 
 pub(crate) use fault::{Blame, Fault, Outcome};
 
 use super::witness::{Meter, Witness};
+use kept::Kept;
 use ledger::Ledger;
 use loader::Staged;
 use model::failure::Failure;
@@ -25,6 +30,7 @@ use model::plan::{Plan, Step};
 use model::record::{ReadBack, StepRecord};
 use model::timeline::{Event, Trouble};
 use mounts::{Access, Mounted};
+use stack::Stacked;
 use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,6 +42,9 @@ pub(crate) struct Installation<'a> {
     target: PathBuf,
     witness: &'a dyn Witness,
     mounted: Option<Mounted>,
+    // Behind what is mounted on it: fields are dropped in this order.
+    stacked: Stacked<'a>,
+    kept: Kept,
     ledger: Ledger,
     staged: Staged,
     done: Done,
@@ -73,6 +82,8 @@ impl<'a> Installation<'a> {
             target,
             witness,
             mounted: None,
+            stacked: Stacked::of(plan),
+            kept: Kept::default(),
             ledger: Ledger::default(),
             staged: Staged::default(),
             done: Done::default(),
@@ -113,21 +124,34 @@ impl<'a> Installation<'a> {
             failure: Failure::new("the plan names a disk that it has not"),
         };
         match step {
-            Step::Clear { disk } => disk::clear(&self.plan.disks.get(*disk).ok_or_else(nowhere)?.disk),
-            Step::Partition { disk } => disk::partition(self.plan.disks.get(*disk).ok_or_else(nowhere)?),
-            Step::Format { place } => {
-                let planned = self.plan.disks.get(place.disk).ok_or_else(nowhere)?;
-                disk::format(planned, self.plan.partition(*place).ok_or_else(nowhere)?)
+            Step::Remember => {
+                let meter = Meter::start(self.witness, number, kept::work_bytes(self.plan));
+                self.kept = Kept::remember(self.plan, &meter)?;
+                Ok(())
             }
+            Step::Erase { disk } => disk::erase(self.plan.disks.get(*disk).ok_or_else(nowhere)?),
+            Step::Clear { disk } => disk::clear(self.plan.disks.get(*disk).ok_or_else(nowhere)?),
+            Step::Partition { disk } => disk::partition(self.plan.disks.get(*disk).ok_or_else(nowhere)?),
+            Step::Stack { layer } => self.stacked.make(*layer),
+            Step::Format { device } => filesystem::make(self.plan, *device),
             Step::Unpack { image } => {
                 let mounted = Mounted::mount(self.plan, &self.target, |_| Some(Access::Write));
                 self.mounted = Some(mounted.blame("disk-io-error")?);
                 let meter = Meter::start(self.witness, number, image.bytes);
                 image::unpack(self.server, image, &self.target, &mut self.ledger, &meter)
             }
-            Step::Settle { files, users } => settle::settle(&self.target, files, users, &mut self.ledger),
+            Step::Settle { files, users } => {
+                settle::settle(&self.target, files, users, &mut self.ledger)?;
+                settle::write_keys(&self.target, &self.stacked.key_files(), &mut self.ledger)
+            }
             Step::Run { script, environment } => {
                 script::run(&self.target, script, environment, self.witness, &mut self.ledger)
+            }
+            Step::Initramfs { needs } => {
+                let mounted = self.mounted.get_or_insert_default();
+                let remarks = initramfs::settle(self.plan, needs, &self.target, mounted, &mut self.ledger)?;
+                self.remark(remarks);
+                Ok(())
             }
             Step::StageLoaders { targets } => {
                 let mounted = self.mounted.get_or_insert_default();
@@ -135,18 +159,30 @@ impl<'a> Installation<'a> {
                 Ok(())
             }
             Step::ReadBack => self.read_back(number),
+            Step::Compare => {
+                let meter = Meter::start(self.witness, number, kept::work_bytes(self.plan));
+                let remarks = self.kept.compare(self.plan, &meter)?;
+                self.remark(remarks);
+                Ok(())
+            }
             Step::Seal { targets, boot_entry } => {
-                let remarks =
-                    seal::seal(self.plan, targets, boot_entry.as_deref(), &self.staged, &self.target)?;
-                for remark in &remarks {
-                    self.witness.say(remark);
-                    self.witness.tell(Event::Said { line: remark.clone() });
-                }
-                self.done.remarks.extend(remarks);
+                let entry = boot_entry.as_deref();
+                let stacked = &mut self.stacked;
+                let remarks = seal::seal(self.plan, targets, entry, &self.staged, &self.target, stacked)?;
+                self.remark(remarks);
                 Ok(())
             }
             Step::Record | Step::PowerOff => Ok(()),
         }
+    }
+
+    /// Says what is worth knowing though the work goes on.
+    fn remark(&mut self, remarks: Vec<String>) {
+        for remark in &remarks {
+            self.witness.say(remark);
+            self.witness.tell(Event::Said { line: remark.clone() });
+        }
+        self.done.remarks.extend(remarks);
     }
 
     fn read_back(&mut self, number: usize) -> Outcome<()> {
@@ -154,9 +190,11 @@ impl<'a> Installation<'a> {
         if let Some(mounted) = self.mounted.take() {
             mounted.unmount().blame("disk-in-use")?;
         }
+        self.stacked.lower().blame("disk-in-use")?;
         for planned in &self.plan.disks {
             disk::open(&planned.disk)?.forget_cached().blame("disk-io-error")?;
         }
+        self.stacked.raise().blame(stack::CAUSE)?;
         let mounted =
             Mounted::mount(self.plan, &self.target, |_| Some(Access::Read)).blame("disk-io-error")?;
         let image_bytes = self.plan.steps.iter().find_map(|step| match step {
@@ -167,7 +205,10 @@ impl<'a> Installation<'a> {
         self.done.read_back = readback::read_back(&self.target, &self.ledger, &meter)?;
         let ReadBack { files, bytes, .. } = &self.done.read_back;
         self.witness.say(&format!("{files} files with {bytes} bytes are on the disk as written"));
-        mounted.unmount().blame("disk-in-use")
+        mounted.unmount().blame("disk-in-use")?;
+        let remarks = self.stacked.unfinished();
+        self.remark(remarks);
+        self.stacked.lower().blame("disk-in-use")
     }
 
     /// Says that a rung is reached when the last step that belongs to it is done.
@@ -200,11 +241,13 @@ impl<'a> Installation<'a> {
             }
         }
         let sealed = self.plan.steps[..index].iter().any(|done| matches!(done, Step::Seal { .. }));
-        let touched = self.plan.steps[..index].iter().any(|done| matches!(done, Step::Clear { .. }));
-        evidence.push(match (sealed, touched || index > 0) {
-            (true, _) => "the disk is finished and bootable".into(),
-            (false, true) => "the disk was cleared and boots nothing".into(),
-            (false, false) => "what is on the disk may be gone; if not, it was not touched".into(),
+        let writes = |step: &Step| matches!(step, Step::Erase { .. } | Step::Clear { .. });
+        let touched = self.plan.steps[..index].iter().any(writes);
+        evidence.push(match (sealed, touched, writes(step)) {
+            (true, ..) => "the disk is finished and bootable".into(),
+            (false, true, _) => "the disk was cleared and boots nothing".into(),
+            (false, false, true) => "what is on the disk may be gone; if not, it was not touched".into(),
+            (false, false, false) => "nothing on the disk was touched".into(),
         });
         fix.push("retry: the installation starts over from its first step".into());
         let sentence = format!("{}: {}", self.plan.title(step), fault.failure.message());
@@ -215,9 +258,19 @@ impl<'a> Installation<'a> {
 /// The rung that a step belongs to.
 fn rung_of(step: &Step) -> Rung {
     match step {
-        Step::Clear { .. } | Step::Partition { .. } | Step::Format { .. } => Rung::DisksLaidOut,
+        Step::Remember
+        | Step::Erase { .. }
+        | Step::Clear { .. }
+        | Step::Partition { .. }
+        | Step::Stack { .. }
+        | Step::Format { .. } => Rung::DisksLaidOut,
         Step::Unpack { .. } => Rung::ImageWritten,
-        Step::Settle { .. } | Step::Run { .. } | Step::StageLoaders { .. } | Step::ReadBack => Rung::Verified,
+        Step::Settle { .. }
+        | Step::Run { .. }
+        | Step::Initramfs { .. }
+        | Step::StageLoaders { .. }
+        | Step::ReadBack
+        | Step::Compare => Rung::Verified,
         Step::Seal { .. } => Rung::BootLoaderInstalled,
         Step::Record => Rung::RecordSealed,
         Step::PowerOff => Rung::PoweredOff,

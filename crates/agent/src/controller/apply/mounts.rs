@@ -1,6 +1,6 @@
 //! The appliance's file systems, mounted below the target while it is written or read back.
 
-use super::disk;
+use super::stack;
 use linux::mount::{self, Flags, UnmountFlags};
 use model::failure::{Explain as _, Failure, Result};
 use model::plan::{Mount, Plan};
@@ -45,38 +45,50 @@ impl Mounted {
     }
 
     fn mount_one(&mut self, plan: &Plan, target: &Path, access: Access, one: &Mount) -> Result<()> {
-        let Some(planned) = plan.disks.get(one.place.disk) else {
-            return Err(Failure::new("the plan mounts a partition of a disk that it does not have"));
-        };
-        let source = disk::partition_node(&planned.disk, one.place.partition);
+        let source = stack::node(plan, one.device);
         let place = target.join(one.path.trim_start_matches('/'));
         let cannot = || format!("cannot mount {} at {}", source.display(), place.display());
         if access == Access::Write {
             std::fs::create_dir_all(&place).or_fail(cannot)?;
         }
+        // What stays as it is, is the appliance's to mount, not ours.
+        if one.is_kept {
+            return Ok(());
+        }
         // An image may have made a link of it, which would lead out of the target.
         if !self.places.is_empty() && place.canonicalize().or_fail(cannot)? != place {
             return Err(Failure::new(cannot()).because("the image has a symbolic link there"));
         }
-        let (kind, options) = match one.kind {
+        let options = match one.kind {
             // FAT knows no owners; `quiet` takes an archive's changes of them without an error.
-            Filesystem::Vfat => ("vfat", "umask=0077,quiet"),
-            Filesystem::Ext4 => ("ext4", ""),
+            Filesystem::Vfat => "umask=0077,quiet".to_owned(),
+            Filesystem::Btrfs => {
+                one.subvolume.as_ref().map_or_else(String::new, |name| format!("subvol=/{name}"))
+            }
+            Filesystem::Ext4 | Filesystem::Xfs => String::new(),
             Filesystem::Swap => return Ok(()),
         };
         let flags = match access {
             Access::Write => Flags::NOATIME,
             Access::Read => Flags::RDONLY | Flags::NOATIME,
         };
-        mount::mount(&source.to_string_lossy(), &place, kind, flags, options)
+        mount::mount(&source.to_string_lossy(), &place, one.kind.name(), flags, &options)
             .map_err(std::io::Error::from)
             .or_fail(cannot)?;
         self.places.push(place);
         Ok(())
     }
 
+    /// Shows what programs that run in the target need of the live OS, once.
+    pub(crate) fn lend_system(&mut self, target: &Path) -> Result<()> {
+        if self.places.iter().any(|place| place.ends_with("proc")) {
+            return Ok(());
+        }
+        ["/dev", "/proc", "/sys"].into_iter().try_for_each(|folder| self.lend(Path::new(folder), target))
+    }
+
     /// Shows a folder of the live OS inside the target, for programs that run there.
-    pub(crate) fn lend(&mut self, folder: &Path, target: &Path) -> Result<()> {
+    fn lend(&mut self, folder: &Path, target: &Path) -> Result<()> {
         let place = target.join(folder.strip_prefix("/").unwrap_or(folder));
         mount::bind(folder, &place)
             .map_err(std::io::Error::from)

@@ -8,6 +8,7 @@ use super::fault::{Blame as _, Outcome};
 use super::ledger::digest_of;
 use super::loader::{BiosLoader, SEALED, STAGED, STAGED_FOLDER, Staged};
 use super::mounts::{Access, Mounted};
+use super::stack::Stacked;
 use linux::process::Child;
 use linux::tools::EFIBOOTMGR;
 use linux::tree::{Attributes, Tree};
@@ -25,22 +26,25 @@ pub(crate) fn seal(
     boot_entry: Option<&str>,
     staged: &Staged,
     target: &Path,
+    stacked: &mut Stacked<'_>,
 ) -> Outcome<Vec<String>> {
     let mut remarks = Vec::new();
     for one in targets {
         match one {
             LoaderTarget::Bios { disk } => {
-                let (Some(planned), Some(loader)) = (plan.disks.get(*disk), &staged.bios) else { continue };
+                let (Some(planned), Some(loader)) = (plan.disks.get(*disk), staged.bios.get(disk)) else {
+                    continue;
+                };
                 seal_bios(planned, loader)?;
             }
-            LoaderTarget::Efi { place } => {
-                if let (Some(label), Some(planned)) = (boot_entry, plan.disks.get(place.disk))
-                    && let Err(failure) = write_boot_entry(planned, *place, label)
+            LoaderTarget::Efi { device } => {
+                if let Some(label) = boot_entry
+                    && let Err(failure) = write_boot_entries(plan, &plan.partitions_below(*device), label)
                 {
                     // Every firmware looks for BOOTX64.EFI without an entry too, so this is no reason to stop.
                     remarks.push(format!("no EFI boot entry was written: {failure}"));
                 }
-                seal_efi(plan, staged, target).blame("disk-io-error")?;
+                seal_efi(plan, staged, target, stacked).blame("disk-io-error")?;
             }
         }
     }
@@ -68,8 +72,9 @@ fn seal_bios(planned: &PlannedDisk, loader: &BiosLoader) -> Outcome<()> {
     write().blame("disk-io-error")
 }
 
-fn seal_efi(plan: &Plan, staged: &Staged, target: &Path) -> Result<()> {
+fn seal_efi(plan: &Plan, staged: &Staged, target: &Path, stacked: &mut Stacked<'_>) -> Result<()> {
     let Some(wanted) = staged.efi else { return Ok(()) };
+    stacked.raise()?;
     // The root is only there to be mounted on, and stays as it was read back.
     let mounted = Mounted::mount(plan, target, |mount| match mount.path.as_str() {
         "/boot/efi" => Some(Access::Write),
@@ -88,10 +93,12 @@ fn seal_efi(plan: &Plan, staged: &Staged, target: &Path) -> Result<()> {
     let _ = tree.remove_folder(Path::new(STAGED_FOLDER));
     drop(tree);
     mounted.unmount()?;
+    stacked.lower()?;
     for planned in &plan.disks {
         let device = disk::open(&planned.disk).map_err(|fault| fault.failure)?;
         device.forget_cached()?;
     }
+    stacked.raise()?;
     let mounted = Mounted::mount(plan, target, |mount| {
         matches!(mount.path.as_str(), "/" | "/boot" | "/boot/efi").then_some(Access::Read)
     })?;
@@ -99,14 +106,16 @@ fn seal_efi(plan: &Plan, staged: &Staged, target: &Path) -> Result<()> {
         Tree::open(target).map_err(std::io::Error::from).and_then(|tree| tree.bytes(Path::new(SEALED)));
     let found = read.or_fail(|| format!("cannot read {SEALED}"))?;
     mounted.unmount()?;
+    stacked.lower()?;
     if found.is_some_and(|bytes| digest_of(&bytes) == wanted) {
         return Ok(());
     }
     Err(Failure::new(format!("{SEALED} is not on the disk as written")))
 }
 
-/// Writes a boot entry for the removable path, and takes away those that earlier installations left.
-fn write_boot_entry(planned: &PlannedDisk, place: Place, label: &str) -> Result<()> {
+/// Writes a boot entry for the removable path of each EFI system partition, the first disk's first, and takes away
+/// those that earlier installations left.
+fn write_boot_entries(plan: &Plan, places: &[Place], label: &str) -> Result<()> {
     if !Path::new(VARIABLES).join("BootOrder-8be4df61-93ca-11d2-aa0d-00e098032b8c").exists() {
         // Fails where it is mounted already without that variable; efibootmgr then says what is wrong.
         let _ = linux::mount::mount("efivarfs", Path::new(VARIABLES), "efivarfs", linux::mount::plain(), "");
@@ -115,12 +124,17 @@ fn write_boot_entry(planned: &PlannedDisk, place: Place, label: &str) -> Result<
     for number in entries_named(&String::from_utf8_lossy(&listed), label) {
         Child::of(EFIBOOTMGR).args(["--quiet", "--delete-bootnum", "--bootnum", &number]).run()?;
     }
-    Child::of(EFIBOOTMGR)
-        .args(["--quiet", "--create", "--disk"])
-        .arg(disk::node(&planned.disk))
-        .args(["--part", &place.partition.to_string(), "--label", label])
-        .args(["--loader", r"\EFI\BOOT\BOOTX64.EFI"])
-        .run()?;
+    // efibootmgr puts each new entry in front of the others.
+    for (index, place) in places.iter().enumerate().rev() {
+        let Some(planned) = plan.disks.get(place.disk) else { continue };
+        let label = if index == 0 { label.to_owned() } else { format!("{label} ({})", index + 1) };
+        Child::of(EFIBOOTMGR)
+            .args(["--quiet", "--create", "--disk"])
+            .arg(disk::node(&planned.disk))
+            .args(["--part", &place.partition.to_string(), "--label", &label])
+            .args(["--loader", r"\EFI\BOOT\BOOTX64.EFI"])
+            .run()?;
+    }
     Ok(())
 }
 
@@ -131,7 +145,10 @@ fn entries_named(listed: &str, label: &str) -> Vec<String> {
         let number = rest.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
         let name = rest.get(4..)?.trim_start_matches('*').trim_start();
         let name = name.split('\t').next().unwrap_or_default().trim_end();
-        (name == label).then(|| number.to_owned())
+        // A mirror has an entry for each of its disks: `edge-gateway (2)`.
+        let further = name.strip_prefix(label).and_then(|rest| rest.strip_prefix(" (")?.strip_suffix(')'));
+        let is_ours = name == label || further.is_some_and(|rest| rest.parse::<u32>().is_ok());
+        is_ours.then(|| number.to_owned())
     };
     listed.lines().filter_map(number).collect()
 }
@@ -146,7 +163,8 @@ mod tests {
         let listed = "BootCurrent: 0003\nTimeout: 0 seconds\nBootOrder: 0003,0001\n\
             Boot0001* UEFI QEMU NVMe Ctrl\tPciRoot(0x0)/Pci(0x3,0x0)\n\
             Boot0003* edge-gateway\tHD(2,GPT,c3)/File(\\EFI\\BOOT\\BOOTX64.EFI)\n\
-            Boot000A  edge-gateway\nBoot000B* edge-gateway-2\nBootXYZW* edge-gateway\nBoot";
-        assert_eq!(entries_named(listed, "edge-gateway"), ["0003", "000A"]);
+            Boot000A  edge-gateway\nBoot000B* edge-gateway-2\nBoot000C* edge-gateway (2)\n\
+            Boot000D* edge-gateway (old)\nBootXYZW* edge-gateway\nBoot";
+        assert_eq!(entries_named(listed, "edge-gateway"), ["0003", "000A", "000C"]);
     }
 }

@@ -19,6 +19,17 @@ pub(crate) fn settle(
     settle_all(target, files, users, ledger).blame("disk-io-error")
 }
 
+/// Writes keys that were made on the box, which nobody but root reads.
+pub(crate) fn write_keys(target: &Path, keys: &[(&str, &[u8])], ledger: &mut Ledger) -> Outcome<()> {
+    let opened = Tree::open(target).map_err(std::io::Error::from);
+    let tree = opened.or_fail(|| "cannot open the target".into()).blame("disk-io-error")?;
+    let mut writing = Writing { tree, ledger, now: now() };
+    for (path, bytes) in keys {
+        writing.write(path, bytes, 0, 0, 0o400).blame("disk-io-error")?;
+    }
+    Ok(())
+}
+
 fn settle_all(
     target: &Path,
     files: &[PlannedFile],

@@ -9,7 +9,11 @@ use linux::tools::Tool;
 use model::api::{Job, JobAppliance, JobImage, User};
 use model::hardware::Inventory;
 use model::line::Confirm;
-use model::storage::{DiskLayout, DiskMatch, Filesystem, Partition, Size, Table};
+use model::plan::PlannedContent;
+use model::storage::{
+    Content, DiskLayout, DiskMatch, Erase, Filesystem, FilesystemWish, Partition, Size, Stack, Subvolume,
+    Table,
+};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -112,16 +116,20 @@ struct Rig {
 impl Rig {
     /// A plan for a loop device, as a BIOS box would get it, but without GRUB, which the small root has not.
     fn of(disk: LoopDisk, served: &[u8], root: Size) -> Rig {
+        Rig::with(disk, served, root, |_| {})
+    }
+
+    /// The same with another layout.
+    fn with(disk: LoopDisk, served: &[u8], root: Size, change: impl FnOnce(&mut DiskLayout)) -> Rig {
         let found = linux::inventory::disk(Path::new("/"), &disk.name).unwrap();
         // BIOS cannot boot from large sectors, so that box is a UEFI one.
         let large = found.sector_bytes != 512;
         let firmware = if large { "uefi" } else { "bios" };
         let inventory = Inventory { firmware: firmware.into(), disks: vec![found], ..Inventory::default() };
-        let partition = |size, filesystem, mount: Option<&str>| Partition {
-            size,
-            filesystem,
-            mount: mount.map(str::to_owned),
-            label: None,
+        let partition = |size, kind, mount: Option<&str>| {
+            let mount = mount.map(str::to_owned);
+            let wish = FilesystemWish { kind, mount, label: None, subvolumes: Vec::new() };
+            Partition { size, content: Content::Filesystem(wish), preserve: false }
         };
         let mut partitions = vec![
             partition(root, Filesystem::Ext4, Some("/")),
@@ -131,6 +139,9 @@ impl Rig {
         if large {
             partitions.push(partition(Size::Bytes(300 << 20), Filesystem::Vfat, Some("/boot/efi")));
         }
+        let matching = DiskMatch::default();
+        let mut layout = DiskLayout { matching, table: Table::Gpt, erase: None, partitions };
+        change(&mut layout);
         let user = User {
             name: "admin".into(),
             password: Some("{{ answer.password }}".into()),
@@ -143,7 +154,8 @@ impl Rig {
                 unpacked_bytes: 0,
             },
             confirm: Confirm::Auto,
-            disks: vec![DiskLayout { matching: DiskMatch::default(), table: Table::Gpt, partitions }],
+            disks: vec![layout],
+            stack: Stack::default(),
             hostname: "edge-0001".into(),
             users: vec![user],
             files: Vec::new(),
@@ -166,9 +178,14 @@ impl Rig {
             bits
         };
         let mut plan = model::plan::plan(&job, &inventory, &answers, &mut random).unwrap();
-        plan.steps.retain(|step| !matches!(step, Step::StageLoaders { .. } | Step::Seal { .. }));
+        plan.steps.retain(|step| {
+            !matches!(step, Step::Initramfs { .. } | Step::StageLoaders { .. } | Step::Seal { .. })
+        });
         // The kernel of a machine that builds may not know FAT; making the file system needs no kernel.
-        let filesystems = plan.disks[0].partitions.iter_mut().filter_map(|one| one.filesystem.as_mut());
+        let filesystems = plan.disks[0].partitions.iter_mut().filter_map(|one| match &mut one.content {
+            PlannedContent::Filesystem(filesystem) => Some(filesystem),
+            PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+        });
         for esp in filesystems.filter(|filesystem| filesystem.kind == Filesystem::Vfat) {
             esp.mount = None;
         }
@@ -320,4 +337,125 @@ fn system_a_lying_disk_is_found() {
     assert!(report.contains("2 of 2 files are not on the disk as written"), "{report}");
     assert!(report.contains("/usr/lib/big: other bytes than were written"), "{report}");
     assert!(report.contains("/usr/lib/gone: No such file"), "{report}");
+}
+
+/// The other file systems and the old table: what was written is there under the UUIDs of the plan.
+#[test]
+fn system_other_file_systems_and_the_old_table() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(100_000));
+    let rig = Rig::with(LoopDisk::of(1536 << 20, 512), &served, Size::Bytes(512 << 20), |layout| {
+        layout.table = Table::Mbr;
+        layout.erase = Some(Erase::Zero);
+        let kinds = [Filesystem::Xfs, Filesystem::Swap, Filesystem::Btrfs];
+        for (partition, kind) in layout.partitions.iter_mut().zip(kinds) {
+            if let Content::Filesystem(wish) = &mut partition.content {
+                wish.kind = kind;
+                wish.label = Some(format!("{}-label", kind.name()));
+            }
+        }
+        let btrfs = &mut layout.partitions[2];
+        btrfs.size = Size::Rest;
+        if let Content::Filesystem(wish) = &mut btrfs.content {
+            wish.mount = None;
+            wish.subvolumes = [("@log", "/var/log"), ("@home", "/home")]
+                .map(|(name, mount)| Subvolume { name: name.into(), mount: mount.into() })
+                .into();
+        }
+    });
+    rig.install(served, ServerFault::None).unwrap();
+    rig.look(|root| {
+        assert_eq!(std::fs::read(root.join("usr/lib/big")).unwrap(), noise(100_000));
+        // The image has no /home: it is made for the mount, and the user's home is on the subvolume.
+        assert!(root.join("home/admin/.profile").exists());
+    });
+    let found = linux::inventory::disk(Path::new("/"), &rig.disk.name).unwrap();
+    let kinds: Vec<&str> = found.partitions.iter().map(|one| one.filesystem.as_str()).collect();
+    assert_eq!(kinds, ["xfs", "", "btrfs"], "{found:?}");
+    let planned: Vec<String> = rig.plan.mounts().into_iter().map(|mount| mount.uuid).collect();
+    assert!(planned.contains(&found.partitions[0].uuid) && planned.contains(&found.partitions[2].uuid));
+    assert_boots_nothing(&rig.disk.first_sectors());
+}
+
+/// A box that is installed a second time keeps its data bit for bit, also when the power went in the middle.
+#[test]
+fn system_data_stays_over_a_reinstallation() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(100_000));
+    let preserve = |layout: &mut DiskLayout| layout.partitions[2].preserve = true;
+    let set_up = |disk| Rig::with(disk, &served, Size::Bytes(128 << 20), preserve);
+    let first = set_up(LoopDisk::of(256 << 20, 512));
+    first.plan.steps.iter().for_each(|step| assert!(!matches!(step, Step::Remember)));
+    first.install(served.clone(), ServerFault::None).unwrap();
+    let node = format!("/dev/{}p4", first.disk.name);
+    let write = |at: u64, bytes: &[u8]| {
+        let device = linux::block::BlockDevice::open(Path::new(&node)).unwrap();
+        device.write_at(at, bytes).unwrap();
+    };
+    write(20 << 20, b"precious");
+    let before = std::fs::read(&node).unwrap();
+    let uuid = |rig: &Rig| rig.plan.mounts().into_iter().find(|one| one.path == "/var/log").unwrap().uuid;
+    let wanted = uuid(&first);
+    let Rig { disk, .. } = first;
+    let second = set_up(disk);
+    assert_eq!(uuid(&second), wanted, "the plan keeps what is there");
+    assert!(second.plan.text().contains("STAYS: ext4 at /var/log"), "{}", second.plan.text());
+    // The power goes when the disk was cleared, before its table is written again.
+    for step in &second.plan.steps {
+        if let Step::Clear { disk } = step {
+            disk::clear(&second.plan.disks[*disk]).unwrap();
+        }
+    }
+    assert_boots_nothing(&second.disk.first_sectors());
+    let Rig { disk, .. } = second;
+    let third = set_up(disk);
+    assert_eq!(uuid(&third), wanted, "what stays is found after the power went");
+    let done = third.install(served.clone(), ServerFault::None).unwrap();
+    assert!(std::fs::read(&node).unwrap() == before, "a byte of what stays is another");
+    let said = done.remarks.join("\n");
+    assert!(said.contains("p4 is unchanged: all of its 32 MiB compared"), "{said}");
+}
+
+/// The comparison is one that can fail.
+#[test]
+fn system_a_change_of_what_stays_is_found() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(10));
+    let preserve = |layout: &mut DiskLayout| layout.partitions[2].preserve = true;
+    let set_up = |disk| Rig::with(disk, &served, Size::Bytes(128 << 20), preserve);
+    let first = set_up(LoopDisk::of(256 << 20, 512));
+    first.install(served.clone(), ServerFault::None).unwrap();
+    let Rig { disk, .. } = first;
+    let second = set_up(disk);
+    let meter = Meter::start(&second.collector, 1, 1);
+    let kept = kept::Kept::remember(&second.plan, &meter).unwrap();
+    let node = format!("/dev/{}p4", second.disk.name);
+    linux::block::BlockDevice::open(Path::new(&node)).unwrap().write_at(5 << 20, b"x").unwrap();
+    let fault = kept.compare(&second.plan, &meter).unwrap_err();
+    assert!(fault.failure.report().contains("was to stay as it is, and is not"), "{:?}", fault.failure);
+}
+
+/// A box that was a member of somebody's arrays and volumes must not be one afterwards.
+#[test]
+fn system_old_superblocks_in_the_middle_of_a_disk_are_gone() {
+    if needs_root() {
+        return;
+    }
+    let served = zstd(&small_root(10));
+    let rig = Rig::of(LoopDisk::of(256 << 20, 512), &served, Size::Rest);
+    rig.install(served.clone(), ServerFault::None).unwrap();
+    let node = format!("/dev/{}p2", rig.disk.name);
+    let extent = linux::block::BlockDevice::open(Path::new(&node)).unwrap().size_bytes();
+    let md = extent - 8192;
+    linux::block::BlockDevice::open(Path::new(&node)).unwrap().write_at(md, b"\xfc\x4e\x2b\xa9").unwrap();
+    let start = rig.plan.disks[0].partitions[1].first_lba * 512;
+    disk::clear(&rig.plan.disks[0]).unwrap();
+    let device = linux::block::BlockDevice::open(Path::new(&format!("/dev/{}", rig.disk.name))).unwrap();
+    assert_eq!(device.read_at(start + md, 4).unwrap(), [0; 4]);
 }
