@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod initrd;
 mod line_folder;
 mod new;
 mod rehearse;
@@ -31,6 +32,8 @@ enum Command {
     Build(build::Arguments),
     /// Prove that the live OS has every driver the line's hardware needs
     Check(check::Arguments),
+    /// Take an initrd apart and put it back, bit for bit
+    Initrd(initrd::Arguments),
     /// Take a virtual box from power-on to a finished appliance
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
@@ -56,6 +59,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Lock(arguments) => build::lock(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Initrd(arguments) => initrd::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),

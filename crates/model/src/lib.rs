@@ -17,6 +17,7 @@ pub mod initrd;
 pub mod modules;
 pub mod profile;
 pub mod proof;
+pub mod unpacked;
 
 pub mod api;
 pub mod boot;
