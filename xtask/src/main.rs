@@ -21,7 +21,8 @@ cargo xtask COMMAND
   build                  build the agent and bootworks; prints where they are
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
-  bench boot             side by side: the stock way to a login prompt, ours to the first question";
+  bench boot             side by side: the stock way to a login prompt, ours to the first question
+  bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
+        ["bench", "initrd", file] => bench::initrd(file),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

@@ -1,6 +1,7 @@
 //! `bootworks check`: holds what a line's build made against hardware and says what is missing and where to
 //! get it. The verdicts are `model::proof`'s; here they are asked for and shown.
 
+use crate::initrd::evidence;
 use crate::{Ending, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::{DeviceClass, PciId};
@@ -23,6 +24,12 @@ pub(crate) struct Arguments {
     /// Hardware profiles, `lspci -nn` output or lists of modaliases, instead of the line's hardware/*.toml
     #[arg(long, value_name = "FILE", num_args = 1..)]
     hardware: Vec<PathBuf>,
+    /// Check this initrd, of any distribution, instead of a line's build
+    #[arg(long, value_name = "FILE", requires = "hardware")]
+    initrd: Option<PathBuf>,
+    /// The modules beside the initrd: /lib/modules/RELEASE, a folder of several releases, or a root
+    #[arg(long, value_name = "DIR", requires = "initrd")]
+    modules: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -31,17 +38,29 @@ pub(crate) struct Arguments {
 /// `bootworks check`: exit code 1 where anything is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let profiles = profiles(&arguments.line, &arguments.hardware)?;
-    let live = live_os(&arguments.line)?;
+    let (live, evidence) = match &arguments.initrd {
+        None => (live_os(&arguments.line)?, None),
+        Some(initrd) => {
+            let evidence = evidence::read(initrd, arguments.modules.as_deref())?;
+            (evidence.live.clone(), Some((initrd, evidence)))
+        }
+    };
     let checked: Vec<(Profile, Proof)> = profiles
         .into_iter()
         .map(|profile| {
-            let proof = proof::check(&live, &profile.devices);
+            let mut proof = proof::check(&live, &profile.devices);
+            if let Some((_, evidence)) = &evidence {
+                proof.devices.iter_mut().for_each(|finding| evidence.fix(finding));
+            }
             (profile, proof)
         })
         .collect();
     if arguments.json {
         report::say(&json(&checked).to_string());
     } else {
+        if let Some((initrd, evidence)) = &evidence {
+            report::say(&evidence.title(initrd));
+        }
         text(&live, &checked).iter().for_each(|line| report::say(line));
     }
     Ok(if checked.iter().all(|(_, proof)| proof.covered) { Ending::Well } else { Ending::No })
@@ -114,7 +133,10 @@ fn json(checked: &[(Profile, Proof)]) -> serde_json::Value {
 
 /// The report for people: what is missing comes last, where the eye is.
 fn text(live: &LiveOs, checked: &[(Profile, Proof)]) -> Vec<String> {
-    let mut lines = vec![format!("live OS: kernel {} from {}", live.release, live.kernel)];
+    let mut lines = Vec::new();
+    if live.view.is_whole() {
+        lines.push(format!("live OS: kernel {} from {}", live.release, live.kernel));
+    }
     for (profile, proof) in checked {
         let (mut counting, rest): (Vec<&Finding>, Vec<&Finding>) =
             proof.devices.iter().partition(|finding| finding.counts());
@@ -132,6 +154,7 @@ fn text(live: &LiveOs, checked: &[(Profile, Proof)]) -> Vec<String> {
     let missing = all.iter().filter(|finding| finding.status != Status::Covered).count();
     lines.push(String::new());
     lines.push(match missing {
+        _ if all.is_empty() => "NOT covered: there is no network and no storage device to prove".to_owned(),
         0 => format!("covered: {} network and storage devices have driver and firmware", all.len()),
         _ => format!("NOT covered: {missing} of {} network and storage devices lack something", all.len()),
     });
@@ -150,7 +173,10 @@ fn device_lines(live: &LiveOs, finding: &Finding) -> Vec<String> {
     let mut below = |text: String| lines.extend(wrapped(&text, 10));
     below(verdict_words(live, finding));
     if let Some(fix) = finding.fix.as_ref().filter(|_| finding.status != Status::Covered) {
-        below(format!("fix: {fix} in line.toml [live]"));
+        below(match live.view.is_whole() {
+            true => format!("fix: {fix} in line.toml [live]"),
+            false => format!("fix: {fix}"),
+        });
     }
     if let Some(remark) = &finding.remark {
         below(format!("note: {remark}"));
@@ -160,6 +186,11 @@ fn device_lines(live: &LiveOs, finding: &Finding) -> Vec<String> {
 
 fn verdict_words(live: &LiveOs, finding: &Finding) -> String {
     let drivers = finding.drivers.join(", ");
+    if !live.view.is_whole()
+        && let Some(words) = initrd_words(&drivers, finding)
+    {
+        return words;
+    }
     match (finding.status, finding.place) {
         (Status::Covered, Place::Builtin) => format!("{drivers}: built into the kernel"),
         (Status::Covered, Place::Root) => format!("{drivers}: in the root"),
@@ -173,6 +204,21 @@ fn verdict_words(live: &LiveOs, finding: &Finding) -> String {
             Some(package) => format!("{drivers}: not in {}; package {package} has it", live.kernel),
             None => format!("{drivers}: not in {}", live.kernel),
         },
+    }
+}
+
+/// What is said of an initrd otherwise than of a line's build.
+fn initrd_words(drivers: &str, finding: &Finding) -> Option<String> {
+    match (finding.status, finding.place) {
+        (Status::DriverUnknown, _) if drivers.is_empty() => {
+            Some("no driver for it is known, in the initrd or beside it".to_owned())
+        }
+        (Status::DriverUnknown, _) => Some(format!("{drivers}: whether it is there is not known")),
+        (Status::DriverMissing, Place::Root) => {
+            Some(format!("{drivers}: in the modules beside the initrd, but not in it"))
+        }
+        (Status::DriverMissing, _) => Some(format!("{drivers}: not in the initrd, and not built in")),
+        _ => None,
     }
 }
 

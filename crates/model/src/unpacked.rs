@@ -34,6 +34,8 @@ pub enum NotUnpacked {
     Body,
     /// A file type that no system has.
     Kind,
+    /// A link that points nowhere.
+    NoTarget,
     /// A folder with something in it stands in its place.
     FullFolder,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for NotUnpacked {
             NotUnpacked::TooLong => "its name or its target is longer than 4095 bytes",
             NotUnpacked::Body => "it has a body and is neither file nor link",
             NotUnpacked::Kind => "its file type is unknown",
+            NotUnpacked::NoTarget => "it is a link without a target",
             NotUnpacked::FullFolder => "a folder that is not empty stands in its place",
         })
     }
@@ -65,17 +68,15 @@ impl Default for Unpacked {
 }
 
 impl Unpacked {
-    /// Puts something under a name; gives where it really lies, the links on the way followed. Empty is the root
-    /// itself.
+    /// Puts something under a name; gives where it really lies, the links on the way followed. Empty is a folder
+    /// by another name (`.`), which is there already.
     pub fn add(&mut self, path: &[u8], node: Node) -> Result<Vec<u8>, NotUnpacked> {
         let (parent, name) = split(path);
         let mut place = self.folder(parent).ok_or(NotUnpacked::NoFolder)?;
         match name {
-            b"" | b"." => return Ok(place),
-            b".." => {
-                cut(&mut place);
-                return Ok(place);
-            }
+            // A folder that is there already, and that nothing else takes the place of.
+            b"" | b"." | b".." if node == Node::Folder => return Ok(Vec::new()),
+            b"" | b"." | b".." => return Err(NotUnpacked::FullFolder),
             _ => push(&mut place, name),
         }
         let is_folder = self.nodes.get(&place) == Some(&Node::Folder);

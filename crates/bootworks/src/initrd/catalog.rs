@@ -6,7 +6,7 @@ use model::failure::{Explain as _, Failure, Result};
 use model::unpacked::{Node, NotUnpacked, Unpacked};
 use std::collections::HashMap;
 use std::io::Read;
-use wire::cpio::header::{Header, Kind};
+use wire::cpio::header::{self, Header, Kind};
 use wire::cpio::{LONGEST_NAME, TRAILER};
 use wire::initrd::Packing;
 
@@ -41,7 +41,7 @@ pub(crate) struct Facts {
 }
 
 /// Everything that an initrd has.
-pub(crate) struct Catalog<'k> {
+pub(crate) struct Catalog {
     /// The parts that were read to their end.
     pub parts: Vec<Facts>,
     /// The entries of all parts.
@@ -52,20 +52,17 @@ pub(crate) struct Catalog<'k> {
     pub sizes: Vec<u64>,
     /// The bodies that were asked for, by their file.
     pub bodies: HashMap<usize, Vec<u8>>,
-    wants: &'k mut dyn FnMut(&[u8]) -> bool,
+    wants: fn(&[u8]) -> bool,
     /// Files with several names in the archive that is being read, by device and inode.
     linked: HashMap<(u32, u32, u32), usize>,
     part: usize,
     entries_before: usize,
 }
 
-impl<'k> Catalog<'k> {
+impl Catalog {
     /// Reads an initrd; `wants` is asked for each file, by where it lies, whether its body is to be kept. What was
     /// read up to an error is given with it.
-    pub(crate) fn read(
-        file: &[u8],
-        wants: &'k mut dyn FnMut(&[u8]) -> bool,
-    ) -> (Catalog<'k>, Option<Failure>) {
+    pub(crate) fn read(file: &[u8], wants: fn(&[u8]) -> bool) -> (Catalog, Option<Failure>) {
         let mut catalog = Catalog {
             parts: Vec::new(),
             items: Vec::new(),
@@ -98,7 +95,7 @@ impl<'k> Catalog<'k> {
     }
 }
 
-impl Visit for Catalog<'_> {
+impl Visit for Catalog {
     fn begin(&mut self, part: Part) -> Result<()> {
         self.part = part.number;
         self.entries_before = self.items.len();
@@ -130,6 +127,7 @@ impl Visit for Catalog<'_> {
             Ok(Kind::Link) => {
                 let mut target = Vec::new();
                 body.read_to_end(&mut target).or_fail(|| format!("cannot read {}", shown(name)))?;
+                target.truncate(header::name(&target).len());
                 item.target = Some(target.clone());
                 Ok(Node::Link(target))
             }
@@ -165,6 +163,7 @@ pub(crate) fn judged(raw: &Raw<'_>) -> Result<Kind, NotUnpacked> {
         None => Err(NotUnpacked::Kind),
         _ if raw.is_long() => Err(NotUnpacked::TooLong),
         Some(Kind::Link) if raw.header.size as usize > LONGEST_NAME => Err(NotUnpacked::TooLong),
+        Some(Kind::Link) if raw.header.size == 0 => Err(NotUnpacked::NoTarget),
         Some(kind @ (Kind::File | Kind::Link)) => Ok(kind),
         Some(_) if raw.header.size > 0 => Err(NotUnpacked::Body),
         Some(kind) => Ok(kind),

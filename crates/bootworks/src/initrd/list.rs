@@ -25,11 +25,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let path = arguments.file.display();
     let bytes = std::fs::read(&arguments.file).or_fail(|| format!("cannot read {path}"))?;
-    let mut nothing = |_: &[u8]| false;
-    let (catalog, failure) = Catalog::read(&bytes, &mut nothing);
+    let (catalog, failure) = Catalog::read(&bytes, |_| false);
     if arguments.json {
         report::say(&object(&catalog, failure.as_ref().map(ToString::to_string)).to_string());
-    } else {
+    } else if failure.is_none() || !catalog.items.is_empty() {
         report::say(text(&catalog).trim_end());
     }
     match failure {
@@ -39,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// The list for people: a line for each part, below it one for each entry.
-fn text(catalog: &Catalog<'_>) -> String {
+fn text(catalog: &Catalog) -> String {
     let mut text = String::with_capacity(catalog.items.len() * 100);
     let first_names = first_names(catalog);
     let mut part = 0;
@@ -65,7 +64,7 @@ fn text(catalog: &Catalog<'_>) -> String {
     text
 }
 
-fn title(catalog: &Catalog<'_>, number: usize) -> String {
+fn title(catalog: &Catalog, number: usize) -> String {
     let Some(Facts { part, packed_bytes, unpacked_bytes, entries }) =
         catalog.parts.iter().find(|facts| facts.part.number == number)
     else {
@@ -85,7 +84,7 @@ fn title(catalog: &Catalog<'_>, number: usize) -> String {
 }
 
 /// `-rwxr-xr-x 0 0 1234 2026-11-25 18:53:29 bin/sh -> busybox`.
-fn row(catalog: &Catalog<'_>, item: &Item, first_name: Option<usize>, text: &mut String) {
+fn row(catalog: &Catalog, item: &Item, first_name: Option<usize>, text: &mut String) {
     let header = &item.header;
     let size = match header.kind() {
         Some(Kind::Character | Kind::Block) => format!("{},{}", header.device.0, header.device.1),
@@ -113,7 +112,7 @@ fn row(catalog: &Catalog<'_>, item: &Item, first_name: Option<usize>, text: &mut
 }
 
 /// For each entry, the first one that is a name of the same file, if that is another.
-fn first_names(catalog: &Catalog<'_>) -> Vec<Option<usize>> {
+fn first_names(catalog: &Catalog) -> Vec<Option<usize>> {
     let mut first = vec![None; catalog.sizes.len()];
     let entries = catalog.items.iter().enumerate().map(|(index, item)| {
         let slot: &mut Option<usize> = first.get_mut(item.file?)?;
@@ -164,7 +163,7 @@ fn counted(count: usize, one: &str, more: &str) -> String {
 }
 
 /// The documented object. Names that are not text have U+FFFD in them.
-fn object(catalog: &Catalog<'_>, error: Option<String>) -> serde_json::Value {
+fn object(catalog: &Catalog, error: Option<String>) -> serde_json::Value {
     let plain = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let first_names = first_names(catalog);
     let entries = catalog.items.iter().zip(&first_names).map(|(item, first)| {
@@ -218,4 +217,4 @@ fn kind_word(kind: Option<Kind>) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

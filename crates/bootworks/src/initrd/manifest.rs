@@ -76,7 +76,7 @@ pub(crate) struct EntryRecord {
     /// It could not be made here (a device, without root's rights); it is written again as it was.
     #[serde(skip_serializing_if = "is_false")]
     pub is_not_made: bool,
-    /// File that has its body, where it does not lie below the folder.
+    /// File that has its body as it was, where the folder does not have it so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// It is a further name of the file at this place, and its body stands there.

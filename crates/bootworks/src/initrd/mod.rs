@@ -9,6 +9,8 @@ mod catalog;
 mod stream;
 mod walk;
 
+pub(crate) mod evidence;
+
 mod list;
 mod manifest;
 mod pack;

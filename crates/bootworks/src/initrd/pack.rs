@@ -157,17 +157,22 @@ struct Assembly<'f> {
     next_inode: u32,
     /// New places, by the index of the record before which they are written.
     new: HashMap<usize, Vec<Vec<u8>>>,
-    /// Files of the folder that are being written as several names of one: device and inode here, inode there.
+    /// Places where something stands that could not be made.
+    not_made: HashSet<Vec<u8>>,
     packed: Packed,
 }
 
 impl<'f> Assembly<'f> {
     fn new(folder: &'f Path, records: &[Record], there: BTreeSet<Vec<u8>>) -> Assembly<'f> {
         let mut known: HashSet<Vec<u8>> = HashSet::new();
+        let mut not_made = HashSet::new();
         let mut last_inode = 0;
         for record in records {
             match record {
                 Record::Entry(entry) => {
+                    if let Some(place) = entry.place.as_deref().filter(|_| entry.is_not_made) {
+                        not_made.insert(unescape(place));
+                    }
                     known.extend(entry.place.as_deref().map(unescape));
                     last_inode = last_inode.max(header_of(entry).map_or(0, |header| header.inode));
                 }
@@ -185,7 +190,7 @@ impl<'f> Assembly<'f> {
             Some(Record::Initrd { owners, .. }) => *owners,
             _ => rustix::process::geteuid().is_root(),
         };
-        Assembly { folder, owners, next_inode: last_inode, new, packed: Packed::default() }
+        Assembly { folder, owners, next_inode: last_inode, new, not_made, packed: Packed::default() }
     }
 
     fn assemble(mut self, records: &[Record]) -> Result<Packed> {
@@ -287,19 +292,20 @@ impl<'f> Assembly<'f> {
         let place = record.place.as_deref().map(unescape);
         let path = place.as_deref().map(|place| self.folder.join(OsStr::from_bytes(place)));
         let now = path.as_ref().and_then(|path| path.symlink_metadata().ok());
-        let as_it_was = match (&path, &now) {
+        let as_it_was = match (&place, &now) {
             (None, _) => true,
-            (Some(_), None) => record.is_not_made,
+            (Some(place), None) => self.not_made.contains(place),
             (Some(_), Some(_)) => record.is_covered,
         };
+        let kept = match &record.body {
+            Some(file) => {
+                let path = manifest::folder(self.folder).join(file);
+                Some(std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?)
+            }
+            None => None,
+        };
         if as_it_was {
-            let body = match &record.body {
-                Some(file) => {
-                    let path = manifest::folder(self.folder).join(file);
-                    std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?
-                }
-                None => Vec::new(),
-            };
+            let body = kept.filter(|_| was.size > 0).unwrap_or_default();
             put_as_it_was(record, &name, &was, &body, out);
             return Ok(());
         }
@@ -312,9 +318,18 @@ impl<'f> Assembly<'f> {
             let holder = self.folder.join(OsStr::from_bytes(holder)).symlink_metadata();
             holder.is_ok_and(|holder| (holder.dev(), holder.ino()) == (now.dev(), now.ino()))
         });
-        let body = if is_shared { Vec::new() } else { body_of(&path, &now)? };
+        let mut body = if is_shared { Vec::new() } else { body_of(&path, &now)? };
+        // A target behind whose NUL more follows; a further name of a file whose first name is gone.
+        let is_as_kept = match &kept {
+            Some(kept) if now.is_symlink() => header::name(kept) == body,
+            Some(kept) => shares.is_some() && *kept == body,
+            None => false,
+        };
+        if let Some(kept) = kept.filter(|_| is_as_kept) {
+            body = if shares.is_some() { Vec::new() } else { kept };
+        }
         let mut is = self.header_now(&was, &now, &body)?;
-        if shares.is_some() && !is_shared {
+        if shares.is_some() && !is_shared && !is_as_kept {
             self.next_inode += 1;
             (is.inode, is.links) = (self.next_inode, 1);
         }
@@ -336,7 +351,7 @@ impl<'f> Assembly<'f> {
             is = Header { inode: self.next_inode, name_size: was.name_size, ..Header::default() };
             is.links = if kind == Kind::Folder { 2 } else { 1 };
             is.mode = kind.bits() | (now.mode() & 0o7777);
-        } else if kind != Kind::Link {
+        } else if kind != Kind::Link && now.mode() & 0o7777 != was.permissions() & 0o7777 {
             is.mode = kind.bits() | (now.mode() & 0o7777);
         }
         if self.owners {

@@ -208,7 +208,7 @@ pub(crate) fn usual(packing: Packing, packed: &[u8]) -> Way {
 fn writes(way: &Way, packed: &[u8], plain: &[u8]) -> Result<bool> {
     // The time of packing stands in gzip's header, and the name of what was packed may follow it.
     let from = if packed.starts_with(&[0x1f, 0x8b]) { 10 } else { 0 };
-    let mut compared = Compared { expected: packed, from, seen: 0, is_same: true };
+    let mut compared = Compared { expected: packed, from, seen: 0, is_same: true, is_closed: false };
     let all = way.press(plain, &mut compared)?;
     let enough = compared.seen >= EVIDENCE.min(packed.len());
     Ok(compared.is_same && enough && (!all || compared.seen == packed.len()))
@@ -362,15 +362,21 @@ struct Compared<'e> {
     from: usize,
     seen: usize,
     is_same: bool,
+    is_closed: bool,
 }
 
 impl Write for Compared<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            // An encoder that is dropped tries once more to get rid of its last bytes.
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let expected = self.expected.get(self.seen..self.seen + bytes.len());
         let passed_over = self.from.saturating_sub(self.seen).min(bytes.len());
         self.is_same &= expected.is_some_and(|expected| expected[passed_over..] == bytes[passed_over..]);
         self.seen += bytes.len();
-        if !self.is_same || (self.seen >= EVIDENCE && self.seen < self.expected.len()) {
+        self.is_closed = !self.is_same || (self.seen >= EVIDENCE && self.seen < self.expected.len());
+        if self.is_closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         Ok(bytes.len())
@@ -382,4 +388,4 @@ impl Write for Compared<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,13 +13,13 @@ use linux::tree::{Attributes, Node as Made, Tree, set_attributes};
 use model::failure::{Explain as _, Failure, Result};
 use model::unpacked::{Node, NotUnpacked, Unpacked};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use wire::cpio::TRAILER;
-use wire::cpio::header::{Header, Kind};
+use wire::cpio::header::{self, Header, Kind};
 use wire::initrd::{Packing, boot_configuration};
 
 /// Arguments of `initrd unpack`.
@@ -82,7 +82,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn lines(&self, folder: &Path) -> Vec<String> {
+    pub(super) fn lines(&self, folder: &Path) -> Vec<String> {
         let mut lines =
             vec![format!("{} entries of {} parts in {}", self.entries, self.parts, folder.display())];
         for line in &self.passed_over {
@@ -100,7 +100,7 @@ impl Told {
 
 /// Unpacks an initrd into a folder. One that is damaged is refused before anything is written.
 pub(crate) fn unpack(file: &[u8], folder: &Path, rights: Rights) -> Result<Told> {
-    let (_, failure) = Catalog::read(file, &mut |_| false);
+    let (_, failure) = Catalog::read(file, |_| false);
     if let Some(failure) = failure {
         return Err(failure);
     }
@@ -135,6 +135,8 @@ struct Unpacking<'a> {
     linked: HashMap<(u32, u32, u32), Linked>,
     folders: Vec<(PathBuf, Attributes)>,
     bodies: usize,
+    /// Folders that are the kernel's own.
+    made: HashSet<Vec<u8>>,
     /// What is in the part that is being read; `None` between parts.
     sum: Option<Sha256>,
     part: usize,
@@ -165,6 +167,7 @@ impl<'a> Unpacking<'a> {
             linked: HashMap::new(),
             folders: Vec::new(),
             bodies: 0,
+            made: HashSet::new(),
             sum: None,
             part: 0,
             padding: 0,
@@ -195,6 +198,12 @@ impl<'a> Unpacking<'a> {
             Kind::File => Node::File(0),
             Kind::Link => {
                 body.read_to_end(&mut target).or_fail(|| format!("cannot read {}", shown(name)))?;
+                let length = header::name(&target).len();
+                if length < target.len() {
+                    // The kernel takes a target up to its first NUL; what follows is kept.
+                    record.body = Some(keep_body(&self.folder, &mut self.bodies, &mut &target[..])?);
+                    target.truncate(length);
+                }
                 Node::Link(target.clone())
             }
             _ => Node::Special,
@@ -214,6 +223,11 @@ impl<'a> Unpacking<'a> {
         if place.is_empty() {
             // The root itself, as `.`: the folder stays as its owner made it.
             return Ok(());
+        }
+        let top = place.split(|byte| *byte == b'/').next().unwrap_or_default();
+        if top.len() < place.len() && !self.at.contains_key(top) && self.made.insert(top.to_vec()) {
+            // The kernel has /dev and /root of its own; here they are made.
+            self.records.push(Record::MadeFolder(escape(top)));
         }
         if place == FOLDER.as_bytes() || place.starts_with(format!("{FOLDER}/").as_bytes()) {
             return Err(Failure::new(format!("the initrd has a folder {FOLDER} of its own"))
@@ -302,8 +316,9 @@ impl<'a> Unpacking<'a> {
         set_attributes(&file, attributes).or_fail(cannot)?;
         // The names before this one are names of this file: GNU cpio puts the body behind the last.
         for index in waiting {
-            if let Some(Record::Entry(EntryRecord { place: Some(place), body_at, .. })) =
-                self.records.get_mut(index)
+            if let Some(Record::Entry(EntryRecord {
+                place: Some(place), body_at, is_covered: false, ..
+            })) = self.records.get_mut(index)
             {
                 *body_at = Some(escape(path.as_os_str().as_bytes()));
                 let place = manifest::unescape(place);
@@ -337,9 +352,19 @@ impl<'a> Unpacking<'a> {
         } else {
             return Ok(());
         };
-        let has_body = record.body_at.is_none();
-        if has_body {
-            record.body = Some(keep_body(&self.folder, &mut self.bodies, &mut &bytes[..])?);
+        if record.body_at.is_some() {
+            return Ok(());
+        }
+        let body = keep_body(&self.folder, &mut self.bodies, &mut &bytes[..])?;
+        record.body = Some(body.clone());
+        // Other names of the file lose the one that has its body.
+        let place = escape(place);
+        for record in &mut self.records {
+            if let Record::Entry(record) = record
+                && record.body_at.as_ref() == Some(&place)
+            {
+                record.body = Some(body.clone());
+            }
         }
         Ok(())
     }

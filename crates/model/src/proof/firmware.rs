@@ -73,7 +73,9 @@ pub(super) fn judge(live: &LiveOs, finding: &mut Finding) {
             }
             None => {
                 finding.status = Status::FirmwareMissing;
-                if let Some(package) = missing.iter().find_map(|file| package_of(file)) {
+                // The packages are Debian's; whose initrd this is, nobody said.
+                let package = missing.iter().find_map(|file| package_of(file));
+                if let Some(package) = package.filter(|_| live.view.is_whole()) {
                     finding.package = Some(package.to_owned());
                     finding.fix = Some(match package {
                         "firmware-linux-free" => format!("packages = [\"{package}\"]"),
