@@ -206,8 +206,12 @@ pub(crate) fn usual(packing: Packing, packed: &[u8]) -> Way {
 
 /// Whether a way writes what stands there.
 fn writes(way: &Way, packed: &[u8], plain: &[u8]) -> Result<bool> {
-    // The time of packing stands in gzip's header, and the name of what was packed may follow it.
-    let from = if packed.starts_with(&[0x1f, 0x8b]) { 10 } else { 0 };
+    // The time of packing stands in the headers of gzip and lzop, the latter with a sum behind it.
+    let from = match Packing::of(packed) {
+        Some(Packing::Gzip) => 10,
+        Some(Packing::Lzo) => 38,
+        _ => 0,
+    };
     let mut compared = Compared { expected: packed, from, seen: 0, is_same: true, is_closed: false };
     let all = way.press(plain, &mut compared)?;
     let enough = compared.seen >= EVIDENCE.min(packed.len());
