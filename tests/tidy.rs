@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 const SKIPPED: &[&str] =
     &[".git", "target", ".build", ".rehearsals", ".state", "book", "corpus", "artifacts"];
 
+/// Files that a line gets when somebody works with it here: its mirror is that machine's.
+const MADE_HERE: &[&str] = &["line.lock"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -31,6 +34,7 @@ fn files() -> Vec<(String, String)> {
                     open.push(entry.path());
                 }
             } else if kind.is_file()
+                && !MADE_HERE.contains(&name.as_str())
                 && let Ok(text) = fs::read_to_string(entry.path())
             {
                 let path = entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
@@ -258,6 +262,59 @@ fn lines_with(breaks: impl Fn(&str, &str) -> bool) -> Vec<String> {
         }
     }
     found
+}
+
+/// How ids of causes stand in the code, where they are said to people.
+const BLAMES: &[&str] = &["cause: \"", ".blame(\"", "trouble(\"", "cause == \""];
+
+/// The ids that a program source names as causes: behind one of [`BLAMES`], or in a list called `CAUSES`.
+fn causes_named(text: &str) -> Vec<(usize, String)> {
+    let mut named = Vec::new();
+    let mut in_list = false;
+    for (at, line) in text.lines().enumerate().take_while(|(_, line)| line.trim() != "#[cfg(test)]") {
+        in_list |= line.contains("const CAUSES: &[&str]");
+        let places: Vec<usize> = if in_list {
+            line.match_indices('"').step_by(2).map(|(place, _)| place + 1).collect()
+        } else {
+            BLAMES
+                .iter()
+                .flat_map(|blame| line.match_indices(blame))
+                .map(|(place, it)| place + it.len())
+                .collect()
+        };
+        let is_id = |text: &&str| {
+            let is_part = |part: &str| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            };
+            text.contains('-') && text.split('-').all(is_part)
+        };
+        let ids = places.into_iter().filter_map(|place| line[place..].split('"').next()).filter(is_id);
+        named.extend(ids.map(|id| (at + 1, id.to_owned())));
+        in_list &= !line.trim_end().ends_with("];");
+    }
+    named
+}
+
+/// A cause that a screen names and nobody can look up is a riddle. The pages of the guide are the catalogue's.
+#[test]
+fn every_cause_that_is_named_has_a_page() {
+    let pages: String = files()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("docs/src/causes/"))
+        .map(|(_, text)| text)
+        .collect();
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for (path, text) in program_sources().into_iter().filter(|(path, _)| path.starts_with("crates/")) {
+        for (line, id) in causes_named(&text) {
+            count += 1;
+            if !pages.contains(&format!("## `{id}`\n")) {
+                broken.push(format!("{path}:{line}: {id}"));
+            }
+        }
+    }
+    assert!(count > 40, "causes are named in another way than this test knows: {count} found");
+    keep("a cause has a page in the catalogue (crates/model/src/catalogue):", &broken);
 }
 
 /// What is longer than a file can be read in one go owes its reader a reason.

@@ -3,6 +3,8 @@
 //! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
 
 mod bench;
+mod bench_install;
+mod bench_serve;
 mod check;
 mod programs;
 mod setup;
@@ -22,7 +24,10 @@ cargo xtask COMMAND
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
-  bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd";
+  bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
+  bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
+  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
+  bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +40,10 @@ fn main() -> ExitCode {
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
         ["bench", "initrd", file] => bench::initrd(file),
+        ["bench", "install"] => bench_install::install(),
+        ["bench", "serve"] => bench_serve::side_by_side(),
+        ["bench", "storm"] => bench_serve::storm("1000"),
+        ["bench", "storm", boxes] => bench_serve::storm(boxes),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

@@ -11,6 +11,8 @@ pub(crate) enum Purpose {
     Rehearse,
     /// Running all tests as well: their real peers and clients.
     Test,
+    /// Running the servers that ours is measured beside.
+    BenchServe,
 }
 
 /// A package, how it is known to be there, and why it is needed.
@@ -41,6 +43,8 @@ const TEST: &[Package] = &[
     package("isc-dhcp-client", "/usr/sbin/dhclient", "a DHCP client to test the server with"),
     package("tftp-hpa", "/usr/bin/tftp", "a TFTP client to test the server with"),
     package("atftp", "/usr/bin/atftp", "a TFTP client to test the server with"),
+    package("dnsmasq-base", "/usr/sbin/dnsmasq", "the other DHCP server in tests of proxyDHCP"),
+    package("bsdutils", "/usr/bin/logger", "sends syslog to the server in its tests"),
     package("curl", "/usr/bin/curl", "an HTTP and TFTP client to test the server with"),
     package("busybox-static", "/usr/bin/busybox", "userland of the test guests"),
     package("klibc-utils", "/usr/lib/klibc/bin/nfsmount", "an NFS client to test the server with"),
@@ -59,15 +63,38 @@ const TEST: &[Package] = &[
     package("dosfstools", "/usr/sbin/mkfs.vfat", "file systems in the controller's tests"),
     package("e2fsprogs", "/usr/sbin/mkfs.ext4", "file systems in the controller's tests"),
     package("iproute2", "/usr/sbin/ip", "networks of the servers' tests"),
-    package("zstd", "/usr/bin/zstd", "checks archives we write"),
+    package("zstd", "/usr/bin/zstd", "checks archives we write, packs images to read"),
+    package("bzip2", "/usr/bin/bzip2", "packs images to read"),
+    package("lbzip2", "/usr/bin/lbzip2", "packs images to read, and is measured beside us"),
+    package("pbzip2", "/usr/bin/pbzip2", "packs images to read"),
+    package("lz4", "/usr/bin/lz4", "packs images to read"),
+    package("tabix", "/usr/bin/bgzip", "packs images to read"),
+    package("acl", "/usr/bin/setfacl", "access control lists that images have"),
+    package("libcap2-bin", "/usr/sbin/setcap", "capabilities that images have"),
     package("xz-utils", "/usr/bin/xz", "packs packages in the tests of the builder"),
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
 ];
 
+const BENCH_SERVE: &[Package] = &[
+    package("iproute2", "/usr/sbin/ip", "the virtual cable of the bench"),
+    package("curl", "/usr/bin/curl", "the client of the bench"),
+    package("atftp", "/usr/bin/atftp", "a TFTP client with windows"),
+    package("dnsmasq-base", "/usr/sbin/dnsmasq", "a DHCP and TFTP server to compare with"),
+    package("kea-admin", "/usr/sbin/perfdhcp", "asks for addresses as fast as can be"),
+    package("kea-dhcp4-server", "/usr/sbin/kea-dhcp4", "a DHCP server to compare with"),
+    package("tftpd-hpa", "/usr/sbin/in.tftpd", "a TFTP server to compare with"),
+    package("nginx-light", "/usr/sbin/nginx", "an HTTP server to compare with"),
+];
+
 /// Installs what is missing.
 pub(crate) fn install(purpose: Purpose) -> Result<()> {
-    let wanted = REHEARSE.iter().chain(if purpose == Purpose::Test { TEST } else { &[] });
-    let missing: Vec<&Package> = wanted.filter(|package| !is_there(package)).collect();
+    let wanted: &[&[Package]] = match purpose {
+        Purpose::Rehearse => &[REHEARSE],
+        Purpose::Test => &[REHEARSE, TEST],
+        Purpose::BenchServe => &[BENCH_SERVE],
+    };
+    let missing: Vec<&Package> =
+        wanted.iter().copied().flatten().filter(|package| !is_there(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }

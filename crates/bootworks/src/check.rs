@@ -1,19 +1,17 @@
-//! `bootworks check`: holds what a line's build made against hardware and says what is missing and where to
-//! get it. The verdicts are `model::proof`'s; here they are asked for and shown.
+//! `bootworks check`: the proof for a built line, on the console, as Markdown or as JSON.
+//!
+//! The verdicts and the words are `model::proof`'s; here they are asked for and shown.
 
 use crate::initrd::evidence;
-use crate::{Ending, report};
+use crate::{Ending, line_folder, profiles, report};
 use model::failure::{Explain as _, Failure, Result};
-use model::hardware::{DeviceClass, PciId};
+use model::line::Hardware;
 use model::outputs::{FOLDER, LIST, Outputs};
-use model::profile::{self, Profile};
-use model::proof::{self, Finding, LiveOs, Place, Proof, Status};
+use model::profile::Profile;
+use model::proof::report::{Checked, Colour, json, markdown, table};
+use model::proof::{self, LiveOs};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-
-/// Folder of a line that has its hardware profiles.
-const PROFILES: &str = "hardware";
-/// Columns of a console.
-const WIDTH: usize = 79;
 
 /// Arguments of `check`.
 #[derive(clap::Args)]
@@ -21,9 +19,10 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
-    /// Hardware profiles, `lspci -nn` output or lists of modaliases, instead of the line's hardware/*.toml
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    hardware: Vec<PathBuf>,
+    /// Profiles that come with bootworks (see `bootworks hardware show`) or files with profiles, lspci -nn output,
+    /// modaliases, lshw -json or Redfish, in place of what the line itself must boot
+    #[arg(long, value_name = "NAME|FILE", num_args = 1..)]
+    hardware: Vec<String>,
     /// Check this initrd, of any distribution, instead of a line's build
     #[arg(long, value_name = "FILE", requires = "hardware")]
     initrd: Option<PathBuf>,
@@ -31,39 +30,70 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", requires = "initrd")]
     modules: Option<PathBuf>,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with = "markdown")]
     json: bool,
+    /// Print Markdown, for a change request
+    #[arg(long)]
+    markdown: bool,
 }
 
 /// `bootworks check`: exit code 1 where anything is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
-    let profiles = profiles(&arguments.line, &arguments.hardware)?;
-    let (live, evidence) = match &arguments.initrd {
-        None => (live_os(&arguments.line)?, None),
-        Some(initrd) => {
-            let evidence = evidence::read(initrd, arguments.modules.as_deref())?;
-            (evidence.live.clone(), Some((initrd, evidence)))
-        }
-    };
-    let checked: Vec<(Profile, Proof)> = profiles
-        .into_iter()
-        .map(|profile| {
-            let mut proof = proof::check(&live, &profile.devices);
-            if let Some((_, evidence)) = &evidence {
-                proof.devices.iter_mut().for_each(|finding| evidence.fix(finding));
-            }
-            (profile, proof)
-        })
-        .collect();
-    if arguments.json {
-        report::say(&json(&checked).to_string());
-    } else {
-        if let Some((initrd, evidence)) = &evidence {
-            report::say(&evidence.title(initrd));
-        }
-        text(&live, &checked).iter().for_each(|line| report::say(line));
+    if let Some(initrd) = &arguments.initrd {
+        return run_on_initrd(initrd, arguments);
     }
-    Ok(if checked.iter().all(|(_, proof)| proof.covered) { Ending::Well } else { Ending::No })
+    let hardware = hardware(&arguments.line)?;
+    let profiles = profiles(&arguments.line, &arguments.hardware, &hardware)?;
+    let live = live_os(&arguments.line)?;
+    let checked = hold(&live, profiles, &hardware);
+    Ok(show(&live, &checked, None, arguments))
+}
+
+/// `bootworks check --initrd`: the same for an initrd that no line of ours made.
+fn run_on_initrd(initrd: &Path, arguments: &Arguments) -> Result<Ending> {
+    let named: Result<Vec<Profile>> = arguments.hardware.iter().map(|name| profiles::open(name)).collect();
+    let evidence = evidence::read(initrd, arguments.modules.as_deref())?;
+    let mut checked = hold(&evidence.live, named?, &Hardware::default());
+    for finding in checked.iter_mut().flat_map(|checked| &mut checked.proof.devices) {
+        evidence.fix(finding);
+    }
+    Ok(show(&evidence.live, &checked, Some(evidence.title(initrd)), arguments))
+}
+
+fn show(live: &LiveOs, checked: &[Checked], title: Option<String>, arguments: &Arguments) -> Ending {
+    if arguments.json {
+        report::say(&json(checked).to_string());
+    } else if arguments.markdown {
+        report::say(markdown(live, checked).trim_end());
+    } else {
+        title.iter().for_each(|title| report::say(title));
+        table(live, checked, colour()).iter().for_each(|line| report::say(line));
+    }
+    if checked.iter().all(|checked| checked.proof.covered) { Ending::Well } else { Ending::No }
+}
+
+/// Holds a live OS against profiles, with the line's exceptions.
+pub(crate) fn hold(live: &LiveOs, profiles: Vec<Profile>, hardware: &Hardware) -> Vec<Checked> {
+    let held = profiles.into_iter().map(|profile| {
+        let mut proof = proof::check(live, &profile.candidates());
+        proof.except(&profile.name, &hardware.exceptions);
+        Checked { profile, proof }
+    });
+    held.collect()
+}
+
+/// Red for people at a terminal who have not asked for none (https://no-color.org).
+pub(crate) fn colour() -> Colour {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && std::io::stdout().is_terminal() { Colour::Terminal } else { Colour::Plain }
+}
+
+/// What the line says of its hardware; nothing where only its outputs are there.
+fn hardware(line: &Path) -> Result<Hardware> {
+    match line.join(model::line::FILE).exists() || line.is_file() {
+        true => Ok(line_folder::open(line)?.line().hardware.clone()),
+        false => Ok(Hardware::default()),
+    }
 }
 
 /// What the last build made, as the proof knows it.
@@ -80,182 +110,37 @@ fn live_os(line: &Path) -> Result<LiveOs> {
     serde_json::from_slice(&bytes).or_fail(|| format!("{} is not of this program's build", drivers.display()))
 }
 
-/// The profiles to check: those named, else the line's own.
-fn profiles(line: &Path, named: &[PathBuf]) -> Result<Vec<Profile>> {
-    let files = if named.is_empty() { own_profiles(line)? } else { named.to_vec() };
-    files
-        .iter()
-        .map(|file| {
-            let bytes = std::fs::read(file).or_fail(|| format!("cannot read {}", file.display()))?;
-            Ok(profile::read_bytes(&file.display().to_string(), &bytes)?.named(pci_name))
-        })
-        .collect()
-}
-
-fn own_profiles(line: &Path) -> Result<Vec<PathBuf>> {
-    let folder = line.join(PROFILES);
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
-    files.sort();
-    if files.is_empty() {
+/// The profiles to check: those named, else what the line itself must boot.
+fn profiles(line: &Path, named: &[String], hardware: &Hardware) -> Result<Vec<Profile>> {
+    if !named.is_empty() {
+        return named.iter().map(|name| profiles::open(name)).collect();
+    }
+    if !line.exists() {
+        return Err(Failure::new(format!("there is no line in `{}`", line.display()))
+            .because("there is no such folder")
+            .hint("`bootworks new DIR` makes a line"));
+    }
+    let own = profiles::of_line(line, hardware)?;
+    if own.is_empty() {
+        let folder = line.join(profiles::FOLDER);
         return Err(Failure::new(format!("there is no hardware to check against in {}", folder.display()))
-            .hint("`bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server"));
+            .because("the folder has no profiles, and line.toml [hardware] names none")
+            .hint("`bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server, or --hardware dell-r740"));
     }
-    Ok(files)
-}
-
-/// What pci.ids calls a device.
-pub(crate) fn pci_name(id: PciId) -> Option<String> {
-    let device = pci_ids::Device::from_vid_pid(id.vendor, id.device)?;
-    let vendor = device.vendor().name();
-    // `Intel Corporation` is Intel; a console has 80 columns.
-    let vendor = vendor.split_once([',', '(']).map_or(vendor, |(short, _)| short).trim();
-    let forms = [" Corporation", " Inc. and subsidiaries", " Inc.", " Inc", " Corp.", " Ltd.", " Co."];
-    let vendor = forms.iter().find_map(|form| vendor.strip_suffix(form)).unwrap_or(vendor);
-    Some(format!("{vendor} {}", device.name()))
-}
-
-/// The documented object: every device of every profile, with the profile it is from.
-fn json(checked: &[(Profile, Proof)]) -> serde_json::Value {
-    let devices = checked.iter().flat_map(|(profile, proof)| {
-        proof.devices.iter().map(move |finding| {
-            let mut device = serde_json::json!(finding);
-            device["profile"] = serde_json::json!(profile.name);
-            device
-        })
-    });
-    serde_json::json!({
-        "covered": checked.iter().all(|(_, proof)| proof.covered),
-        "devices": devices.collect::<Vec<_>>(),
-    })
-}
-
-/// The report for people: what is missing comes last, where the eye is.
-fn text(live: &LiveOs, checked: &[(Profile, Proof)]) -> Vec<String> {
-    let mut lines = Vec::new();
-    if live.view.is_whole() {
-        lines.push(format!("live OS: kernel {} from {}", live.release, live.kernel));
-    }
-    for (profile, proof) in checked {
-        let (mut counting, rest): (Vec<&Finding>, Vec<&Finding>) =
-            proof.devices.iter().partition(|finding| finding.counts());
-        counting.sort_by_key(|finding| finding.status != Status::Covered);
-        lines.push(String::new());
-        lines.push(profile.name.clone());
-        counting.iter().for_each(|finding| lines.extend(device_lines(live, finding)));
-        lines.extend(rest_line(&rest));
-        if counting.is_empty() {
-            lines.push("  no network and no storage device is in this profile".into());
-        }
-    }
-    let all: Vec<&Finding> =
-        checked.iter().flat_map(|(_, proof)| &proof.devices).filter(|finding| finding.counts()).collect();
-    let missing = all.iter().filter(|finding| finding.status != Status::Covered).count();
-    lines.push(String::new());
-    lines.push(match missing {
-        _ if all.is_empty() => "NOT covered: there is no network and no storage device to prove".to_owned(),
-        0 => format!("covered: {} network and storage devices have driver and firmware", all.len()),
-        _ => format!("NOT covered: {missing} of {} network and storage devices lack something", all.len()),
-    });
-    lines
-}
-
-fn device_lines(live: &LiveOs, finding: &Finding) -> Vec<String> {
-    let verdict = if finding.status == Status::Covered { "ok     " } else { "MISSING" };
-    let class = if finding.class == DeviceClass::Ethernet { "network" } else { "storage" };
-    let id = finding.id.as_deref().unwrap_or(&finding.modalias);
-    let mut head = format!("  {verdict} {class} {id} {}", finding.name);
-    if head.chars().count() > WIDTH {
-        head = head.chars().take(WIDTH - 1).chain(['…']).collect();
-    }
-    let mut lines = vec![head.trim_end().to_owned()];
-    let mut below = |text: String| lines.extend(wrapped(&text, 10));
-    below(verdict_words(live, finding));
-    if let Some(fix) = finding.fix.as_ref().filter(|_| finding.status != Status::Covered) {
-        below(match live.view.is_whole() {
-            true => format!("fix: {fix} in line.toml [live]"),
-            false => format!("fix: {fix}"),
-        });
-    }
-    if let Some(remark) = &finding.remark {
-        below(format!("note: {remark}"));
-    }
-    lines
-}
-
-fn verdict_words(live: &LiveOs, finding: &Finding) -> String {
-    let drivers = finding.drivers.join(", ");
-    if !live.view.is_whole()
-        && let Some(words) = initrd_words(&drivers, finding)
-    {
-        return words;
-    }
-    match (finding.status, finding.place) {
-        (Status::Covered, Place::Builtin) => format!("{drivers}: built into the kernel"),
-        (Status::Covered, Place::Root) => format!("{drivers}: in the root"),
-        (Status::Covered, _) => format!("{drivers}: in the initrd"),
-        (Status::DriverUnknown, _) => "no kernel of this suite has a driver for it".to_owned(),
-        (Status::FirmwareMissing, _) => {
-            format!("{drivers}: driver there, firmware not: {}", finding.firmware_missing.join(", "))
-        }
-        (Status::DriverMissing, Place::Root) => format!("{drivers}: in the root, but not in the initrd"),
-        (Status::DriverMissing, _) => match &finding.package {
-            Some(package) => format!("{drivers}: not in {}; package {package} has it", live.kernel),
-            None => format!("{drivers}: not in {}", live.kernel),
-        },
-    }
-}
-
-/// What is said of an initrd otherwise than of a line's build.
-fn initrd_words(drivers: &str, finding: &Finding) -> Option<String> {
-    match (finding.status, finding.place) {
-        (Status::DriverUnknown, _) if drivers.is_empty() => {
-            Some("no driver for it is known, in the initrd or beside it".to_owned())
-        }
-        (Status::DriverUnknown, _) => Some(format!("{drivers}: whether it is there is not known")),
-        (Status::DriverMissing, Place::Root) => {
-            Some(format!("{drivers}: in the modules beside the initrd, but not in it"))
-        }
-        (Status::DriverMissing, _) => Some(format!("{drivers}: not in the initrd, and not built in")),
-        _ => None,
-    }
-}
-
-/// Devices that decide nothing, in one line.
-fn rest_line(rest: &[&Finding]) -> Option<String> {
-    let known = rest.iter().filter(|finding| finding.status == Status::Covered).count();
-    let noun = if rest.len() == 1 { "device" } else { "devices" };
-    (!rest.is_empty()).then(|| format!("  {} other {noun}, {known} with a driver", rest.len()))
-}
-
-/// Words in lines of at most [`WIDTH`] columns, indented.
-fn wrapped(text: &str, indent: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= WIDTH) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(format!("{}{word}", " ".repeat(indent))),
-        }
-    }
-    lines
+    Ok(own)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
+    use model::hardware::DeviceClass;
     use model::modules::alias::AliasTable;
     use std::collections::{BTreeMap, BTreeSet};
 
     const LSPCI: &str = "00:1f.2 SATA controller [0106]: Intel C610 [AHCI mode] [8086:8d02]\n\
-        01:00.0 Ethernet controller [0200]: Broadcom NetXtreme BCM5720 2-port Gigabit Ethernet PCIe with a very long name [14e4:165f]\n\
-        02:00.0 Ethernet controller [0200]: Somebody's newest [fffe:0001]\n\
-        03:00.0 Non-Volatile memory controller [0108]: Samsung [144d:a808] (rev 01)\n\
-        04:00.0 VGA compatible controller [0300]: Matrox G200eR2 [102b:0534]\n";
+        01:00.0 Ethernet controller [0200]: Broadcom NetXtreme BCM5720 [14e4:165f]\n\
+        03:00.0 Non-Volatile memory controller [0108]: Samsung [144d:a808] (rev 01)\n";
 
     /// A line whose live OS is the cloud kernel's, as a build leaves it.
     fn line() -> tempfile::TempDir {
@@ -297,66 +182,47 @@ mod tests {
         folder
     }
 
-    fn checked(folder: &Path) -> (LiveOs, Vec<(Profile, Proof)>) {
-        let live = live_os(folder).unwrap();
-        let profiles = profiles(folder, &[folder.join("r740.txt")]).unwrap();
-        let checked = profiles.into_iter().map(|profile| {
-            let proof = proof::check(&live, &profile.devices);
-            (profile, proof)
-        });
-        (live.clone(), checked.collect())
-    }
-
-    /// What the engineer reads the day before the servers arrive.
+    /// From what was built and what was sent to the verdict, and a shipped profile beside it.
     #[test]
-    fn people_read_a_table_with_the_missing_last() {
+    fn a_built_line_is_held_against_what_was_sent() {
         let folder = line();
-        let (live, checked) = checked(folder.path());
+        let named = [folder.path().join("r740.txt").display().to_string(), "dell-r620".to_owned()];
+        let profiles = profiles(folder.path(), &named, &Hardware::default()).unwrap();
+        assert_eq!(profiles[1].title(), "dell-r620 (Dell Inc. PowerEdge R620)");
+        let live = live_os(folder.path()).unwrap();
+        let checked = hold(&live, profiles[..1].to_vec(), &Hardware::default());
         expect![[r#"
             live OS: kernel 6.1.0-49-cloud-amd64 from linux-image-cloud-amd64
 
             r740
-              ok      storage 8086:8d02 Intel C610 [AHCI mode]
-                      ahci, sd_mod: in the initrd
-                      note: ahci fits if the parts of the id that are not known fit
-              ok      storage 144d:a808 Samsung
-                      nvme: built into the kernel
-                      note: nvme fits if the parts of the id that are not known fit
-              MISSING network 14e4:165f Broadcom NetXtreme BCM5720 2-port Gigabit Ethernet…
-                      tg3: not in linux-image-cloud-amd64; package linux-image-amd64 has it
-                      fix: kernel = "linux-image-amd64" in line.toml [live]
-              MISSING network fffe:0001 Somebody's newest
-                      no kernel of this suite has a driver for it
-              1 other device, 0 with a driver
+              ok       storage 8086:8d02 ahci          Intel C610 [AHCI mode]
+              ok       storage 144d:a808 nvme (kernel) Samsung
+              MISSING  network 14e4:165f tg3           Broadcom NetXtreme BCM5720
+                       not in linux-image-cloud-amd64; linux-image-amd64 has it
 
-            NOT covered: 2 of 4 network and storage devices lack something"#]]
-        .assert_eq(&text(&live, &checked).join("\n"));
+            notes
+              matched by what is known of the device, and certain only if the rest fits:
+              ahci, nvme
+
+            to change in line.toml [live], then `bootworks lock` and `bootworks build`
+              kernel = "linux-image-amd64" (for tg3)
+
+            not proven here: that the drivers work with the cards' own firmware, cabling,
+                             VLANs, settings of switch and BIOS, Secure Boot policy
+            NOT covered: 1 of 3 network and storage devices lack something"#]]
+        .assert_eq(&table(&live, &checked, Colour::Plain).join("\n"));
     }
 
-    /// Scripts rely on these names.
+    /// A line's own profiles are those of its folder and those that it names.
     #[test]
-    fn scripts_read_one_object() {
+    fn a_line_names_what_it_must_boot() {
         let folder = line();
-        let (_, checked) = checked(folder.path());
-        let json = json(&checked);
-        assert_eq!(json["covered"], false);
-        expect![[r#"
-            {
-              "class": "ethernet",
-              "drivers": [
-                "tg3"
-              ],
-              "firmware_missing": [],
-              "fix": "kernel = \"linux-image-amd64\"",
-              "id": "14e4:165f",
-              "modalias": "pci:v000014E4d0000165Fsv????????sd????????bc02sc00i??",
-              "name": "Broadcom NetXtreme BCM5720 2-port Gigabit Ethernet PCIe with a very long name",
-              "package": "linux-image-amd64",
-              "profile": "r740",
-              "status": "driver-missing",
-              "where": "absent"
-            }"#]]
-        .assert_eq(&serde_json::to_string_pretty(&json["devices"][1]).unwrap());
+        std::fs::create_dir(folder.path().join("hardware")).unwrap();
+        std::fs::write(folder.path().join("hardware/own.toml"), "[[device]]\nid = \"14e4:165f\"\n").unwrap();
+        let hardware = Hardware { profiles: vec!["hpe-dl360-gen10".into()], exceptions: Vec::new() };
+        let found = profiles(folder.path(), &[], &hardware).unwrap();
+        let names: Vec<&str> = found.iter().map(|profile| profile.name.as_str()).collect();
+        assert_eq!(names, ["own", "hpe-dl360-gen10"]);
     }
 
     /// A check that has nothing to look at must not pass.
@@ -366,8 +232,8 @@ mod tests {
         let said = |failure: Failure| failure.report().replace(&folder.path().display().to_string(), "LINE");
         expect![[r#"
             error: there is no hardware to check against in LINE/hardware
-            hint: `bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server"#]]
-        .assert_eq(&said(profiles(folder.path(), &[]).unwrap_err()));
+            because: the folder has no profiles, and line.toml [hardware] names none
+            hint: `bootworks check --hardware FILE`, with the output of `lspci -nnk` on the server, or --hardware dell-r740"#]].assert_eq(&said(profiles(folder.path(), &[], &Hardware::default()).unwrap_err()));
         expect![[r#"
             error: cannot read LINE/.build/outputs.json
             because: No such file or directory (os error 2)

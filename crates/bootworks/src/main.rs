@@ -2,12 +2,19 @@
 
 mod build;
 mod check;
+mod diagnose;
+mod explain;
+mod hardware;
 mod initrd;
 mod line_folder;
 mod new;
+mod pci_names;
+mod profiles;
+mod record;
 mod rehearse;
 mod report;
 mod serve;
+mod which;
 
 use clap::{Parser, Subcommand};
 use model::failure::Result;
@@ -32,14 +39,24 @@ enum Command {
     Build(build::Arguments),
     /// Prove that the live OS has every driver the line's hardware needs
     Check(check::Arguments),
+    /// Say why a boot or an installation failed, from its log
+    Diagnose(diagnose::Arguments),
+    /// Show what is known of a cause
+    Explain(explain::Arguments),
     /// Take an initrd apart and put it back, bit for bit
     Initrd(initrd::Arguments),
+    /// Make hardware profiles and show them
+    Hardware(hardware::Arguments),
+    /// Say which package has a module, a device's driver or a firmware file
+    Which(which::Arguments),
     /// Take a virtual box from power-on to a finished appliance
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
     Serve(serve::Arguments),
     /// Show what the server knows of its boxes
     Boxes(serve::boxes::Arguments),
+    /// Verify the signed record of a finished box, or print its page
+    Record(record::Arguments),
 }
 
 /// How a command ended that could do its work.
@@ -59,10 +76,15 @@ fn run(command: Command) -> Result<Ending> {
         Command::Lock(arguments) => build::lock(&arguments),
         Command::Build(arguments) => build::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Initrd(arguments) => initrd::run(&arguments),
+        Command::Hardware(arguments) => hardware::run(&arguments),
+        Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),
+        Command::Record(arguments) => record::run(&arguments),
     }
 }
 

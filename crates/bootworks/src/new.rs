@@ -62,11 +62,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .hint("name a folder that is empty or does not exist"));
     }
     write(folder, &name)?;
+    crate::record::key::PrivateKey::of_line(folder)?;
     if arguments.json {
         let paths: Vec<&str> = FILES.iter().map(|file| file.path).collect();
         report::say(&serde_json::json!({ "line": name, "folder": folder, "files": paths }).to_string());
     } else {
         report::say(&format!("the line `{name}` is in `{}`: {} files", folder.display(), FILES.len()));
+        report::say(
+            "its boxes' records are signed with the key in `.key`, which git leaves out: keep a copy of it",
+        );
         report::say(&format!("next: `bootworks rehearse {}`", linux::process::quote(folder.as_os_str())));
     }
     Ok(Ending::Well)

@@ -11,6 +11,12 @@ use wire::mac::Mac;
 
 /// Reads the inventory below `root`. What cannot be read is left empty: half an inventory is better than none.
 pub fn read(root: &Path, boot_nic: Option<Mac>) -> Inventory {
+    Inventory { disks: disks::read(root), ..read_devices(root, boot_nic) }
+}
+
+/// The same without the disks, which have to be read from to say what is on them: that takes its time, and a broken
+/// one takes long.
+pub fn read_devices(root: &Path, boot_nic: Option<Mac>) -> Inventory {
     let dmi = |name: &str| line(&root.join("sys/class/dmi/id").join(name));
     let cpu = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
     let memory = std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
@@ -30,9 +36,33 @@ pub fn read(root: &Path, boot_nic: Option<Mac>) -> Inventory {
         processors: cpu.lines().filter(|line| line.starts_with("processor")).count() as u32,
         memory_bytes: kibibytes * 1024,
         interfaces: interfaces(root),
-        disks: disks::read(root),
+        disks: Vec::new(),
         devices: devices(root),
+        parts: parts(root),
     }
+}
+
+/// Versions and serial numbers that a box is asked for when it comes back: of its firmware, its board, its disks.
+fn parts(root: &Path) -> BTreeMap<String, String> {
+    let dmi = |name: &str| line(&root.join("sys/class/dmi/id").join(name));
+    let words = |names: &[&str]| {
+        let words: Vec<String> = names.iter().map(|name| dmi(name)).filter(|word| !word.is_empty()).collect();
+        words.join(" ")
+    };
+    let mut parts = BTreeMap::from([
+        ("BIOS".to_owned(), words(&["bios_vendor", "bios_version", "bios_date"])),
+        ("board".to_owned(), words(&["board_vendor", "board_name", "board_version"])),
+        ("board serial".to_owned(), dmi("board_serial")),
+        ("chassis serial".to_owned(), dmi("chassis_serial")),
+    ]);
+    for (name, folder) in entries(&root.join("sys/block")) {
+        // NVMe calls it one way, SCSI (and so SATA) the other.
+        let version = ["device/firmware_rev", "device/rev"].map(|file| line(&folder.join(file)));
+        let version = version.into_iter().find(|version| !version.is_empty());
+        parts.extend(version.map(|version| (format!("{name} firmware"), version)));
+    }
+    parts.retain(|_, value| !value.is_empty());
+    parts
 }
 
 /// One block device by its name, to see whether a disk is still the one it was; `None` where it is gone.
@@ -52,7 +82,8 @@ fn interfaces(root: &Path) -> Vec<Interface> {
         // Reading `carrier` of an interface that is down fails with EINVAL.
         let carrier = line(&folder.join("carrier")) == "1";
         let driver = link_name(&folder.join("device/driver")).unwrap_or_default();
-        found.push(Interface { name, mac, driver, carrier });
+        let address = link_name(&folder.join("device")).unwrap_or_default();
+        found.push(Interface { name, mac, driver, carrier, address });
     }
     found
 }

@@ -4,10 +4,13 @@
 //! `unsafe` stands in this crate only, each block with its reason. External programs are named in
 //! [`tools`] and nowhere else.
 
+pub mod archive;
+pub mod arp;
 pub mod block;
 pub mod block_loop;
 pub mod bridge;
 pub mod chroot;
+pub mod compression;
 pub mod console;
 pub mod interrupt;
 pub mod inventory;
@@ -18,6 +21,7 @@ pub mod module;
 pub mod mount;
 pub mod namespace;
 pub mod power;
+pub mod privileges;
 pub mod process;
 pub mod signature;
 pub mod sockets;

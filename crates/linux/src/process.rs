@@ -3,10 +3,12 @@
 use crate::tools::Tool;
 use model::failure::{Explain as _, Failure, Result};
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// How many of the last lines a failed child said go into the failure.
 const LAST_LINES: usize = 8;
@@ -159,6 +161,48 @@ impl Child {
         Ok((status, out, err))
     }
 
+    /// Runs it to its end and tells each line it writes, on either stream, as it comes. After `patience` it is ended.
+    ///
+    /// Errors: as of [`Child::run`], and that it was still running.
+    pub fn run_telling(mut self, patience: Duration, tell: &(dyn Fn(&str) + Sync)) -> Result<()> {
+        let line = self.command_line();
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().or_fail(|| format!("cannot start `{line}`"))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let said = Mutex::new(Vec::new());
+        let (done, is_done) = std::sync::mpsc::channel::<()>();
+        let id = child.id();
+        let (status, was_ended) = std::thread::scope(|scope| {
+            scope.spawn(|| tell_lines(stdout, tell, &said));
+            scope.spawn(|| tell_lines(stderr, tell, &said));
+            let watch = scope.spawn(move || {
+                let is_late =
+                    is_done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+                // It is not waited for yet, so the number is still its own.
+                if is_late && let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw)
+                {
+                    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                }
+                is_late
+            });
+            let ended = await_end(id);
+            drop(done);
+            let was_ended = watch.join().unwrap_or_default();
+            (ended.and_then(|()| child.wait()), was_ended)
+        });
+        let status = status.or_fail(|| format!("cannot wait for `{line}`"))?;
+        if status.success() {
+            return Ok(());
+        }
+        let failure = match was_ended {
+            true => format!("`{line}` was still running after {} s and was ended", patience.as_secs()),
+            false => format!("`{line}` {}", ending(status)),
+        };
+        let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let last = &said[said.len().saturating_sub(LAST_LINES)..];
+        Err(last.iter().fold(Failure::new(failure), |failure, line: &String| failure.because(line)))
+    }
+
     fn start(&mut self, line: &str) -> Result<std::process::Child> {
         match self.command.spawn() {
             Ok(child) => Ok(child),
@@ -180,6 +224,37 @@ impl Child {
             || self.command.get_program().to_string_lossy().into_owned(),
             |tool| tool.name.into(),
         )
+    }
+}
+
+/// Waits until a child has ended, without taking its ending: its number stays its own until that is taken.
+fn await_end(id: u32) -> std::io::Result<()> {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    };
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return Ok(other.map(|_| ())?),
+        }
+    }
+}
+
+/// Tells and keeps the lines of a pipe, without control characters and empty ones.
+fn tell_lines(pipe: Option<impl std::io::Read>, tell: &(dyn Fn(&str) + Sync), said: &Mutex<Vec<String>>) {
+    let Some(pipe) = pipe else { return };
+    for line in std::io::BufReader::new(pipe).split(b'\n').map_while(std::result::Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        let line: String =
+            line.trim_end().chars().filter(|c| !c.is_control() || *c == '\t').take(1000).collect();
+        if !line.is_empty() {
+            tell(&line);
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            said.push(line);
+            let spare = said.len().saturating_sub(4 * LAST_LINES);
+            said.drain(..spare);
+        }
     }
 }
 

@@ -173,6 +173,12 @@ impl Tree {
         rustix::fs::renameat(&folder, &name, new_folder, &new_name)
     }
 
+    /// Takes a file away.
+    pub fn remove(&mut self, path: &Path) -> Result<(), Errno> {
+        let (folder, name) = self.place(path)?;
+        rustix::fs::unlinkat(folder, &name, AtFlags::empty())
+    }
+
     /// Takes an empty folder away.
     pub fn remove_folder(&mut self, path: &Path) -> Result<(), Errno> {
         let (folder, name) = self.place(path)?;
@@ -182,7 +188,10 @@ impl Tree {
     /// Everything below a folder, links not followed; empty where it does not exist.
     pub fn walk(&self, path: &Path) -> std::io::Result<Vec<Entry>> {
         let mut found = Vec::new();
-        let mut folders = vec![Path::new("/").join(inner(path))];
+        let first = inner(path);
+        // The root is `.` to itself, and has no name in the paths below it.
+        let first = if first == Path::new(".") { PathBuf::from("/") } else { Path::new("/").join(first) };
+        let mut folders = vec![first];
         while let Some(folder) = folders.pop() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let opened = rustix::fs::openat2(&self.root, inner(&folder), flags, Mode::empty(), INSIDE);

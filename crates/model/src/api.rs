@@ -9,7 +9,7 @@
 //! GET  /live/DIGEST/kernel|initrd|root.squashfs
 //! GET  /image/SHA256                  the appliance's image
 //! POST /api/report                    Report → Orders                (the beacon)
-//! GET  /api/boxes/MAC/job             Job                            (what the controller has to do)
+//! GET  /api/boxes/MAC/job?serial=      Job                            (what the controller has to do)
 //! POST /api/boxes/MAC/answers         {"id": "answer", …} → Verdict  (answers from outside the console)
 //! POST /api/boxes/MAC/confirm         {} confirms the plan from outside the console
 //! PUT  /api/boxes/MAC/record          the record, as JSON
@@ -20,7 +20,7 @@
 //! ```
 
 use crate::line::Confirm;
-use crate::question::Question;
+use crate::question::{Question, Rule};
 use crate::storage::DiskLayout;
 use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,9 @@ pub struct Job {
     pub line: String,
     /// What to ask.
     pub questions: Vec<Question>,
+    /// What the answers must be together.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
     /// Answers known beforehand (rehearsal, API).
     pub answers: BTreeMap<String, String>,
     /// What to install.
@@ -85,6 +88,9 @@ pub struct JobAppliance {
     pub users: Vec<User>,
     /// Files to write, contents being templates.
     pub files: Vec<TemplateFile>,
+    /// Programs to run in it after that.
+    #[serde(default)]
+    pub scripts: Vec<Script>,
     /// Words for the appliance's kernel command line.
     pub kernel_arguments: String,
 }
@@ -122,6 +128,17 @@ pub struct TemplateFile {
     pub contents: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A program that is run in the appliance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its path in the line's folder, by which it is called.
+    pub name: String,
+    /// The program, with its `#!`.
+    pub contents: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// Whether answers from outside were taken; for each one that was not, why.

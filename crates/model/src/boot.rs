@@ -2,9 +2,12 @@
 //!
 //! Which network boot program fits which firmware is decided here too; the DHCP and TFTP servers only ask.
 
+use crate::line::Dhcp;
 use crate::timeline::Client;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
+use wire::dhcp::ipxe::{Feature, Report};
 use wire::dhcp::option::{self, Options, ipxe, pxe};
 use wire::dhcp::server::Boot;
 use wire::dhcp::{Packet, client};
@@ -121,78 +124,206 @@ pub fn architecture(packet: &Packet) -> Option<u16> {
     packet.options.word(option::ARCHITECTURE)
 }
 
-/// The file that a client is sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Loader {
-    /// A network boot program, by name, over TFTP.
-    Tftp(&'static str),
-    /// A network boot program or a script, over HTTP.
-    Url(String),
-    /// None: the client has an operating system and wants an address.
-    None,
+/// What runs a network boot program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Firmware {
+    /// PC BIOS.
+    Bios,
+    /// UEFI on 32-bit x86.
+    Ia32,
+    /// UEFI on x86-64.
+    X64,
+    /// UEFI on 32-bit ARM.
+    Arm32,
+    /// UEFI on 64-bit ARM.
+    Arm64,
+    /// UEFI on 64-bit RISC-V.
+    RiscV64,
+    /// UEFI on 64-bit LoongArch.
+    LoongArch64,
 }
 
-/// Which loader fits: the table of firmware against files. `http` is the server's `address[:port]`.
-///
-/// Errors: the firmware is of a kind for which there is no loader; the sentence says which.
-pub fn loader(client: Client, architecture: Option<u16>, http: &str) -> Result<Loader, String> {
-    match client {
-        Client::Ipxe => Ok(Loader::Url(format!("http://{http}{IPXE_SCRIPT}"))),
-        Client::Agent | Client::Ipconfig | Client::Other => Ok(Loader::None),
-        Client::Rom => match architecture {
-            // ROMs from before RFC 4578 do not say; they are all BIOS.
-            None | Some(0) => Ok(Loader::Tftp(BIOS_LOADER)),
-            // 9 is x86-64 in the RFC's text, 7 in what firmware sends (RFC 4578 errata 4624).
-            Some(7 | 9) => Ok(Loader::Tftp(UEFI_LOADER)),
-            Some(other) => Err(no_loader(other)),
-        },
-        Client::HttpBoot => match architecture {
-            None | Some(16) => Ok(Loader::Url(format!("http://{http}{LOADER_FOLDER}{UEFI_LOADER}"))),
-            Some(other) => Err(no_loader(other)),
-        },
+impl Firmware {
+    /// As a line names them.
+    pub const IDS: &'static [&'static str] =
+        &["bios", "uefi-ia32", "uefi-x64", "uefi-arm32", "uefi-arm64", "uefi-riscv64", "uefi-loongarch64"];
+
+    const ALL: [Firmware; 7] = [
+        Firmware::Bios,
+        Firmware::Ia32,
+        Firmware::X64,
+        Firmware::Arm32,
+        Firmware::Arm64,
+        Firmware::RiscV64,
+        Firmware::LoongArch64,
+    ];
+
+    /// By its id in a line.
+    pub fn from_id(id: &str) -> Option<Firmware> {
+        Firmware::IDS.iter().position(|known| *known == id).map(|index| Firmware::ALL[index])
     }
-}
 
-fn no_loader(architecture: u16) -> String {
-    let name = match architecture {
-        6 | 15 => "32-bit x86 UEFI",
-        10 | 18 => "32-bit ARM UEFI",
-        11 | 19 => "64-bit ARM UEFI",
-        20 => "HTTP boot from BIOS",
-        27 | 28 => "64-bit RISC-V UEFI",
-        _ => "of a kind not known here",
-    };
-    format!(
-        "its firmware is {name} (architecture {architecture}), but there are loaders for BIOS and x86-64 UEFI only"
-    )
-}
+    /// Its id in a line.
+    pub fn id(self) -> &'static str {
+        Firmware::IDS[self as usize]
+    }
 
-/// What a DHCP client is told to boot, as the DHCP server writes it into its reply.
-///
-/// Errors: as [`loader`].
-pub fn answer(packet: &Packet, server: Ipv4Addr, http_port: u16) -> Result<Boot, String> {
-    let http = if http_port == 80 { server.to_string() } else { format!("{server}:{http_port}") };
-    let client = classify(packet);
-    let file = match loader(client, architecture(packet), &http)? {
-        Loader::Tftp(name) => Some(name.to_owned()),
-        Loader::Url(url) => Some(url),
-        Loader::None => None,
-    };
-    let mut options = Options::new();
-    match client {
-        Client::Rom => {
-            // A ROM takes a reply for a PXE reply by this name, and with this vendor option it boots the file
-            // named in it at once, without looking for boot servers (PXE 2.1 §2.2.3, table 2-1 tag 6).
-            options.set(option::VENDOR_CLASS, *b"PXEClient");
-            options.set(option::VENDOR, [pxe::DISCOVERY_CONTROL, 1, pxe::TAKE_BOOTFILE, option::END]);
+    /// By option 93 (IANA, "Processor Architecture Types"); the second number of a kind is its HTTP boot.
+    /// 9 is x86-64 in RFC 4578's text and 7 in what firmware sends (errata 4624); 17 is HTTP boot of that 7.
+    fn of(architecture: u16) -> Option<Firmware> {
+        Some(match architecture {
+            0 => Firmware::Bios,
+            6 | 15 => Firmware::Ia32,
+            7 | 9 | 16 | 17 => Firmware::X64,
+            10 | 18 => Firmware::Arm32,
+            11 | 19 => Firmware::Arm64,
+            27 | 28 => Firmware::RiscV64,
+            39 | 40 => Firmware::LoongArch64,
+            _ => return None,
+        })
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Firmware::Bios => "BIOS",
+            Firmware::Ia32 => "32-bit x86 UEFI",
+            Firmware::X64 => "x86-64 UEFI",
+            Firmware::Arm32 => "32-bit ARM UEFI",
+            Firmware::Arm64 => "64-bit ARM UEFI",
+            Firmware::RiscV64 => "64-bit RISC-V UEFI",
+            Firmware::LoongArch64 => "64-bit LoongArch UEFI",
         }
-        // UEFI drops an offer that does not say it back (UEFI 2.10 §24.7.3.2).
-        Client::HttpBoot => options.set(option::VENDOR_CLASS, *b"HTTPClient"),
-        // Without this word iPXE waits for a proxyDHCP server after each offer.
-        Client::Ipxe => options.set(option::IPXE, [ipxe::NO_PROXYDHCP, 1, 1]),
-        Client::Agent | Client::Ipconfig | Client::Other => {}
     }
-    Ok(Boot { file, options })
+}
+
+/// A network boot program of the line's own, in place of ours or where there is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnLoader {
+    /// Which firmware gets it.
+    pub firmware: Firmware,
+    /// Path in the line's folder, and its name over TFTP and HTTP.
+    pub file: String,
+}
+
+/// Points clients to what they boot: the table of firmware against files, as a DHCP server asks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signpost {
+    /// The server's address.
+    pub server: Ipv4Addr,
+    /// TCP port of the HTTP server.
+    pub http_port: u16,
+    /// Whether another server leases the addresses.
+    pub dhcp: Dhcp,
+    /// The line's own loaders.
+    pub loaders: Vec<OwnLoader>,
+}
+
+impl Signpost {
+    /// What a client is told to boot; no file where it only wants an address.
+    ///
+    /// Errors: there is nothing that it could boot; a phrase for the operator.
+    pub fn answer(&self, packet: &Packet) -> Result<Boot, String> {
+        let client = classify(packet);
+        let file = self.file(client, packet)?;
+        let mut options = Options::new();
+        match client {
+            Client::Rom => {
+                // A ROM takes a reply for a PXE reply by this name, and with this vendor option it boots the file
+                // named in it at once, without looking for boot servers (PXE 2.1 §2.2.3, table 2-1 tag 6).
+                options.set(option::VENDOR_CLASS, *b"PXEClient");
+                options.set(option::VENDOR, [pxe::DISCOVERY_CONTROL, 1, pxe::TAKE_BOOTFILE, option::END]);
+            }
+            // UEFI drops an offer that does not say it back (UEFI 2.10 §24.7.3.2).
+            Client::HttpBoot => options.set(option::VENDOR_CLASS, *b"HTTPClient"),
+            // iPXE takes an offer without an address for a proxy's by this name only (iPXE `net/udp/dhcp.c`,
+            // `dhcp_discovery_rx`).
+            Client::Ipxe if self.dhcp == Dhcp::Proxy => options.set(option::VENDOR_CLASS, *b"PXEClient"),
+            // Without this word iPXE waits for a proxyDHCP server after each offer.
+            Client::Ipxe => options.set(option::IPXE, [ipxe::NO_PROXYDHCP, 1, 1]),
+            Client::Agent | Client::Ipconfig | Client::Other => {}
+        }
+        if client == Client::Ipxe {
+            // iPXE that was built to speaks syslog to this server; its last words are in the timeline then.
+            options.set_address(option::LOG_SERVERS, self.server);
+        }
+        Ok(Boot { file, options })
+    }
+
+    fn file(&self, client: Client, packet: &Packet) -> Result<Option<String>, String> {
+        let http = self.http();
+        match client {
+            Client::Agent | Client::Ipconfig | Client::Other => Ok(None),
+            Client::Ipxe if lacks_http(packet) => self.better_ipxe(packet).map(Some),
+            Client::Ipxe => Ok(Some(format!("http://{http}{IPXE_SCRIPT}"))),
+            Client::Rom => self.loader(packet, Firmware::Bios).map(Some),
+            Client::HttpBoot => {
+                let name = self.loader(packet, Firmware::X64)?;
+                Ok(Some(format!("http://{http}{LOADER_FOLDER}{name}")))
+            }
+        }
+    }
+
+    /// The loader for a firmware. ROMs from before RFC 4578 do not say what they are; they are `silent`.
+    fn loader(&self, packet: &Packet, silent: Firmware) -> Result<String, String> {
+        let architecture = architecture(packet);
+        let firmware = match architecture {
+            None => Some(silent),
+            Some(architecture) => Firmware::of(architecture),
+        };
+        let own = self.loaders.iter().find(|loader| Some(loader.firmware) == firmware);
+        match (own, firmware) {
+            (Some(own), _) => Ok(own.file.clone()),
+            (None, Some(Firmware::Bios)) => Ok(BIOS_LOADER.into()),
+            (None, Some(Firmware::X64)) => Ok(UEFI_LOADER.into()),
+            (None, firmware) => Err(self.no_loader(firmware, architecture)),
+        }
+    }
+
+    /// An iPXE that cannot fetch our script is sent to ours, which can. Once: a loader of the line's own is
+    /// not known to, and two of a kind would send each other on for ever.
+    fn better_ipxe(&self, packet: &Packet) -> Result<String, String> {
+        let loader = self.loader(packet, Firmware::Bios)?;
+        if self.loaders.iter().any(|own| own.file == loader) {
+            return Err(format!(
+                "its iPXE has no HTTP, and {loader} of line.toml may be the one that it runs"
+            ));
+        }
+        Ok(loader)
+    }
+
+    fn no_loader(&self, firmware: Option<Firmware>, architecture: Option<u16>) -> String {
+        let number = architecture.map_or("not said".into(), |number| number.to_string());
+        let (kind, hint) = match firmware {
+            None => ("of a kind not known here".to_owned(), String::new()),
+            Some(firmware) => {
+                let hint =
+                    format!("; name one in line.toml: [[network.loader]] firmware = \"{}\"", firmware.id());
+                (firmware.words().to_owned(), hint)
+            }
+        };
+        let known: BTreeSet<Firmware> = [Firmware::Bios, Firmware::X64]
+            .into_iter()
+            .chain(self.loaders.iter().map(|own| own.firmware))
+            .collect();
+        let mut known: Vec<&str> = known.into_iter().map(Firmware::words).collect();
+        let last = known.pop().unwrap_or_default();
+        let known = known.join(", ");
+        format!(
+            "its firmware is {kind} (architecture {number}), but there are loaders for {known} and {last} only{hint}"
+        )
+    }
+
+    /// The server's `address[:port]`.
+    fn http(&self) -> String {
+        match self.http_port {
+            80 => self.server.to_string(),
+            port => format!("{}:{port}", self.server),
+        }
+    }
+}
+
+fn lacks_http(packet: &Packet) -> bool {
+    Report::read(&packet.options).is_some_and(|report| report.lacks(Feature::Http))
 }
 
 #[cfg(test)]
@@ -231,7 +362,7 @@ mod tests {
     #[test]
     fn every_firmware_gets_the_loader_that_it_can_run() {
         let told = |packet: &Packet| {
-            let boot = answer(packet, Ipv4Addr::new(10, 77, 0, 1), 80);
+            let boot = signpost(Dhcp::Full).answer(packet);
             let class = format!("{:?} {:?}", classify(packet), architecture(packet));
             match boot {
                 Ok(Boot { file, options }) => {
@@ -265,17 +396,82 @@ mod tests {
             Rom None: undionly.kpxe,  60 vendor class: "PXEClient",  43 vendor options: 6=08
             Rom Some(7): ipxe.efi,  60 vendor class: "PXEClient",  43 vendor options: 6=08
             Rom Some(9): ipxe.efi,  60 vendor class: "PXEClient",  43 vendor options: 6=08
-            Rom Some(6): its firmware is 32-bit x86 UEFI (architecture 6), but there are loaders for BIOS and x86-64 UEFI only
-            Rom Some(11): its firmware is 64-bit ARM UEFI (architecture 11), but there are loaders for BIOS and x86-64 UEFI only
+            Rom Some(6): its firmware is 32-bit x86 UEFI (architecture 6), but there are loaders for BIOS and x86-64 UEFI only; name one in line.toml: [[network.loader]] firmware = "uefi-ia32"
+            Rom Some(11): its firmware is 64-bit ARM UEFI (architecture 11), but there are loaders for BIOS and x86-64 UEFI only; name one in line.toml: [[network.loader]] firmware = "uefi-arm64"
             HttpBoot Some(16): http://10.77.0.1/loader/ipxe.efi,  60 vendor class: "HTTPClient"
-            HttpBoot Some(19): its firmware is 64-bit ARM UEFI (architecture 19), but there are loaders for BIOS and x86-64 UEFI only
-            Ipxe Some(7): http://10.77.0.1/ipxe, 175 iPXE: 176=01
-            Ipxe Some(0): http://10.77.0.1/ipxe, 175 iPXE: 176=01
+            HttpBoot Some(19): its firmware is 64-bit ARM UEFI (architecture 19), but there are loaders for BIOS and x86-64 UEFI only; name one in line.toml: [[network.loader]] firmware = "uefi-arm64"
+            Ipxe Some(7): http://10.77.0.1/ipxe, 175 iPXE: 176=01,   7 log servers: 10.77.0.1
+            Ipxe Some(0): http://10.77.0.1/ipxe, 175 iPXE: 176=01,   7 log servers: 10.77.0.1
             Agent None: no file
             Ipconfig None: no file
             Other None: no file"#]].assert_eq(&lines.join("\n"));
-        let boot = answer(&ipxe_by_class, Ipv4Addr::new(10, 77, 0, 1), 8080).unwrap();
+        let elsewhere = Signpost { http_port: 8080, ..signpost(Dhcp::Full) };
+        let boot = elsewhere.answer(&ipxe_by_class).unwrap();
         assert_eq!(boot.file.as_deref(), Some("http://10.77.0.1:8080/ipxe"));
+    }
+
+    /// Beside another server an offer is told from a lease by its class; iPXE must not be told that no proxy
+    /// will answer, by the proxy.
+    #[test]
+    fn beside_another_server_every_offer_names_its_class() {
+        let mut ipxe = packet("PXEClient:Arch:00007:UNDI:003010", Some(7));
+        ipxe.options.set(option::IPXE, [0x13, 1, 1]);
+        let lines =
+            [packet("PXEClient:Arch:00000:UNDI:002001", Some(0)), packet("HTTPClient", Some(16)), ipxe].map(
+                |packet| {
+                    let boot = signpost(Dhcp::Proxy).answer(&packet).unwrap();
+                    format!("{}{}", boot.file.unwrap_or_default(), boot.options).replace('\n', ",")
+                },
+            );
+        expect_test::expect![[r#"
+            undionly.kpxe,  60 vendor class: "PXEClient",  43 vendor options: 6=08
+            http://10.77.0.1/loader/ipxe.efi,  60 vendor class: "HTTPClient"
+            http://10.77.0.1/ipxe,  60 vendor class: "PXEClient",   7 log servers: 10.77.0.1"#]]
+        .assert_eq(&lines.join("\n"));
+    }
+
+    /// A line may bring a loader for firmware that we have none for, or another in place of ours; no loader
+    /// sends a box round in a circle.
+    #[test]
+    fn a_line_may_bring_loaders_of_its_own() {
+        let own = |firmware, file: &str| OwnLoader { firmware, file: file.into() };
+        let loaders =
+            vec![own(Firmware::Arm64, "loader/arm64.efi"), own(Firmware::X64, "loader/snponly.efi")];
+        let signpost = Signpost { loaders, ..signpost(Dhcp::Full) };
+        let old_ipxe = |architecture| {
+            let mut packet = packet("PXEClient", Some(architecture));
+            packet.options.set(option::IPXE, [0x15, 1, 1]);
+            packet
+        };
+        let lines = [
+            packet("PXEClient", Some(11)),
+            packet("HTTPClient", Some(19)),
+            packet("PXEClient", Some(7)),
+            packet("PXEClient", Some(0)),
+            packet("PXEClient", Some(6)),
+            packet("PXEClient", Some(12)),
+            old_ipxe(0),
+            old_ipxe(7),
+        ]
+        .map(|packet| {
+            signpost.answer(&packet).map(|boot| boot.file.unwrap_or_default()).unwrap_or_else(|why| why)
+        });
+        expect_test::expect![[r#"
+            loader/arm64.efi
+            http://10.77.0.1/loader/loader/arm64.efi
+            loader/snponly.efi
+            undionly.kpxe
+            its firmware is 32-bit x86 UEFI (architecture 6), but there are loaders for BIOS, x86-64 UEFI and 64-bit ARM UEFI only; name one in line.toml: [[network.loader]] firmware = "uefi-ia32"
+            its firmware is of a kind not known here (architecture 12), but there are loaders for BIOS, x86-64 UEFI and 64-bit ARM UEFI only
+            undionly.kpxe
+            its iPXE has no HTTP, and loader/snponly.efi of line.toml may be the one that it runs"#]].assert_eq(&lines.join("\n"));
+        for id in Firmware::IDS {
+            assert_eq!(Firmware::from_id(id).map(Firmware::id), Some(*id));
+        }
+    }
+
+    fn signpost(dhcp: Dhcp) -> Signpost {
+        Signpost { server: Ipv4Addr::new(10, 77, 0, 1), http_port: 80, dhcp, loaders: Vec::new() }
     }
 
     /// The same question to packets that were caught on the wire.

@@ -151,6 +151,9 @@ pub struct Interface {
     pub driver: String,
     /// Whether it has carrier.
     pub carrier: bool,
+    /// Where its device sits, as in [`Device::address`].
+    #[serde(default)]
+    pub address: String,
 }
 
 /// A disk of a box, as an operator knows it.
@@ -236,6 +239,8 @@ pub struct Inventory {
     pub disks: Vec<Disk>,
     /// Every device with a modalias.
     pub devices: Vec<Device>,
+    /// Versions and serial numbers of parts, by what they are of: `BIOS`, `board serial`, `nvme0n1 firmware`.
+    pub parts: std::collections::BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -4,18 +4,22 @@ pub mod keys;
 
 mod appliance;
 mod disks;
+mod hardware;
 mod network;
+mod questions;
 mod reader;
 
 use crate::api::User;
-use crate::boot::RootRoad;
+use crate::boot::{OwnLoader, RootRoad};
 use crate::mistake::Mistakes;
-use crate::question::Question;
+use crate::proof::Exception;
+use crate::question::{Question, Rule};
 use crate::recipe::Recipe;
 use crate::storage::DiskLayout;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use wire::mac::Mac;
 
 /// Name of the file that defines a line, in its folder.
 pub const FILE: &str = "line.toml";
@@ -43,8 +47,14 @@ pub struct Line {
     pub network: Network,
     /// The system that boxes boot.
     pub live: Live,
+    /// The servers that it must boot.
+    pub hardware: Hardware,
     /// What is asked, in order.
     pub questions: Vec<Question>,
+    /// What the answers must be together.
+    pub rules: Vec<Rule>,
+    /// Path, in the line's folder, of a file with answers for boxes.
+    pub answers_file: Option<String>,
     /// What is installed.
     pub appliance: Appliance,
     /// How virtual boxes are answered and judged.
@@ -63,6 +73,27 @@ pub struct Network {
     /// Who leases addresses.
     pub dhcp: Dhcp,
     /// First and last address leased, both included; without meaning with [`Dhcp::Proxy`].
+    pub range: (Ipv4Addr, Ipv4Addr),
+    /// The router that boxes are told, if any.
+    pub router: Option<Ipv4Addr>,
+    /// Name servers that boxes are told, the best first.
+    pub name_servers: Vec<Ipv4Addr>,
+    /// Addresses kept for certain boxes.
+    pub reservations: Vec<(Mac, Ipv4Addr)>,
+    /// Networks behind relays.
+    pub relayed: Vec<Relayed>,
+    /// Network boot programs of the line's own.
+    pub loaders: Vec<OwnLoader>,
+}
+
+/// A network behind a relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// The relay's address on it, which is its router as well.
+    pub address: Ipv4Addr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// First and last address leased there, both included.
     pub range: (Ipv4Addr, Ipv4Addr),
 }
 
@@ -88,6 +119,15 @@ pub struct Live {
     pub kernel_arguments: String,
 }
 
+/// The servers that the live OS must boot, besides the profiles in the line's `hardware/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hardware {
+    /// Names of profiles that come with the program.
+    pub profiles: Vec<String>,
+    /// Devices that the line does without.
+    pub exceptions: Vec<Exception>,
+}
+
 /// What is installed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Appliance {
@@ -103,6 +143,8 @@ pub struct Appliance {
     pub users: Vec<User>,
     /// Files written after the image; their contents are templates.
     pub files: Vec<ApplianceFile>,
+    /// Programs run in it after that, in order.
+    pub scripts: Vec<ApplianceScript>,
     /// Words for the appliance's kernel command line.
     pub kernel_arguments: String,
 }
@@ -135,6 +177,15 @@ pub struct ApplianceFile {
     pub template: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A program of the line that is run in the appliance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplianceScript {
+    /// Its path in the line's folder.
+    pub path: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// Who confirms the plan.

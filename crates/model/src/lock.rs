@@ -29,6 +29,8 @@ pub struct Lock {
     pub initrd: Section,
     /// Kernel packages of the suite that the proof knows of though they are not installed.
     pub index: Section,
+    /// Firmware packages of the suite: what is in them is known from the archive's lists, and they are not fetched.
+    pub firmware: Section,
 }
 
 /// An archive at the time of the lock.
@@ -113,12 +115,14 @@ impl Lock {
         let mut sections = vec![("live", &self.live)];
         sections.extend(self.appliance.as_ref().map(|section| ("appliance", section)));
         sections.extend([("loaders", &self.loaders), ("initrd", &self.initrd), ("index", &self.index)]);
+        sections.push(("firmware", &self.firmware));
         sections
     }
 
     /// Every file that a build needs, once each.
     pub fn files(&self) -> BTreeMap<&str, &Package> {
-        let packages = self.sections().into_iter().flat_map(|(_, section)| &section.packages);
+        let fetched = self.sections().into_iter().filter(|(name, _)| *name != "firmware");
+        let packages = fetched.flat_map(|(_, section)| &section.packages);
         packages.map(|package| (package.sha256.as_str(), package)).collect()
     }
 
@@ -221,6 +225,8 @@ struct File {
     loaders: FileSection,
     initrd: FileSection,
     index: FileSection,
+    /// Absent in a lock that was made before firmware was looked for; it is then out of date.
+    firmware: Option<FileSection>,
 }
 
 #[derive(Deserialize)]
@@ -272,6 +278,7 @@ impl Check<'_> {
             loaders: self.section(file.loaders),
             initrd: self.section(file.initrd),
             index: self.section(file.index),
+            firmware: file.firmware.map(|section| self.section(section)).unwrap_or_default(),
         }
     }
 
@@ -379,7 +386,8 @@ mod tests {
             appliance: None,
             loaders: section.clone(),
             initrd: section.clone(),
-            index: section,
+            index: section.clone(),
+            firmware: section,
         }
     }
 
@@ -418,6 +426,12 @@ mod tests {
             ]
 
             [index]
+            recipe = "0000000000000000000000000000000000000000000000000000000000000000"
+            epoch = 1795222382
+            packages = [
+            ]
+
+            [firmware]
             recipe = "0000000000000000000000000000000000000000000000000000000000000000"
             epoch = 1795222382
             packages = [

@@ -2,6 +2,11 @@
 //!
 //! Nothing is asked here: the console, the browser and `line.toml`'s own check call [`check`].
 
+mod course;
+mod kinds;
+
+pub use course::{Broken, asks, broken, completed, foreseen};
+
 use crate::template::{self, Name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,6 +24,21 @@ pub struct Question {
     /// Template for the answer that Enter takes: `edge-{{ box.serial }}`.
     #[serde(default)]
     pub default: Option<String>,
+    /// Condition under which it is asked; always where absent.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// The answer where it is not asked; empty where absent.
+    #[serde(default)]
+    pub otherwise: Option<String>,
+}
+
+/// What answers must be together; checked once all questions are answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The condition that must hold.
+    pub require: String,
+    /// What is said where it does not, a sentence.
+    pub say: String,
 }
 
 /// What counts as an answer.
@@ -42,6 +62,54 @@ pub enum Kind {
     },
     /// Yes or no; the answer is `yes` or `no`.
     YesNo,
+    /// Some of these, kept in the order of the line, with commas between them.
+    MultiChoice {
+        /// What can be chosen, in the order shown.
+        choices: Vec<String>,
+        /// Fewest.
+        #[serde(default)]
+        min: u64,
+        /// Most.
+        #[serde(default)]
+        max: Option<u64>,
+    },
+    /// A whole number, kept without leading zeros.
+    Number {
+        /// Smallest.
+        #[serde(default)]
+        min: u64,
+        /// Largest.
+        #[serde(default)]
+        max: Option<u64>,
+    },
+    /// An IPv4 or IPv6 address.
+    Ip {
+        /// The network that it lies in.
+        #[serde(default)]
+        within: Option<String>,
+    },
+    /// An address with its prefix length: `10.0.0.5/24`.
+    Cidr {
+        /// The network that it lies in.
+        #[serde(default)]
+        within: Option<String>,
+    },
+    /// An Ethernet address, kept in lower case with colons.
+    Mac,
+    /// Text that fits a regular expression, whole.
+    Pattern {
+        /// The regular expression.
+        pattern: String,
+        /// An answer that fits, shown to whoever types one that does not.
+        #[serde(default)]
+        example: Option<String>,
+    },
+    /// What a barcode scanner types: printable ASCII without spaces, ended by Enter or Tab.
+    AssetTag {
+        /// The regular expression that it fits, whole.
+        #[serde(default)]
+        pattern: Option<String>,
+    },
 }
 
 /// An answer that counts.
@@ -89,7 +157,25 @@ pub fn check(question: &Question, typed: &str) -> Result<Answer, String> {
             "no" | "n" => Ok(Answer::Plain("no".into())),
             _ => Err("this is answered with `yes` or `no`".into()),
         },
+        Kind::MultiChoice { choices, min, max } => {
+            kinds::several(choices, *min, *max, typed.trim()).map(Answer::Plain)
+        }
+        Kind::Number { min, max } => kinds::number(*min, *max, typed.trim()).map(Answer::Plain),
+        Kind::Ip { within } => kinds::ip(within.as_deref(), typed.trim()).map(Answer::Plain),
+        Kind::Cidr { within } => kinds::cidr(within.as_deref(), typed.trim()).map(Answer::Plain),
+        Kind::Mac => kinds::mac(typed).map(Answer::Plain),
+        Kind::Pattern { pattern, example } => {
+            let typed = text(typed)?;
+            kinds::fits(pattern, example.as_deref(), &typed)?;
+            Ok(Answer::Plain(typed))
+        }
+        Kind::AssetTag { pattern } => kinds::asset_tag(pattern.as_deref(), typed).map(Answer::Plain),
     }
+}
+
+/// Whether a text is a regular expression, or why not.
+pub fn pattern(text: &str) -> Result<(), String> {
+    kinds::compile(text).map(|_| ())
 }
 
 fn text(typed: &str) -> Result<String, String> {
@@ -147,11 +233,7 @@ pub fn hostname(name: &str) -> Result<(), String> {
 }
 
 fn choice(choices: &[String], typed: &str) -> Result<String, String> {
-    // The text before the number: somebody's choices may be numbers themselves.
-    let exact = choices.iter().find(|choice| *choice == typed);
-    let folded = || choices.iter().find(|choice| choice.to_lowercase() == typed.to_lowercase());
-    let numbered = || typed.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
-    match exact.or_else(folded).or_else(numbered) {
+    match chosen(choices, typed) {
         Some(choice) => Ok(choice.clone()),
         None => Err(format!(
             "choose one of {}, by its name or its number (1 to {})",
@@ -159,6 +241,15 @@ fn choice(choices: &[String], typed: &str) -> Result<String, String> {
             choices.len()
         )),
     }
+}
+
+/// The choice of that name or number.
+fn chosen<'a>(choices: &'a [String], typed: &str) -> Option<&'a String> {
+    // The text before the number: somebody's choices may be numbers themselves.
+    let exact = choices.iter().find(|choice| *choice == typed);
+    let folded = || choices.iter().find(|choice| choice.to_lowercase() == typed.to_lowercase());
+    let numbered = || typed.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
+    exact.or_else(folded).or_else(numbered)
 }
 
 fn password(min_length: usize, typed: &str) -> Result<String, String> {
@@ -251,7 +342,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn question(kind: Kind, default: Option<&str>) -> Question {
-        Question { id: "q".into(), ask: "Q".into(), kind, default: default.map(str::to_owned) }
+        Question {
+            id: "q".into(),
+            ask: "Q".into(),
+            kind,
+            default: default.map(str::to_owned),
+            when: None,
+            otherwise: None,
+        }
     }
 
     #[track_caller]

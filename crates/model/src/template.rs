@@ -40,6 +40,16 @@ pub enum Fact {
     Product,
     /// SMBIOS manufacturer.
     Manufacturer,
+    /// `bios` or `uefi`.
+    Firmware,
+    /// Number of logical processors.
+    Processors,
+    /// Memory in octets.
+    Memory,
+    /// Number of disks that cannot be pulled out by hand.
+    Disks,
+    /// Number of network interfaces.
+    Nics,
 }
 
 impl Fact {
@@ -50,6 +60,11 @@ impl Fact {
         ("uuid", Fact::Uuid),
         ("product", Fact::Product),
         ("manufacturer", Fact::Manufacturer),
+        ("firmware", Fact::Firmware),
+        ("processors", Fact::Processors),
+        ("memory", Fact::Memory),
+        ("disks", Fact::Disks),
+        ("nics", Fact::Nics),
     ];
 }
 
@@ -129,7 +144,7 @@ fn push_text(parts: &mut Vec<Part>, text: &str) {
 }
 
 /// What a word between braces names, or what is wrong with it and what would be right.
-fn name(word: &str) -> Result<Name, (String, String)> {
+pub(crate) fn name(word: &str) -> Result<Name, (String, String)> {
     let facts = || Fact::ALL.iter().map(|(name, _)| *name);
     let listed = || facts().map(|name| format!("`box.{name}`")).collect::<Vec<_>>().join(", ");
     match word.split_once('.').map(|(left, right)| (left.trim(), right.trim())) {
@@ -233,9 +248,9 @@ mod tests {
             "{{ hostname }} and {{ box.colour }}",
             expect![[r#"
                 3..11: `{{ hostname }}` names nothing
-                hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`
+                hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`, `box.firmware`, `box.processors`, `box.memory`, `box.disks`, `box.nics`
                 22..32: a box has no `colour`
-                hint: a box has `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`"#]],
+                hint: a box has `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`, `box.firmware`, `box.processors`, `box.memory`, `box.disks`, `box.nics`"#]],
         );
         check(
             "a {{ answer.x\nb }}",
@@ -247,7 +262,7 @@ mod tests {
             "{{ }}",
             expect![[r#"
                 0..5: `{{  }}` names nothing
-                hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`"#]],
+                hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`, `box.firmware`, `box.processors`, `box.memory`, `box.disks`, `box.nics`"#]],
         );
     }
 

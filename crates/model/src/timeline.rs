@@ -59,6 +59,48 @@ pub enum Road {
     Http,
 }
 
+/// What kind of reason there was to refuse an address or a root.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Denial {
+    /// Every address of the range is leased.
+    PoolEmpty,
+    /// It took the offer of another DHCP server.
+    OtherServer,
+    /// It asked for an address that is another's or not of this network.
+    NotItsAddress,
+    /// It came over a relay from a network that has no range here.
+    OtherNetwork,
+    /// The line has nothing that this kind of firmware could boot.
+    NothingToBoot,
+    /// It found somebody else using the address that it had been given.
+    AddressInUse,
+    /// There is no such path.
+    NotFound,
+    /// Another reason, or one from before these were told apart.
+    #[default]
+    Other,
+}
+
+/// How a transfer ended early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// There is no such file.
+    NotFound,
+    /// The client was refused.
+    Refused,
+    /// Nothing more was heard of the client.
+    Silent,
+    /// The client ended it.
+    ByClient,
+    /// The file could not be read to its end here.
+    Unreadable,
+    /// Another reason, or one from before these were told apart.
+    #[default]
+    Other,
+}
+
 /// Everything that can be seen of a box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -71,6 +113,10 @@ pub enum Event {
         architecture: Option<u16>,
         /// Option 60, where sent.
         vendor_class: Option<String>,
+        /// Transaction id: the same again is the same attempt sent again, another is another attempt
+        /// (RFC 2131 §4.1). Entries of earlier builds have none.
+        #[serde(default)]
+        xid: Option<u32>,
     },
     /// We offered an address.
     AddressOffered {
@@ -90,6 +136,9 @@ pub enum Event {
     AddressRefused {
         /// Who asked.
         client: Client,
+        /// What kind of reason it is.
+        #[serde(default)]
+        why: Denial,
         /// The reason, a phrase.
         reason: String,
     },
@@ -123,6 +172,9 @@ pub enum Event {
         file: String,
         /// Bytes sent before it ended.
         bytes: u64,
+        /// What kind of ending it is.
+        #[serde(default)]
+        why: Cut,
         /// Why, a phrase.
         reason: String,
     },
@@ -142,6 +194,11 @@ pub enum Event {
         /// Digest that names this build of the live OS.
         live: String,
     },
+    /// The box may boot, but others fetch before it.
+    TurnAwaited {
+        /// How many wait before it.
+        before: usize,
+    },
     /// The box was not sent into a boot known to fail.
     BootRefused {
         /// Why and what to do.
@@ -154,12 +211,26 @@ pub enum Event {
         /// The path it asked for.
         path: String,
     },
+    /// A client read from the root and paused, or has been reading for a minute.
+    RootRead {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// READ calls since the first one.
+        calls: u64,
+        /// Bytes that they asked for and that there were.
+        bytes: u64,
+        /// Paths of the files read last, the newest last.
+        last: Vec<String>,
+    },
     /// A client asked to mount a path and was not given it.
     RootRefused {
         /// The client's address.
         address: Ipv4Addr,
         /// The path it asked for.
         path: String,
+        /// What kind of reason it is.
+        #[serde(default)]
+        why: Denial,
         /// Why, a phrase.
         reason: String,
     },
@@ -182,6 +253,13 @@ pub enum Event {
         /// The id of the cause that is gone.
         cause: String,
     },
+    /// The box is silent beyond its patience; what the server makes of what it saw of it.
+    SilenceExplained {
+        /// The likeliest cause and what to do.
+        trouble: Trouble,
+        /// Other causes that the same silence can have, the likelier first.
+        others: Vec<String>,
+    },
     /// A line that the box logged.
     Said {
         /// The line, without control characters.
@@ -190,6 +268,11 @@ pub enum Event {
     /// The box's inventory.
     HardwareFound {
         /// All of it.
+        inventory: Box<Inventory>,
+    },
+    /// What PID 1 sees of the box's hardware, before there is a root: who never gets one leaves this.
+    DevicesSeen {
+        /// Devices, NICs and SMBIOS strings; its disks are not read from yet.
         inventory: Box<Inventory>,
     },
     /// A question is open on the box.

@@ -7,6 +7,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod acl;
+pub mod arp;
+pub mod bzip2;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;
@@ -15,6 +18,9 @@ pub mod initrd;
 pub mod lz4;
 pub mod lzop;
 pub mod mac;
+pub mod netconsole;
 pub mod nfs;
 pub mod rpc;
+pub mod syslog;
+pub mod tar;
 pub mod tftp;

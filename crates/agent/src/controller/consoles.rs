@@ -34,6 +34,8 @@ pub(crate) enum Echo {
     Shown,
     /// Nothing is shown.
     Hidden,
+    /// Each key is shown, and a tab ends the line as Enter does: scanners leave the factory with either.
+    Scanned,
 }
 
 /// One console and the line on it that is not finished.
@@ -211,7 +213,8 @@ impl Seat {
             (Keys::Sequence, _) => self.keys = Keys::Sequence,
             (_, 0x1b) => self.keys = Keys::Escape,
             (Keys::Return, b'\n') => {}
-            (_, b'\r' | b'\n') => {
+            (_, b'\t') if self.echo == Echo::Scanned && self.line.is_empty() => {}
+            (_, b'\r' | b'\n' | b'\t') if key != b'\t' || self.echo == Echo::Scanned => {
                 self.keys = if key == b'\r' { Keys::Return } else { Keys::Plain };
                 self.console.write("\n");
                 self.is_mid_line = false;
@@ -231,7 +234,7 @@ impl Seat {
             _ => {
                 if self.line.len() < LONGEST_LINE {
                     self.line.push(key);
-                    if self.echo == Echo::Shown {
+                    if self.echo != Echo::Hidden {
                         self.show(key);
                     }
                 }
@@ -257,7 +260,7 @@ impl Seat {
         // Bytes after the first of a character begin with the bits 10 (RFC 3629 §3).
         while let Some(byte) = self.line.pop() {
             if byte & 0xc0 != 0x80 {
-                if self.echo == Echo::Shown {
+                if self.echo != Echo::Hidden {
                     self.console.write("\x08 \x08");
                 }
                 return;

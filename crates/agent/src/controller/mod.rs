@@ -30,7 +30,7 @@ use model::plan::{Plan, Step};
 use model::question::Kind;
 use model::record::Record;
 use model::timeline::{Event, Trouble};
-use questions::{Before, Decision, Dialogue, Known, Wish};
+use questions::{Before, Decision, Dialogue, KEPT, Known, Wish};
 use server::Server;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,7 +152,7 @@ impl Controller {
         let inventory = self.take_inventory();
         self.say(&summary(&inventory));
         self.tell(Event::HardwareFound { inventory: Box::new(inventory.clone()) });
-        let job = self.server.job(self);
+        let job = self.server.job(&inventory.smbios.serial, self);
         let (plan, answers, confirmed_by) = self.agree(&job, &inventory)?;
         let mut installation = Installation::of(&plan, self.server.address, TARGET.into(), self);
         let mut conclude = |step: &Step, done: &Done| {
@@ -203,8 +203,9 @@ impl Controller {
         let dialogue = Dialogue { consoles: &self.consoles, witness: self, orders: &orders, inventory };
         let (mut known, mut before) = (self.known(job), self.kept().before.clone());
         loop {
-            let answers = dialogue.settle(&job.questions, &known, &before);
-            self.reached(Rung::QuestionsAnswered, &counted(answers.len()));
+            let answers = dialogue.settle(&job.questions, &job.rules, &known, &before);
+            let overview = questions::overview(&job.questions, &answers, inventory);
+            self.reached(Rung::QuestionsAnswered, &counted(overview.len()));
             before = Before { answers: answers.clone(), orders: self.beacon.orders().answers };
             let plan = match model::plan::plan(job, inventory, &answers, &mut random) {
                 Ok(plan) => plan,
@@ -217,7 +218,7 @@ impl Controller {
             let text = plan.text();
             self.tell(Event::PlanShown { text: text.clone() });
             let decision = match job.appliance.confirm {
-                Confirm::Ask => dialogue.confirm(&text),
+                Confirm::Ask => dialogue.confirm(&text, &overview),
                 Confirm::Auto => {
                     self.say(&format!("\n{text}"));
                     Decision::Confirmed("auto".into())
@@ -225,15 +226,18 @@ impl Controller {
             };
             match decision {
                 Decision::Confirmed(by) => {
-                    let again = |(id, answer): (&String, &String)| (id.clone(), (answer.clone(), "console"));
                     let mut kept = self.kept();
-                    kept.known = answers.iter().map(again).collect();
+                    kept.known = keep(&answers, &overview);
                     kept.is_confirmation_spent |= by == "api";
                     drop(kept);
                     self.reached(Rung::PlanConfirmed, &by);
                     return Ok((plan, answers, by));
                 }
                 Decision::Again => known = Known::new(),
+                Decision::Change(id) => {
+                    known = keep(&answers, &overview);
+                    known.remove(&id);
+                }
             }
         }
     }
@@ -287,6 +291,7 @@ impl Controller {
             steps: done.steps.clone(),
             read_back: done.read_back.clone(),
             remarks: done.remarks.clone(),
+            sealed_at: None,
         };
         self.server.put_record(&record, self).blame("http-unreachable")
     }
@@ -311,6 +316,13 @@ fn random() -> u128 {
         std::thread::sleep(Duration::from_millis(100));
     }
     u128::from_ne_bytes(bytes)
+}
+
+/// Answers that stand: they are neither asked for nor told again. What stands for a question that was not asked is no
+/// answer to it, should it be asked after all.
+fn keep(answers: &BTreeMap<String, String>, asked: &[(String, String)]) -> Known {
+    let given = asked.iter().filter_map(|(id, _)| Some((id.clone(), answers.get(id)?.clone())));
+    given.map(|(id, answer)| (id, (answer, KEPT))).collect()
 }
 
 fn counted(count: usize) -> String {

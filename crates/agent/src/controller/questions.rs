@@ -8,9 +8,10 @@ use super::password;
 use super::witness::Witness;
 use model::api::Orders;
 use model::hardware::Inventory;
-use model::question::{self, Answer, Kind, Question};
+use model::question::{self, Answer, Kind, Question, Rule};
+use model::template::Name;
 use model::timeline::Event;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,11 @@ pub(crate) struct Dialogue<'a> {
     /// What is known of the box, for defaults.
     pub(crate) inventory: &'a Inventory,
 }
+
+/// Who gave an answer that stands since an earlier round: it is not told once more.
+pub(crate) const KEPT: &str = "kept";
+/// What is typed to go back to the question before.
+const BACK: &str = "<";
 
 /// Answers known before anything is asked: by question id, with where they are from.
 pub(crate) type Known = BTreeMap<String, (String, &'static str)>;
@@ -55,6 +61,15 @@ pub(crate) enum Decision {
     Confirmed(String),
     /// Ask everything again.
     Again,
+    /// Ask the question of this id again.
+    Change(String),
+}
+
+/// How a question that is open ends.
+enum Reply {
+    Given(Given),
+    /// Whoever sits there wants to see the question before it again.
+    Back,
 }
 
 /// What a person wants after a trouble.
@@ -72,31 +87,74 @@ impl Dialogue<'_> {
         self.consoles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets an answer to every question: from `known`, else from whoever answers first.
+    /// Gets an answer to every question that is asked: from `known`, else from whoever answers first. Answers
+    /// that break a rule are asked again. Gives the answers, and for questions that are not asked what stands
+    /// for theirs.
     pub(crate) fn settle(
         &self,
         questions: &[Question],
+        rules: &[Rule],
         known: &Known,
         before: &Before,
     ) -> BTreeMap<String, String> {
-        let mut answers = BTreeMap::new();
-        for (index, question) in questions.iter().enumerate() {
-            let given = self.known(question, known).unwrap_or_else(|| {
-                let value = |name: &_| model::plan::value(name, self.inventory, &answers);
+        let fact = |name: &Name| model::plan::value(name, self.inventory, &BTreeMap::new());
+        let mut given: BTreeMap<String, String> = BTreeMap::new();
+        // To be asked a second time, whoever knows an answer; and the API's answers that led there.
+        let mut open: BTreeSet<String> = BTreeSet::new();
+        let mut spent = before.orders.clone();
+        let mut index = 0;
+        loop {
+            let answers = question::completed(questions, &given, &fact);
+            let Some(question) = questions.get(index) else {
+                let broken = question::broken(rules, &answers, &fact);
+                if broken.is_empty() {
+                    return answers;
+                }
+                for one in &broken {
+                    self.witness.say(&format!("\n{}", one.say));
+                    self.witness.tell(Event::Said { line: format!("answers refused: {}", one.say) });
+                }
+                let asked = |id: &String| given.contains_key(id);
+                open.extend(broken.into_iter().flat_map(|one| one.about).filter(asked));
+                spent = (self.orders)().answers;
+                index = 0;
+                continue;
+            };
+            let value = |name: &Name| model::plan::value(name, self.inventory, &answers);
+            let is_open = open.contains(&question.id);
+            let is_settled = given.contains_key(&question.id) && !is_open;
+            if is_settled || !question::asks(question, &value) {
+                index += 1;
+                continue;
+            }
+            let beforehand = if is_open { None } else { self.known(question, known) };
+            let reply = beforehand.map(Reply::Given).unwrap_or_else(|| {
                 let proposed = question::proposal(question, value);
-                let earlier = before.answers.get(&question.id).filter(|_| !is_secret(question)).cloned();
+                let earlier = given.get(&question.id).or(before.answers.get(&question.id));
+                let earlier = earlier.filter(|_| !is_secret(question)).cloned();
                 let place = format!("{} of {}", index + 1, questions.len());
-                self.ask(question, &place, earlier.or(proposed), before.orders.get(&question.id))
+                self.ask(question, &place, earlier.or(proposed), spent.get(&question.id))
             });
-            let Given { kept, shown, by } = given;
-            self.witness.tell(Event::Answered {
-                question: question.id.clone(),
-                by: by.into(),
-                answer: shown,
-            });
-            answers.insert(question.id.clone(), kept);
+            match reply {
+                Reply::Given(one) => {
+                    if one.by != KEPT {
+                        let (question, by) = (question.id.clone(), one.by.into());
+                        self.witness.tell(Event::Answered { question, by, answer: one.shown });
+                    }
+                    open.remove(&question.id);
+                    given.insert(question.id.clone(), one.kept);
+                    index += 1;
+                }
+                Reply::Back => {
+                    let earlier = questions[..index].iter().rposition(|one| given.contains_key(&one.id));
+                    if let Some(earlier) = earlier {
+                        open.insert(questions[earlier].id.clone());
+                        spent = (self.orders)().answers;
+                        index = earlier;
+                    }
+                }
+            }
         }
-        answers
     }
 
     /// The answer that was given beforehand, if it counts.
@@ -105,7 +163,9 @@ impl Dialogue<'_> {
         match judge_sent(question, text, by) {
             Ok(given) => {
                 let shown = given.shown.as_deref().unwrap_or("(not shown)");
-                self.witness.say(&format!("{}: {shown} (by {by})", question.ask));
+                if *by != KEPT {
+                    self.witness.say(&format!("{}: {shown} (by {by})", question.ask));
+                }
                 Some(given)
             }
             Err(why) => {
@@ -123,11 +183,12 @@ impl Dialogue<'_> {
         place: &str,
         default: Option<String>,
         spent: Option<&String>,
-    ) -> Given {
+    ) -> Reply {
         self.witness.tell(Event::Asked { question: question.id.clone() });
         let (prompt, echo) = prompt(question, default.as_deref());
-        let mut heading = format!("\nQuestion {place}");
-        if let Kind::Choice { choices } = &question.kind {
+        let back = if place.starts_with("1 ") { "" } else { "   (`<` goes back)" };
+        let mut heading = format!("\nQuestion {place}{back}");
+        if let Kind::Choice { choices } | Kind::MultiChoice { choices, .. } = &question.kind {
             for (index, choice) in choices.iter().enumerate() {
                 heading.push_str(&format!("\n  {}  {choice}", index + 1));
             }
@@ -138,15 +199,28 @@ impl Dialogue<'_> {
         let mut refused = spent.cloned();
         loop {
             let typed = self.consoles().wait(TICK);
+            if let Some(one) = &typed
+                && one.line.trim() == BACK
+            {
+                let mut consoles = self.consoles();
+                consoles.close_question(Some(one.seat));
+                let line = format!("back to the question before, as said on {}", consoles.name(one.seat));
+                consoles.say_elsewhere(one.seat, &line);
+                return Reply::Back;
+            }
             if let Some(one) = typed
                 && let Some(given) = self.take(&mut round, &one)
             {
                 let shown = given.shown.as_deref().unwrap_or("(not shown)");
                 let mut consoles = self.consoles();
                 consoles.close_question(Some(one.seat));
+                if echo == Echo::Scanned {
+                    // A trigger held too long sends the code twice; the second is no answer to what comes next.
+                    consoles.forget_typed_ahead();
+                }
                 let line = format!("answered on {}: {shown}", consoles.name(one.seat));
                 consoles.say_elsewhere(one.seat, &line);
-                return given;
+                return Reply::Given(given);
             }
             if let Some(text) = (self.orders)().answers.get(&question.id)
                 && refused.as_ref() != Some(text)
@@ -156,7 +230,7 @@ impl Dialogue<'_> {
                         let shown = given.shown.as_deref().unwrap_or("(not shown)");
                         self.consoles().close_question(None);
                         self.consoles().say(&format!("answered over the API: {shown}"));
-                        return given;
+                        return Reply::Given(given);
                     }
                     Err(why) => {
                         self.witness.tell(Event::Said {
@@ -208,11 +282,18 @@ impl Dialogue<'_> {
         None
     }
 
-    /// Shows the plan and waits for a person, or the API, to confirm it.
-    pub(crate) fn confirm(&self, plan: &str) -> Decision {
-        let prompt = "Type `yes` to erase and install, `no` to answer again: ";
+    /// Shows the plan and waits for a person, or the API, to confirm it. `answers` are those that can be changed:
+    /// ids of questions, with a line for each.
+    pub(crate) fn confirm(&self, plan: &str, answers: &[(String, String)]) -> Decision {
+        let prompt = match answers.is_empty() {
+            true => "Type `yes` to erase and install, `no` to go back: ",
+            false => "Type `yes` to erase and install, a number to change that answer, or `no`: ",
+        };
         self.consoles().forget_typed_ahead();
         self.consoles().say(&format!("\n{plan}"));
+        for (index, (_, line)) in answers.iter().enumerate() {
+            self.consoles().say(&format!("{:>3}  {line}", index + 1));
+        }
         self.consoles().prompt_all(prompt, Echo::Shown);
         loop {
             let typed = self.consoles().wait(TICK);
@@ -228,6 +309,15 @@ impl Dialogue<'_> {
                     "no" => {
                         consoles.say_elsewhere(one.seat, &format!("not confirmed on {name}"));
                         return Decision::Again;
+                    }
+                    number if number.parse::<usize>().is_ok() => {
+                        let chosen = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+                        if let Some((id, line)) = chosen.and_then(|chosen| answers.get(chosen)) {
+                            consoles.say_elsewhere(one.seat, &format!("changed on {name}: {line}"));
+                            return Decision::Change(id.clone());
+                        }
+                        let most = answers.len();
+                        consoles.say_on(one.seat, &format!("  there are {most} answers to change"));
                     }
                     _ => consoles.say_on(one.seat, "  nothing is written before `yes` is typed in full"),
                 }
@@ -281,6 +371,26 @@ fn is_secret(question: &Question) -> bool {
     matches!(question.kind, Kind::Password { .. })
 }
 
+/// The answers that were asked for, each in a line as a person corrects it: `Site: lab`.
+pub(crate) fn overview(
+    questions: &[Question],
+    answers: &BTreeMap<String, String>,
+    inventory: &Inventory,
+) -> Vec<(String, String)> {
+    let asked =
+        |question: &&Question| question::asks(question, &|name| model::plan::value(name, inventory, answers));
+    let line = |question: &Question| {
+        let answer = match answers.get(&question.id) {
+            _ if is_secret(question) => "(not shown)",
+            None => "",
+            Some(empty) if empty.is_empty() => "(none)",
+            Some(answer) => answer,
+        };
+        (question.id.clone(), format!("{}: {answer}", question.ask))
+    };
+    questions.iter().filter(asked).map(line).collect()
+}
+
 /// The line that asks.
 fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
     let ask = &question.ask;
@@ -289,7 +399,21 @@ fn prompt(question: &Question, default: Option<&str>) -> (String, Echo) {
         Kind::Password { .. } => (format!("{ask} (not shown): "), Echo::Hidden),
         Kind::YesNo => (format!("{ask} (yes or no){default}: "), Echo::Shown),
         Kind::Choice { .. } => (format!("{ask} (name or number){default}: "), Echo::Shown),
-        Kind::Text | Kind::Hostname => (format!("{ask}{default}: "), Echo::Shown),
+        Kind::MultiChoice { .. } => {
+            (format!("{ask} (names or numbers, with commas){default}: "), Echo::Shown)
+        }
+        Kind::Number { min, max: Some(max) } => (format!("{ask} ({min} to {max}){default}: "), Echo::Shown),
+        Kind::Pattern { example: Some(example), .. } if default.is_empty() => {
+            (format!("{ask} (such as {example}): "), Echo::Shown)
+        }
+        Kind::AssetTag { .. } => (format!("{ask} (scan it){default}: "), Echo::Scanned),
+        Kind::Text
+        | Kind::Hostname
+        | Kind::Ip { .. }
+        | Kind::Cidr { .. }
+        | Kind::Mac
+        | Kind::Number { .. }
+        | Kind::Pattern { .. } => (format!("{ask}{default}: "), Echo::Shown),
     }
 }
 

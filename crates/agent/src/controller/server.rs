@@ -36,10 +36,11 @@ impl Server {
     }
 
     /// What there is to do. Waits as long as it takes: without it there is nothing else to do.
-    pub(super) fn job(&self, witness: &dyn Witness) -> Job {
+    /// `serial` is the box's serial number, by which the line may know answers for it.
+    pub(super) fn job(&self, serial: &str, witness: &dyn Witness) -> Job {
         let mut pause = Duration::from_secs(1);
         loop {
-            match self.fetch_job() {
+            match self.fetch_job(serial) {
                 Ok(job) => return job,
                 Err(why) => {
                     witness.say(&format!("waiting for {}: {why}", self.path("job")));
@@ -50,8 +51,9 @@ impl Server {
         }
     }
 
-    fn fetch_job(&self) -> Result<Job, String> {
-        let mut answer = self.agent().get(self.path("job")).call().map_err(|error| error.to_string())?;
+    fn fetch_job(&self, serial: &str) -> Result<Job, String> {
+        let request = self.agent().get(self.path("job")).query("serial", serial);
+        let mut answer = request.call().map_err(|error| error.to_string())?;
         if answer.status().as_u16() != 200 {
             return Err(format!("it answered with status {}", answer.status().as_u16()));
         }

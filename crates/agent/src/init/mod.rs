@@ -61,6 +61,10 @@ pub(crate) fn run() -> ExitCode {
         server: parameters.as_ref().map(|known| SocketAddrV4::new(known.server, known.http_port)),
     };
     let network = network::find_server(wish, &modules, &coldplug, &voice);
+    // Now that the server hears it: a box that never gets its root leaves its hardware all the same.
+    let boot_nic = parameters.as_ref().and_then(|parameters| parameters.boot_nic);
+    let inventory = linux::inventory::read_devices("/".as_ref(), boot_nic);
+    voice.tell(Event::DevicesSeen { inventory: Box::new(inventory) });
     if let Some(parameters) = &parameters {
         root::mount(parameters, &network.found, &modules, &voice);
         voice.root_stands();

@@ -25,13 +25,37 @@ pub(crate) struct Apt {
     sources: Vec<Source>,
 }
 
+/// Which of an archive's lists apt fetches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// The packages.
+    Packages,
+    /// The packages, and which file is in which: the lists of contents, which are large but for small components.
+    WithContents,
+}
+
+/// How apt is told of the lists of contents (`Acquire::IndexTargets` in apt.conf(5)); newer archives have one per
+/// component, older ones one for all.
+const CONTENTS: &str = "Acquire::IndexTargets::deb::Contents-deb {\n\
+    MetaKey \"$(COMPONENT)/Contents-$(ARCHITECTURE)\";\n\
+    flatMetaKey \"Contents-$(ARCHITECTURE)\";\n\
+    ShortDescription \"Contents-$(ARCHITECTURE)\";\n\
+    Description \"$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Contents\";\n\
+    KeepCompressed \"false\"; PDiffs \"false\"; Optional \"true\"; Identifier \"Contents-deb\";\n};\n";
+
 impl Apt {
     /// Sets apt up for these archives and has it fetch and verify their indexes.
     pub(crate) fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
+        Apt::update_with(sources, Lists::Packages, store)
+    }
+
+    /// The same with a choice of lists.
+    pub(crate) fn update_with(sources: Vec<Source>, lists: Lists, store: &Store) -> Result<Apt> {
         let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
-        let folder = store.apt(&digest(&text));
+        let more = if lists == Lists::WithContents { CONTENTS } else { "" };
+        let folder = store.apt(&digest(format!("{text}{more}")));
         let apt = Apt { settings: folder.join("apt.conf"), folder, sources };
-        apt.write(&text)?;
+        apt.write(&text, more)?;
         // Without it apt-get ends with exit code 0 where an archive did not answer.
         let child = apt.get().args(["update", "-o", "APT::Update::Error-Mode=any"]);
         let (status, out, err) = child.spawn_and_wait()?;
@@ -54,7 +78,7 @@ impl Apt {
         ))
     }
 
-    fn write(&self, sources: &str) -> Result<()> {
+    fn write(&self, sources: &str, more: &str) -> Result<()> {
         for part in ["lists/partial", "archives/partial", "sources"] {
             let part = self.folder.join(part);
             std::fs::create_dir_all(&part).or_fail(|| format!("cannot make {}", part.display()))?;
@@ -79,7 +103,7 @@ impl Apt {
                  APT::Install-Recommends \"false\";\nAPT::Install-Suggests \"false\";\n\
                  APT::Get::AllowUnauthenticated \"false\";\nAPT::Sandbox::User \"root\";\n\
                  Acquire::Languages \"none\";\nAcquire::AllowInsecureRepositories \"false\";\n\
-                 Acquire::Retries \"2\";\n{}",
+                 Acquire::Retries \"2\";\n{more}{}",
                 host_proxies()
             ),
         )
@@ -107,6 +131,14 @@ impl Apt {
             archives.insert(self.release(Path::new(file), uri.trim_end_matches('/'), suite)?);
         }
         Ok(Index { texts, archives: archives.into_iter().collect() })
+    }
+
+    /// The lists of contents, as far as the archives have them.
+    pub(crate) fn contents(&self) -> Result<Vec<String>> {
+        let out =
+            self.get().args(["indextargets", "--format", "$(FILENAME)", "Created-By: Contents-deb"]).run()?;
+        let files = String::from_utf8_lossy(&out).into_owned();
+        Ok(files.lines().filter_map(|file| std::fs::read_to_string(file).ok()).collect())
     }
 
     /// The InRelease file beside an index, as the lock keeps it.

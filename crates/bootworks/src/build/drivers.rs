@@ -32,13 +32,22 @@ pub(crate) struct Kernel<'k> {
 /// The modules of a kernel package, from the folder where indexes are kept or else from the package. `sha256`
 /// is the package's own.
 pub(crate) fn of_package(deb: &Path, sha256: &str, kept: &Path) -> Result<Tree> {
-    let file = kept.join(format!("{sha256}.{FORM}.zst"));
+    let file = kept_file(sha256, kept);
     if let Some(tree) = read_kept(&file) {
         return Ok(tree);
     }
     let tree = read_package(deb).map_err(|failure| failure.doing(format!("indexing {}", deb.display())))?;
     keep(&file, &tree)?;
     Ok(tree)
+}
+
+/// Whether the package's modules are known without the package.
+pub(crate) fn is_kept(sha256: &str, kept: &Path) -> bool {
+    kept_file(sha256, kept).is_file()
+}
+
+fn kept_file(sha256: &str, kept: &Path) -> PathBuf {
+    kept.join(format!("{sha256}.{FORM}.zst"))
 }
 
 /// The modules in an unpacked kernel package, or in any root: `FOLDER/lib/modules/RELEASE`.

@@ -204,11 +204,6 @@ impl Write for Frames {
 /// Takes somebody's image as it is, once its digest is what the line says.
 pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
     let name = file.to_string_lossy();
-    if ![".tar.zst", ".tar.zstd"].iter().any(|suffix| name.ends_with(suffix)) {
-        return Err(Failure::new(format!("{name} is no image that boxes can unpack"))
-            .because("it is not a tar archive compressed with zstd (`.tar.zst`)")
-            .hint("pack it again: `zstd -T0 IMAGE.tar`, and write the new file's name and SHA-256 into line.toml"));
-    }
     let (found, bytes) = digest_file(file)?;
     if !found.eq_ignore_ascii_case(sha256) {
         return Err(Failure::new(format!("{name} is not the image that line.toml names"))
@@ -216,17 +211,35 @@ pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
             .hint("get the right file, or write the new SHA-256 into line.toml"));
     }
     let reading = || format!("cannot read {name}");
-    let stream = zstd::stream::read::Decoder::new(File::open(file).or_fail(reading)?).or_fail(reading)?;
-    let mut unpacked_bytes = 0;
-    for entry in tar::Archive::new(stream).entries().or_fail(reading)? {
-        let entry = entry.or_fail(reading)?;
-        if entry.header().entry_type().is_file() {
-            unpacked_bytes += entry.size();
-        }
-    }
+    let stream = File::open(file).or_fail(reading)?;
+    let unpacked = linux::compression::read_plain(stream, |compression, plain| {
+        size_of_files(plain).map_err(|error| (compression, error))
+    });
+    let unpacked_bytes = unpacked.or_fail(reading)?.map_err(|(compression, error)| {
+        Failure::new(format!("{name} is no image that boxes can unpack"))
+            .because(format!("read as a tar archive with {}: {error}", compression.name()))
+            .hint("pack it with tar; gzip, bzip2, xz, zstd, lz4 or no compression are read")
+    })?;
     // A copy, not a hard link: the line's file may be written over at any time.
     std::fs::copy(file, to).or_fail(|| format!("cannot copy {name} to {}", to.display()))?;
     Ok(Packed { sha256: found, bytes, unpacked_bytes })
+}
+
+/// Reads a plain archive to its end; the size of its files together.
+fn size_of_files(plain: &mut dyn std::io::Read) -> std::io::Result<u64> {
+    let (mut unpacked_bytes, mut count) = (0, 0);
+    let mut archive = linux::archive::Archive::of(&mut *plain);
+    while let Some(entry) = archive.advance()? {
+        count += 1;
+        // What is no hole takes room on a disk.
+        unpacked_bytes += match &entry.stretches {
+            Some(stretches) => stretches.iter().map(|(_, length)| length).sum(),
+            None => entry.size,
+        };
+    }
+    // Checksums stand behind the archive's end.
+    std::io::copy(plain, &mut std::io::sink())?;
+    if count == 0 { Err(std::io::Error::other("there is nothing in it")) } else { Ok(unpacked_bytes) }
 }
 
 #[cfg(test)]
@@ -278,9 +291,11 @@ mod tests {
         "#]]
         .assert_eq(&text.replace(&"long-".repeat(30), "LONG"));
 
-        let taken = adopt(&one, &packed.sha256, &folder.path().join("3"));
-        let failure = taken.unwrap_err().report();
-        assert!(failure.contains("compressed with zstd"), "{failure}");
+        let other = folder.path().join("other");
+        std::fs::write(&other, "no archive").unwrap();
+        let digest = digest_file(&other).unwrap().0;
+        let failure = adopt(&other, &digest, &folder.path().join("3")).unwrap_err().report();
+        assert!(failure.contains("read as a tar archive with no compression"), "{failure}");
         let named = folder.path().join("x.tar.zst");
         std::fs::rename(&one, &named).unwrap();
         assert_eq!(adopt(&named, &packed.sha256, &folder.path().join("3")).unwrap(), packed);

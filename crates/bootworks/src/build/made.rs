@@ -10,15 +10,17 @@ use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
 use super::system::{Purpose, System, pack_squashfs};
-use super::{amount, image, initrd};
+use super::{amount, firmware, image, initrd, suite};
+use crate::{check, profiles};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{ImageSource, Line};
 use model::lock::{Lock, Package, Section};
 use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
+use model::proof::LiveOs;
+use model::proof::report::Checked;
 use std::collections::BTreeMap;
 use std::path::Path;
-use wire::deb::{dependency_names, stanzas};
 
 /// Names of the files in the outputs.
 const TREE: &str = "tree";
@@ -49,6 +51,24 @@ pub(crate) struct Made {
     phases: Phases,
 }
 
+/// How a build ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It made the line.
+    Made(Box<Made>),
+    /// The live OS cannot boot what the line must boot; what was built before is as it was.
+    Uncovered(Box<Uncovered>),
+}
+
+/// A live OS and the hardware that it cannot boot.
+#[derive(Debug)]
+pub(crate) struct Uncovered {
+    /// What was built of it.
+    pub(crate) live: LiveOs,
+    /// Every profile of the line with its proof.
+    pub(crate) checked: Vec<Checked>,
+}
+
 /// Makes what is not there yet. `phases` has what was done before.
 pub(crate) fn make(
     line: &Line,
@@ -57,12 +77,16 @@ pub(crate) fn make(
     store: &Store,
     agent: &[u8],
     mut phases: Phases,
-) -> Result<Made> {
+) -> Result<Outcome> {
     let shelf = Shelf::open(folder)?;
     let fetched = phases.run("fetch", || fetch(lock, store))?;
     let mut making = Making { line, folder, lock, store, shelf: &shelf, phases };
     let live = making.live()?;
     let initrd = making.initrd(&live, agent)?;
+    // Before the image, which takes longest: whoever has to change the kernel need not wait for it.
+    if let Some(uncovered) = making.uncovered(&initrd)? {
+        return Ok(Outcome::Uncovered(uncovered));
+    }
     let image = making.image()?;
     let loaders = making.loaders()?;
     let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
@@ -70,7 +94,7 @@ pub(crate) fn make(
     let phases = std::mem::take(&mut making.phases);
     let outputs = outputs(line, lock, &live, &initrd, &image, &loaders)?;
     shelf.finish(&outputs)?;
-    Ok(Made { outputs, fresh, fetched, phases })
+    Ok(Outcome::Made(Box::new(Made { outputs, fresh, fetched, phases })))
 }
 
 fn outputs(
@@ -141,6 +165,25 @@ impl Making<'_> {
         })
     }
 
+    /// Holds the finished live OS against all that the line must boot; `None` where it boots all of it.
+    fn uncovered(&mut self, initrd: &Group) -> Result<Option<Box<Uncovered>>> {
+        let profiles = profiles::of_line(self.folder, &self.line.hardware)?;
+        if profiles.is_empty() {
+            return Ok(None);
+        }
+        let path = self.shelf.folder().join(initrd.file(DRIVERS)?.path);
+        let hardware = &self.line.hardware;
+        let (live, checked) = self.phases.run("proof", || {
+            let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
+            let live: LiveOs =
+                serde_json::from_slice(&bytes).or_fail(|| format!("cannot understand {}", path.display()))?;
+            let checked = check::hold(&live, profiles, hardware);
+            Ok((live, checked))
+        })?;
+        let covered = checked.iter().all(|checked| checked.proof.covered);
+        Ok((!covered).then(|| Box::new(Uncovered { live, checked })))
+    }
+
     /// The appliance's image: built, or somebody's.
     fn image(&mut self) -> Result<Group> {
         let (store, phases, folder) = (self.store, &mut self.phases, self.folder);
@@ -198,12 +241,13 @@ impl Making<'_> {
         let busybox = self.package(&self.lock.initrd, "busybox-static")?;
         let squashfs = live.file(SQUASHFS)?;
         let inputs = digest(format!(
-            "initrd {} {} {BUILD_ID} {} {}\n{}",
+            "initrd {} {} {BUILD_ID} {} {}\n{}\n{}",
             squashfs.path,
             digest(agent),
             self.line.live.kernel,
             busybox.sha256,
-            self.lock.index.identity()
+            self.lock.index.identity(),
+            self.lock.firmware.identity()
         ));
         let (lock, store, line) = (self.lock, self.store, self.line);
         let root = self.shelf.folder().join(squashfs.path.replace(SQUASHFS, TREE));
@@ -213,12 +257,12 @@ impl Making<'_> {
             let vmlinuz = root.join(format!("boot/vmlinuz-{release}"));
             std::fs::copy(&vmlinuz, work.join(KERNEL))
                 .or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
-            let suite = phases.run("drivers of the suite", || suite(&lock.index, store))?;
+            let suite = phases.run("drivers of the suite", || suite::kernels(&lock.index, store))?;
             let tree =
                 phases.run("drivers of the kernel", || own_tree(&lock.live, &release, &root, store))?;
             let kernels: Vec<Kernel<'_>> =
-                suite.iter().map(|(package, tree)| Kernel { package, tree }).collect();
-            let built = phases.run("initrd", || {
+                suite.iter().map(|kernel| Kernel { package: &kernel.name, tree: &kernel.tree }).collect();
+            let mut built = phases.run("initrd", || {
                 initrd::build(&initrd::Sources {
                     kernel_folder: &root,
                     kernel: Kernel { package: &line.live.kernel, tree: &tree },
@@ -230,6 +274,8 @@ impl Making<'_> {
                     modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
                 })
             })?;
+            let known = firmware::known_index(&lock.firmware, &line.live.recipe, store);
+            built.live.firmware_index = firmware::asked_for(known, &tree);
             let put = |name: &str, bytes: &[u8]| {
                 let path = work.join(name);
                 std::fs::write(&path, bytes).or_fail(|| format!("cannot write {}", path.display()))
@@ -245,39 +291,6 @@ impl Making<'_> {
             Failure::new(format!("line.lock has no package `{name}`")).hint("`bootworks lock`")
         })
     }
-}
-
-/// The kernels of the suite by the package that people name; where a metapackage brings modules in several
-/// packages, the further ones are named themselves.
-fn suite(index: &Section, store: &Store) -> Result<Vec<(String, Tree)>> {
-    let mut kernels = Vec::new();
-    let has_modules = |name: &str| {
-        let rest = name.strip_prefix("linux-image-").or_else(|| name.strip_prefix("linux-modules-"));
-        rest.is_some_and(|rest| rest.trim_start_matches("extra-").starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for package in index.packages.iter().filter(|package| !has_modules(&package.name)) {
-        let control = Opened::of(package, store).control()?;
-        let text = control.get("control").map(|file| file.text().into_owned()).unwrap_or_default();
-        let depends = stanzas(&text).next().and_then(|stanza| stanza.field("Depends")).unwrap_or_default();
-        for name in dependency_names(depends) {
-            names.entry(name.to_owned()).or_insert_with(|| package.name.clone());
-        }
-    }
-    for package in index.packages.iter().filter(|package| has_modules(&package.name)) {
-        let opened = Opened::of(package, store);
-        // Ubuntu's linux-image has the kernel only; an index of no modules would say that nothing is there.
-        let tree = drivers::of_package(opened.path(), &package.sha256, &store.index());
-        let split = index
-            .packages
-            .iter()
-            .any(|other| other.name == package.name.replace("linux-image-", "linux-modules-"));
-        match tree {
-            Err(_) if split && package.name.starts_with("linux-image-") => {}
-            tree => kernels.push((names.get(&package.name).unwrap_or(&package.name).clone(), tree?)),
-        }
-    }
-    Ok(kernels)
 }
 
 /// The live OS's kernel: from the package's index where one package has all of it, else from the root.

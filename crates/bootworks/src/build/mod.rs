@@ -13,6 +13,7 @@ mod configure;
 mod database;
 pub(crate) mod drivers;
 mod fetch;
+mod firmware;
 mod image;
 pub(crate) mod initrd;
 pub(crate) mod made;
@@ -23,16 +24,19 @@ mod scrub;
 mod shelf;
 mod sources;
 pub(crate) mod store;
+pub(crate) mod suite;
 mod system;
 mod unpack;
 
 #[cfg(test)]
 mod tests;
 
-use crate::{Ending, line_folder, report};
+use crate::{Ending, check, line_folder, report};
+use made::{Outcome, Uncovered};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::{self, Lock};
+use model::proof::report as proof_report;
 use phases::Phases;
 use std::path::{Path, PathBuf};
 use store::Store;
@@ -61,13 +65,35 @@ pub(crate) struct LockArguments {
 
 /// `bootworks build`.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
-    let made = build(&arguments.line)?;
+    let made = match build(&arguments.line)? {
+        Outcome::Made(made) => made,
+        Outcome::Uncovered(uncovered) => return Ok(refuse(&uncovered, arguments.json)),
+    };
     if arguments.json {
         report::say(&made.json()?);
     } else {
         made.text().iter().for_each(|line| report::say(line));
     }
     Ok(Ending::Well)
+}
+
+/// Says why a line is not built though nothing failed.
+pub(crate) fn refuse(uncovered: &Uncovered, json: bool) -> Ending {
+    let Uncovered { live, checked } = uncovered;
+    if json {
+        let mut object = proof_report::json(checked);
+        object["built"] = serde_json::json!(false);
+        report::say(&object.to_string());
+    } else {
+        proof_report::table(live, checked, check::colour()).iter().for_each(|line| report::say(line));
+    }
+    let refusal = Failure::new("the line is not built")
+        .because("its live OS cannot boot all of its hardware; what was built before is as it was")
+        .hint(
+            "change line.toml as above, or say in [[hardware.exception]] why the line does without a device",
+        );
+    report::note(&refusal.report());
+    Ending::No
 }
 
 /// `bootworks lock`.
@@ -95,7 +121,7 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
 }
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
-pub(crate) fn build(folder: &Path) -> Result<made::Made> {
+pub(crate) fn build(folder: &Path) -> Result<Outcome> {
     let opened = line_folder::open(folder)?;
     let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;

@@ -1,8 +1,10 @@
 //! Resolves a line into its lock: which packages each part of it is made of.
 
 use super::archive::{Apt, Index};
-use super::sources::{Host, archives};
+use super::firmware;
+use super::sources::{Host, Source, archives};
 use super::store::{Store, digest};
+use crate::report;
 use model::failure::Result;
 use model::line::{ImageSource, Line};
 use model::lock::{Archive, Lock, Package, Section};
@@ -53,6 +55,11 @@ pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result
         Some(known) => known,
         None => archives.kernels(&bare).map(|made| made.of(want))?,
     };
+    let want = asked(&bare, "firmware");
+    lock.firmware = match keep(kept.map(|lock| &lock.firmware), &want) {
+        Some(known) => known,
+        None => archives.firmware(&bare)?.of(want),
+    };
     lock.archives = archives.used(kept);
     Ok(lock)
 }
@@ -72,6 +79,7 @@ pub(crate) fn fits(line: &Line, lock: &Lock) -> bool {
         && has(&lock.loaders, &bare, &LOADERS.join(" "))
         && has(&lock.initrd, &bare, &INITRD.join(" "))
         && has(&lock.index, &bare, "kernels")
+        && has(&lock.firmware, &bare, "firmware")
 }
 
 /// The live OS's recipe with its kernel.
@@ -126,8 +134,7 @@ struct Archives<'a> {
 impl Archives<'_> {
     fn of(&mut self, recipe: &Recipe) -> Result<&(Apt, Index)> {
         let sources = archives(recipe, &self.host)?;
-        let key = sources.iter().map(|source| source.write()).collect::<String>();
-        match self.open.entry(key) {
+        match self.open.entry(key(&sources)) {
             std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
             std::collections::btree_map::Entry::Vacant(slot) => {
                 let apt = Apt::update(sources, self.store)?;
@@ -160,6 +167,24 @@ impl Archives<'_> {
         Ok(Resolved::new(index, apt.candidates(&kernel_names(&known), index, "the kernels of the suite")?))
     }
 
+    /// The firmware packages of the suite, also those of a component that the line does not take from. They decide
+    /// no verdict, only what is advised: an archive that does not list them is no reason not to lock.
+    fn firmware(&mut self, recipe: &Recipe) -> Result<Resolved> {
+        self.of(recipe)?;
+        let key = key(&archives(recipe, &self.host)?);
+        let Some(own) = self.open.get(&key) else { return Ok(Resolved { packages: Vec::new(), epoch: 0 }) };
+        match firmware::look(recipe, &self.host, own, self.store) {
+            Ok(packages) => Ok(Resolved::new(&own.1, packages)),
+            Err(failure) => {
+                report::note(&format!(
+                    "which package has which firmware stays unknown\n{}",
+                    failure.report()
+                ));
+                Ok(Resolved::new(&own.1, Vec::new()))
+            }
+        }
+    }
+
     /// What the lock says of the archives: those that were asked now, and the others as they were known.
     fn used(self, kept: Option<&Lock>) -> Vec<Archive> {
         let old = kept.map(|lock| lock.archives.clone()).unwrap_or_default();
@@ -168,6 +193,11 @@ impl Archives<'_> {
             old.into_iter().chain(new).map(|archive| ((archive.uri.clone(), archive.suite.clone()), archive));
         all.collect::<BTreeMap<_, _>>().into_values().collect()
     }
+}
+
+/// What tells one set of archives from another.
+fn key(sources: &[Source]) -> String {
+    sources.iter().map(Source::write).collect()
 }
 
 /// Metapackages of the suite's own kernels (`linux-image-amd64`, `linux-image-generic`), the packages they

@@ -173,6 +173,17 @@ fn distribution(suite: &str) -> Option<&'static str> {
     DISTRIBUTIONS.iter().find(|(_, suites)| suites.contains(&suite)).map(|(name, _)| *name)
 }
 
+/// The part of the distribution's archive that has the firmware which is not free; `None` where the suite is not
+/// known, or where it has no such part.
+pub(crate) fn firmware_component(suite: &str) -> Option<&'static str> {
+    match (distribution(suite)?, suite) {
+        // Debian 12 has made a component of its own for it.
+        ("debian", "buster" | "bullseye") => Some("non-free"),
+        ("debian", _) => Some("non-free-firmware"),
+        _ => None,
+    }
+}
+
 /// Where the distributions' keyring packages put theirs.
 fn keyring(distribution: &str) -> Option<String> {
     let path = format!("/usr/share/keyrings/{distribution}-archive-keyring.gpg");

@@ -1,6 +1,8 @@
 //! Faults that a rehearsal can be asked for: what is broken on purpose, and when.
 
+use super::spoil::{Damage, Output};
 use model::failure::{Failure, Result};
+use model::mistake::nearest;
 use std::str::FromStr;
 
 /// When in the installation a fault strikes: at some percentage of a step.
@@ -21,17 +23,48 @@ pub(crate) enum Fault {
     PowerCut(Moment),
     /// The server is killed and started again.
     ServerKilled(Moment),
-    /// One byte in the middle of the appliance's image is another.
-    ImageCorrupt,
+    /// The cable of the first NIC is pulled out, and not put in again.
+    LinkLost(Moment),
+    /// One of the build's files is missing, cut short or wrong.
+    Spoiled(Output, Damage),
 }
 
-/// As typed, with what it does; the help and the list in the error are made of this.
-pub(crate) const FAULTS: &[(&str, &str)] = &[
-    ("ignore-proof", "boot although the proof says that it fails"),
-    ("image-corrupt", "one byte of the served image is another"),
-    ("power-cut@STEP:N%", "the box loses power when N percent of a step are done"),
+/// Faults that strike at a moment: as typed, and what they do.
+const MOMENTS: &[(&str, &str)] = &[
+    ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
+    ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
 ];
+
+/// Faults that are there from the beginning.
+const STANDING: &[(&str, &str, Fault)] = &[
+    ("ignore-proof", "boot although the proof says that it fails", Fault::IgnoreProof),
+    ("kernel-missing", "the server has no kernel", Fault::Spoiled(Output::Kernel, Damage::Missing)),
+    ("kernel-truncated", "the kernel ends in its middle", Fault::Spoiled(Output::Kernel, Damage::Halved)),
+    ("initrd-missing", "the server has no initrd", Fault::Spoiled(Output::Initrd, Damage::Missing)),
+    ("initrd-truncated", "the initrd ends in its middle", Fault::Spoiled(Output::Initrd, Damage::Halved)),
+    ("root-missing", "the server has no root to export", Fault::Spoiled(Output::Root, Damage::Missing)),
+    ("squashfs-missing", "the server has no squashfs", Fault::Spoiled(Output::Squashfs, Damage::Missing)),
+    (
+        "squashfs-truncated",
+        "the squashfs ends in its middle",
+        Fault::Spoiled(Output::Squashfs, Damage::Halved),
+    ),
+    (
+        "squashfs-corrupt",
+        "one byte of the squashfs is another",
+        Fault::Spoiled(Output::Squashfs, Damage::Flipped),
+    ),
+    ("image-missing", "the server has no image", Fault::Spoiled(Output::Image, Damage::Missing)),
+    ("image-truncated", "the image ends in its middle", Fault::Spoiled(Output::Image, Damage::Halved)),
+    ("image-corrupt", "one byte of the image is another", Fault::Spoiled(Output::Image, Damage::Flipped)),
+];
+
+/// All of them with what they do, a line each.
+pub(crate) fn list() -> Vec<String> {
+    let standing = STANDING.iter().map(|(name, what, _)| (*name, *what));
+    standing.chain(MOMENTS.iter().copied()).map(|(name, what)| format!("{name:<22} {what}")).collect()
+}
 
 impl FromStr for Fault {
     type Err = Failure;
@@ -41,15 +74,21 @@ impl FromStr for Fault {
             Some((name, moment)) => (name, Some(moment)),
             None => (text, None),
         };
+        if let (Some((_, _, fault)), None) = (STANDING.iter().find(|(known, _, _)| *known == name), moment) {
+            return Ok(fault.clone());
+        }
         match (name, moment) {
-            ("ignore-proof", None) => Ok(Fault::IgnoreProof),
-            ("image-corrupt", None) => Ok(Fault::ImageCorrupt),
+            ("link-lost", Some(at)) => Ok(Fault::LinkLost(moment_of(at)?)),
             ("power-cut", Some(at)) => Ok(Fault::PowerCut(moment_of(at)?)),
             ("server-killed", Some(at)) => Ok(Fault::ServerKilled(moment_of(at)?)),
             _ => {
-                let list: Vec<&str> = FAULTS.iter().map(|(form, _)| *form).collect();
-                Err(Failure::new(format!("`{text}` is no fault"))
-                    .hint(format!("faults are {}", list.join(", "))))
+                let known =
+                    STANDING.iter().map(|(name, _, _)| *name).chain(MOMENTS.iter().map(|(form, _)| *form));
+                let failure = Failure::new(format!("`{text}` is no fault"));
+                Err(match nearest(text, known) {
+                    Some(near) => failure.hint(format!("it is spelt `{near}`")),
+                    None => failure.hint("`--fault list` says what there is"),
+                })
             }
         }
     }
@@ -77,9 +116,15 @@ mod tests {
         for wrong in ["", "power-cut", "power-cut@image", "power-cut@image:101%", "power-cut@:5%", "fire"] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong}");
         }
+        assert_eq!("root-missing".parse::<Fault>().unwrap(), Fault::Spoiled(Output::Root, Damage::Missing));
         expect_test::expect![[r#"
             error: `fire` is no fault
-            hint: faults are ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%"#]]
+            hint: `--fault list` says what there is"#]]
         .assert_eq(&"fire".parse::<Fault>().unwrap_err().report());
+        expect_test::expect![[r#"
+            error: `image-corupt` is no fault
+            hint: it is spelt `image-corrupt`"#]]
+        .assert_eq(&"image-corupt".parse::<Fault>().unwrap_err().report());
+        assert_eq!(list().len(), STANDING.len() + MOMENTS.len());
     }
 }

@@ -290,6 +290,12 @@ impl Machine {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Takes the cable out of the first NIC.
+    pub(crate) fn pull_cable(&mut self) -> Result<()> {
+        self.qmp.execute("set_link", json!({ "name": "nic0", "up": false }))?;
+        Ok(())
+    }
+
     /// Pulls the plug: no flush, no farewell.
     pub(crate) fn cut_power(mut self) {
         let _ = self.child.kill();

@@ -8,9 +8,11 @@ mod console;
 mod course;
 mod fault;
 mod machine;
+mod models;
 mod network;
 mod qmp;
 mod server;
+mod spoil;
 mod virtual_box;
 
 use crate::line_folder::{self, LineFolder};
@@ -19,6 +21,7 @@ use course::{Course, Outcome};
 use fault::Fault;
 use machine::{Boot, Chassis, Direct};
 use model::boot::{BootParameters, HTTP_PORT, NFS_PORT, RootRoad};
+use model::diagnosis::{self, Verdict};
 use model::failure::{Explain as _, Failure, Result};
 use model::outputs::Outputs;
 use serde_json::json;
@@ -36,7 +39,7 @@ pub(crate) struct Arguments {
     /// `disk-size=8G`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
-    /// What is broken on purpose: ignore-proof, image-corrupt, power-cut@STEP:N%, server-killed@STEP:N%
+    /// What is broken on purpose; `--fault list` says what there is
     #[arg(long, value_name = "NAME")]
     fault: Vec<String>,
     /// Succeed if, and only if, this cause is diagnosed
@@ -68,6 +71,10 @@ pub(crate) struct Arguments {
 /// Runs the rehearsal.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let hardware: VirtualBox = arguments.hardware.parse()?;
+    if arguments.fault.iter().any(|name| name == "list") {
+        fault::list().iter().for_each(|line| report::say(line));
+        return Ok(Ending::Well);
+    }
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
@@ -75,7 +82,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             .because("it makes a private network, and the build configures packages in a root of their own")
             .hint("run the same command with `sudo`"));
     }
-    let outputs = build::build(line.folder())?.into_outputs();
+    models::check(&hardware)?;
+    let outputs = match build::build(line.folder())? {
+        build::made::Outcome::Made(made) => made.into_outputs(),
+        build::made::Outcome::Uncovered(uncovered) => return Ok(build::refuse(&uncovered, arguments.json)),
+    };
     let folder = new_folder(&line.rehearsals())?;
     let chassis = Chassis {
         accelerator: accelerator::probe(
@@ -90,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
     let boot = choose_boot(arguments, &chassis, &line, &outputs);
     chassis.furnish()?;
-    let served = spoil(&line.outputs(), &outputs, &folder, &faults)?;
+    let served = spoil::spoil(&line.outputs(), &outputs, &folder, &faults)?;
     let settings = server::Settings {
         line: line.folder().to_owned(),
         folder: folder.clone(),
@@ -158,8 +169,9 @@ fn say(arguments: &Arguments, line: &str) {
 
 /// Prints the verdict and turns it into the exit code.
 fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<Ending> {
+    let from_log = log_causes(&folder.join("console.log"))?;
     let well = match (&arguments.expect, &arguments.until) {
-        (Some(id), _) => outcome.troubles.iter().any(|trouble| trouble.cause == *id),
+        (Some(id), _) => outcome.told(id) || from_log.first() == Some(&id.as_str()),
         (None, Some(_)) => outcome.until_seconds.is_some(),
         (None, None) => outcome.finished && outcome.ready,
     };
@@ -171,6 +183,7 @@ fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<E
             "interrupted": outcome.interrupted,
             "rungs": outcome.rungs.iter().map(|(rung, seconds)| json!({ "rung": rung, "seconds": seconds })).collect::<Vec<_>>(),
             "troubles": outcome.troubles,
+            "log_causes": from_log,
             "kernel_seconds": outcome.kernel_seconds,
             "until_seconds": outcome.until_seconds,
             "verdict": outcome.verdict,
@@ -187,6 +200,11 @@ fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<E
                 report::say(&format!("  fix: {fix}"));
             }
         }
+        if let Some(id) = &arguments.expect {
+            let told = if outcome.told(id) { "yes" } else { "no" };
+            let read = if from_log.first() == Some(&id.as_str()) { "yes" } else { "no" };
+            report::say(&format!("\n{id}: on the timeline {told}, from the console's log alone {read}"));
+        }
         report::say(&format!("\n{}", outcome.verdict));
         report::say(&format!("logs: {}", folder.display()));
     }
@@ -194,6 +212,19 @@ fn conclude(arguments: &Arguments, folder: &Path, outcome: &Outcome) -> Result<E
         (true, _) => Ending::Interrupted,
         (false, true) => Ending::Well,
         (false, false) => Ending::No,
+    })
+}
+
+/// What the box's console says of itself, judged as `bootworks diagnose` does: causes, the likeliest first.
+fn log_causes(log: &Path) -> Result<Vec<&'static str>> {
+    let octets = match std::fs::read(log) {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).or_fail(|| format!("cannot read {}", log.display())),
+    };
+    Ok(match diagnosis::diagnose(&octets).verdict {
+        Verdict::Failed(findings) => findings.iter().map(|finding| finding.cause.id).collect(),
+        Verdict::Well | Verdict::Unknown(_) | Verdict::Nothing => Vec::new(),
     })
 }
 
@@ -222,93 +253,4 @@ fn write_answers(line: &LineFolder, folder: &Path) -> Result<PathBuf> {
         .or_fail(|| "cannot write the answers".into())?;
     std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))?;
     Ok(path)
-}
-
-/// The folder that is served: the outputs themselves, or links to them beside a spoiled copy of one.
-fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fault]) -> Result<PathBuf> {
-    let outputs = std::path::absolute(outputs).or_fail(|| format!("cannot find {}", outputs.display()))?;
-    if !faults.contains(&Fault::ImageCorrupt) {
-        return Ok(outputs);
-    }
-    let spoiled = folder.join("outputs");
-    let image = Path::new(&list.image.path);
-    let beside = image.parent().unwrap_or(Path::new(""));
-    std::fs::create_dir_all(spoiled.join(beside)).or_fail(|| format!("cannot make {}", spoiled.display()))?;
-    // Links to everything but the image and the folders it stands in, which are real ones here: a copy
-    // through a link would spoil the line's own image.
-    for level in beside.ancestors() {
-        link_entries(&outputs.join(level), &spoiled.join(level), |path| {
-            !outputs.join(image).starts_with(path)
-        })?;
-    }
-    let copy = spoiled.join(image);
-    std::fs::copy(outputs.join(image), &copy).or_fail(|| format!("cannot make {}", copy.display()))?;
-    flip_byte(&copy, list.image.bytes / 2).or_fail(|| format!("cannot spoil {}", copy.display()))?;
-    Ok(spoiled)
-}
-
-/// Links in `to` to those entries of `from` that are wanted.
-fn link_entries(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool) -> Result<()> {
-    for entry in std::fs::read_dir(from).or_fail(|| format!("cannot read {}", from.display()))?.flatten() {
-        if wanted(&entry.path()) {
-            std::os::unix::fs::symlink(entry.path(), to.join(entry.file_name()))
-                .or_fail(|| format!("cannot make links in {}", to.display()))?;
-        }
-    }
-    Ok(())
-}
-
-fn flip_byte(path: &Path, at: u64) -> std::io::Result<()> {
-    use std::os::unix::fs::FileExt as _;
-    let file = std::fs::OpenOptions::new().read(true).write(true).open(path)?;
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at)?;
-    file.write_all_at(&[byte[0] ^ 0x01], at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::outputs::{LiveOutputs, OutputFile};
-
-    /// The fault is for one rehearsal: the line's own image must stay as it was built.
-    #[test]
-    fn a_spoiled_image_is_a_copy() {
-        let folder = tempfile::tempdir().unwrap();
-        let outputs = folder.path().join(".build");
-        std::fs::create_dir_all(outputs.join("image-1")).unwrap();
-        std::fs::create_dir_all(outputs.join("live-1")).unwrap();
-        std::fs::write(outputs.join("image-1/image.tar.zst"), [7; 100]).unwrap();
-        std::fs::write(outputs.join("image-1/notes"), "beside").unwrap();
-        std::fs::write(outputs.join("outputs.json"), "{}").unwrap();
-        let file = |path: &str, bytes| OutputFile { path: path.into(), bytes, sha256: String::new() };
-        let none = || file("none", 0);
-        let list = Outputs {
-            line: "l".into(),
-            build: "b".into(),
-            lock: String::new(),
-            live: LiveOutputs {
-                digest: String::new(),
-                release: String::new(),
-                kernel: none(),
-                initrd: none(),
-                squashfs: none(),
-                tree: "live-1/tree".into(),
-                drivers: none(),
-            },
-            image: file("image-1/image.tar.zst", 100),
-            image_unpacked_bytes: 0,
-            loader_bios: none(),
-            loader_efi: none(),
-            loader_cd: none(),
-        };
-        let served = spoil(&outputs, &list, folder.path(), &[Fault::ImageCorrupt]).unwrap();
-        let (was, is) = (outputs.join(&list.image.path), served.join(&list.image.path));
-        assert_eq!(std::fs::read(was).unwrap(), [7; 100]);
-        let spoiled = std::fs::read(is).unwrap();
-        assert_eq!((spoiled.len(), spoiled[50], spoiled[51]), (100, 6, 7));
-        assert_eq!(std::fs::read_to_string(served.join("image-1/notes")).unwrap(), "beside");
-        assert!(served.join("live-1").is_symlink() && served.join("outputs.json").is_symlink());
-        assert_eq!(spoil(&outputs, &list, folder.path(), &[]).unwrap(), outputs);
-    }
 }

@@ -43,7 +43,11 @@ impl Server {
         let program = std::env::current_exe().or_fail(|| "cannot find this program's own file".into())?;
         let mut command = Command::new(program);
         command.arg("serve").arg(&settings.line).args(["--json", "--interface", super::network::BRIDGE]);
+        // A rehearsal's network has no other server that a line could stand beside.
+        command.args(["--dhcp", "full"]);
         command.arg("--state").arg(&settings.folder).arg("--outputs").arg(&settings.outputs);
+        // A virtual box's record is signed, too, but not with the line's key.
+        command.arg("--key").arg(settings.folder.join("record.key"));
         if let Some(answers) = &settings.answers {
             command.arg("--answers").arg(answers);
         }

@@ -8,6 +8,8 @@ use model::boot::{BootParameters, RootRoad};
 use model::hardware::{PciId, Smbios};
 use model::ladder::Rung;
 use model::proof::nic::BootNic;
+use model::queue::Turn;
+use model::silence;
 use model::timeline::{Event, Trouble};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -180,8 +182,10 @@ impl Counter {
                 platform: caller.platform.clone(),
             });
         }
-        let script = match verdict {
-            BootNic::Missing(trouble) if self.proof == Proof::Heeded => {
+        let is_refused = matches!(&verdict, BootNic::Missing(_)) && self.proof == Proof::Heeded;
+        let turn = if is_refused { Turn::Now } else { service.board.ask_turn(caller.of) };
+        let script = match (verdict, turn) {
+            (BootNic::Missing(trouble), _) if self.proof == Proof::Heeded => {
                 let again = caller.query_again();
                 let script = script::refusal(&self.authority, caller.of, &again, &trouble);
                 // Asked every half minute: the timeline wants to know once.
@@ -190,7 +194,13 @@ impl Counter {
                 }
                 script
             }
-            verdict => {
+            (_, Turn::Later { before }) => {
+                if !state.as_ref().is_some_and(|state| state.awaits_turn) || !caller.again {
+                    events.push(Event::TurnAwaited { before });
+                }
+                script::turn(&self.authority, caller.of, &caller.query_again(), before)
+            }
+            (verdict, Turn::Now) => {
                 // A refused box that asks again and may boot now: the line was repaired.
                 if let Some(over) = known.filter(|_| caller.again) {
                     events.push(Event::TroubleOver { cause: over.cause });
@@ -215,10 +225,16 @@ impl Counter {
                     root_sha256: (build.line.live.root == RootRoad::Ram)
                         .then(|| live.squashfs.sha256.clone()),
                 };
+                let more_arguments = if state.as_ref().is_some_and(silence::wants_words) {
+                    silence::VERBOSE_WORDS
+                } else {
+                    ""
+                };
                 script::boot(&script::Boot {
                     authority: &self.authority,
                     parameters,
                     kernel_arguments: &build.line.live.kernel_arguments,
+                    more_arguments,
                     release: &live.release,
                     line: &build.line.name,
                     of: caller.of,

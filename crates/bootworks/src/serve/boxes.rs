@@ -8,11 +8,13 @@ use super::store::sqlite::SqliteShelf;
 use super::teller;
 use crate::{Ending, line_folder, report};
 use model::failure::{Explain as _, Failure, Result};
+use model::profile;
+use model::profile::import::Imported;
 use model::timeline::state::{BoxState, BoxView, Standing};
 use model::timeline::{Entry, Event, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::mac::Mac;
 
 /// How many of a box's last events are shown with it.
@@ -67,18 +69,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         Some(state) => state.clone(),
         None => line_folder::open(&line)?.state(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_fail(|| "cannot start reading the timeline store".into())?;
-    runtime.block_on(async {
-        let Some(shelf) = SqliteShelf::read(&state).await? else {
-            return Err(Failure::new("nothing was served from this line yet")
-                .because(format!("there is no timeline store in {}", state.display()))
-                .hint("`bootworks serve` makes one"));
-        };
-        let mut known = Known::default();
-        shelf.entries(None, 0, &mut |entry| known.fold(entry)).await?;
+    runtime()?.block_on(async {
+        let (shelf, known) = read(&state).await?;
         match (&arguments.what, name) {
             (Some(What::Logs(_)), Some(name)) => logs(&known, name, shown.json),
             (Some(What::Record(_)), Some(name)) => {
@@ -92,6 +84,37 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             (None, None) => all(&known, shown.json),
         }
     })
+}
+
+/// What a box has left of its hardware: a profile, as `bootworks hardware import --box` writes it.
+pub(crate) fn profile(line: &Path, name: &str) -> Result<Imported> {
+    let state = line_folder::open(line)?.state();
+    let (_, known) = runtime()?.block_on(read(&state))?;
+    let of = known.find(name)?;
+    let events = known.entries.get(&of.of).into_iter().flatten().map(|entry| &entry.event);
+    let called = of.label().to_ascii_lowercase();
+    profile::of_timeline(&called, events).ok_or_else(|| {
+        Failure::new(format!("the box {name} has left no hardware"))
+            .because("neither its boot loader nor its live OS has reported any yet")
+            .hint(format!("`bootworks boxes {name}` says where it stands"))
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut building = tokio::runtime::Builder::new_current_thread();
+    building.enable_all().build().or_fail(|| "cannot start reading the timeline store".into())
+}
+
+/// The store in this folder, and all that is in it.
+async fn read(state: &Path) -> Result<(SqliteShelf, Known)> {
+    let Some(shelf) = SqliteShelf::read(state).await? else {
+        return Err(Failure::new("nothing was served from this line yet")
+            .because(format!("there is no timeline store in {}", state.display()))
+            .hint("`bootworks serve` makes one"));
+    };
+    let mut known = Known::default();
+    shelf.entries(None, 0, &mut |entry| known.fold(entry)).await?;
+    Ok((shelf, known))
 }
 
 /// Everything in the store, folded.
@@ -173,6 +196,7 @@ fn table(views: &[BoxView], now: Timestamp) -> String {
 fn state_words(view: &BoxView) -> String {
     match (view.standing, view.overdue) {
         (Standing::InTrouble, _) => format!("TROUBLE: {}", view.sentence),
+        (Standing::Stuck, _) => format!("STUCK: {}", view.sentence),
         (Standing::Climbing, Some(rung)) => {
             let by = view.overdue_seconds.unwrap_or_default();
             format!("OVERDUE: should have {} ({})", rung.label(), span(by))
@@ -223,7 +247,7 @@ fn describe(view: &BoxView, entries: &[Entry]) -> String {
         let size = disk.size_bytes / 1_000_000_000;
         let _ = writeln!(text, "  {:<9} {} {size} GB, serial {}", "disk", disk.model, disk.serial);
     }
-    if let Some(trouble) = &state.trouble {
+    if let Some(trouble) = state.trouble.as_ref().or(state.silence.as_ref()) {
         for line in &trouble.evidence {
             let _ = writeln!(text, "            {line}");
         }
@@ -277,7 +301,8 @@ fn record(record: Option<String>, of: Mac) -> Result<Ending> {
             .because("a record comes when the box is finished")
             .hint(format!("`bootworks boxes {of}` says where it stands")));
     };
-    report::say(&record);
+    // Octet by octet as it was signed, its own newline included.
+    report::say(record.trim_end_matches('\n'));
     Ok(Ending::Well)
 }
 

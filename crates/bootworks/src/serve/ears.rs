@@ -3,15 +3,18 @@
 //! Used by `serve` at its start; what cannot be bound is said with who is in the way.
 
 use super::nfs;
-use super::socket::{bind_udp, explain};
+use super::socket::{bind_shared_udp, bind_udp, explain};
 use crate::report;
+use linux::arp::ArpSocket;
 use linux::link;
 use linux::sockets::Transport;
 use model::boot::NFS_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{Dhcp, Network};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use wire::dhcp::proxy;
 use wire::nfs::portmap;
+use wire::{netconsole, syslog};
 
 /// Whether a missing address is given to the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +33,28 @@ pub(crate) struct Ears {
     pub(crate) tftp: UdpSocket,
     /// The HTTP server's.
     pub(crate) http: TcpListener,
+    /// What the server can do without.
+    pub(crate) more: MoreEars,
     nfs: TcpListener,
     nfs_udp: UdpSocket,
     portmap: Option<(TcpListener, UdpSocket)>,
+}
+
+/// Sockets whose ports somebody else may hold, each for one thing that is then left out.
+#[derive(Default)]
+pub(crate) struct MoreEars {
+    /// Port 4011 on the interface, beside another DHCP server.
+    pub(crate) proxy: Option<UdpSocket>,
+    /// Port 68 on the interface, where other servers' offers are heard.
+    pub(crate) offers: Option<UdpSocket>,
+    /// ARP on the interface.
+    pub(crate) arp: Option<ArpSocket>,
+    /// Port 514.
+    pub(crate) syslog: Option<UdpSocket>,
+    /// Port 514, TCP.
+    pub(crate) syslog_tcp: Option<TcpListener>,
+    /// Port 6666.
+    pub(crate) netconsole: Option<UdpSocket>,
 }
 
 /// The interface by its name, once it has the line's address.
@@ -104,7 +126,8 @@ impl Ears {
     /// Binds every port. The port mapper's may be held by somebody: boxes of ours do without.
     ///
     /// Errors: one or more ports cannot be bound; each is reported, with who holds it.
-    pub(crate) fn bind(interface: &str, address: Ipv4Addr, http_port: u16) -> Result<Ears> {
+    pub(crate) fn bind(interface: &str, network: &Network, http_port: u16) -> Result<Ears> {
+        let address = network.address;
         let dhcp = bind_udp(Ipv4Addr::UNSPECIFIED, wire::dhcp::SERVER_PORT, Some(interface));
         let tftp = bind_udp(address, wire::tftp::PORT, None);
         let http = bind_tcp(address, http_port);
@@ -129,11 +152,12 @@ impl Ears {
                 );
             })
             .ok();
-        Ok(Ears { dhcp, tftp, http, nfs, nfs_udp, portmap })
+        let more = MoreEars::bind(interface, network)?;
+        Ok(Ears { dhcp, tftp, http, more, nfs, nfs_udp, portmap })
     }
 
     /// The sockets of the NFS server, as the running reactor knows them; the rest as it is.
-    pub(crate) fn into_parts(self) -> Result<(UdpSocket, UdpSocket, TcpListener, nfs::Ears)> {
+    pub(crate) fn into_parts(self) -> Result<(UdpSocket, UdpSocket, TcpListener, nfs::Ears, MoreEars)> {
         let what = || "cannot listen for NFS".to_owned();
         let portmap = match self.portmap {
             None => None,
@@ -147,8 +171,48 @@ impl Ears {
             nfs_udp: tokio::net::UdpSocket::from_std(self.nfs_udp).or_fail(what)?,
             portmap,
         };
-        Ok((self.dhcp, self.tftp, self.http, nfs))
+        Ok((self.dhcp, self.tftp, self.http, nfs, self.more))
     }
+}
+
+impl MoreEars {
+    /// Binds what can be bound; of the rest it is said what is left out.
+    ///
+    /// Errors: port 4011, where a line depends on it.
+    fn bind(interface: &str, network: &Network) -> Result<MoreEars> {
+        let address = network.address;
+        let proxy = match network.dhcp {
+            Dhcp::Proxy => Some(bind_udp(Ipv4Addr::UNSPECIFIED, proxy::PORT, Some(interface))?),
+            Dhcp::Full => None,
+        };
+        let syslog = or_without("logs over syslog", bind_udp(address, syslog::PORT, None));
+        let offers = bind_shared_udp(wire::dhcp::CLIENT_PORT, interface);
+        Ok(MoreEars {
+            proxy,
+            offers: or_without("watching for other DHCP servers", offers),
+            arp: or_without("looking whether an address is in use", ArpSocket::open(interface)),
+            // Whoever holds the one port holds the other, and saying so once is enough.
+            syslog_tcp: match &syslog {
+                Some(_) => or_without("logs over syslog on TCP", bind_tcp(address, syslog::PORT)),
+                None => None,
+            },
+            syslog,
+            netconsole: or_without(
+                "kernel messages over netconsole",
+                bind_udp(address, netconsole::PORT, None),
+            ),
+        })
+    }
+}
+
+/// What there is; where it is not to be had, why, and what is left out.
+fn or_without<T>(what: &str, bound: Result<T>) -> Option<T> {
+    bound
+        .map_err(|failure| {
+            report::note(&failure.report());
+            report::note(&format!("going on without {what}"));
+        })
+        .ok()
 }
 
 /// One failure as it is; of several, all but the last on the screen, so that they are mended together.
@@ -193,6 +257,11 @@ mod tests {
             prefix: 24,
             dhcp: Dhcp::Full,
             range: (Ipv4Addr::new(192, 0, 2, 50), Ipv4Addr::new(192, 0, 2, 99)),
+            router: None,
+            name_servers: Vec::new(),
+            reservations: Vec::new(),
+            relayed: Vec::new(),
+            loaders: Vec::new(),
         }
     }
 

@@ -4,11 +4,12 @@
 //! from the network never reaches the disk. Written here since tower-http's `ServeDir` ignores `If-Range`
 //! (RFC 9110 §13.1.5): a resumed download would be half of one build and half of the next.
 
+use super::board::Board;
 use super::store::Store;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use model::failure::{Explain as _, Failure, Result};
-use model::timeline::{Event, FileRole, Road};
+use model::timeline::{Cut, Event, FileRole, Road};
 use std::collections::HashMap;
 use std::io::SeekFrom;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use tokio_util::io::ReaderStream;
 use wire::mac::Mac;
 
 /// Bytes read from the disk at a time: few trips to tokio's file threads, little memory for each box.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 128 * 1024;
 /// How long after a cut a resumed transfer is still the same transfer.
 const RESUME: Duration = Duration::from_secs(600);
 
@@ -43,17 +44,37 @@ pub(crate) struct Served {
 }
 
 /// The account of transfers: what each box has got of each file so far.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Transfers {
     open: Arc<Mutex<HashMap<(Mac, String), Begun>>>,
+    /// Where it is told that a box fetches.
+    board: Board,
 }
 
 /// A transfer that is not done.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Begun {
+    name: String,
     at: Instant,
     last: Instant,
     sent: u64,
+    bytes: u64,
+}
+
+/// A transfer under way, as it is shown.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct TransferView {
+    /// To which box.
+    #[serde(rename = "box")]
+    of: Mac,
+    /// The file's name in the timeline.
+    file: String,
+    /// Bytes sent so far.
+    sent_bytes: u64,
+    /// Bytes in all.
+    bytes: u64,
+    /// Since when, in milliseconds.
+    millis: u64,
 }
 
 /// What part of a file is wanted (RFC 9110 §14).
@@ -182,16 +203,49 @@ fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
 }
 
 impl Transfers {
+    /// None yet.
+    pub(crate) fn new(board: Board) -> Transfers {
+        Transfers { open: Arc::default(), board }
+    }
+
+    /// What goes to whom in this moment, or was cut off and may be resumed.
+    pub(crate) fn under_way(&self) -> Vec<TransferView> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = |((of, _), begun): (&(Mac, String), &Begun)| TransferView {
+            of: *of,
+            file: begun.name.clone(),
+            sent_bytes: begun.sent,
+            bytes: begun.bytes,
+            millis: u64::try_from(begun.at.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        let mut views: Vec<TransferView> = open.iter().map(view).collect();
+        views.sort_by_key(|view| view.of);
+        views
+    }
+
+    /// So much of a file has gone out since it was told last.
+    fn progress(&self, of: Mac, sha256: &str, sent: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = open.get_mut(&(of, sha256.to_owned())) {
+            (begun.sent, begun.last) = (sent, Instant::now());
+        }
+        drop(open);
+        self.board.fetches(of);
+    }
+
     /// A box begins to get octets `first` up to `after`, or goes on where it was cut off.
     fn begin(&self, of: Mac, store: &Store, served: &Served, first: u64, after: u64) -> Account {
         let now = Instant::now();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, begun| begun.last.elapsed() < RESUME);
-        let known = open.get(&(of, served.sha256.clone())).copied().filter(|_| first > 0);
-        let begun = known.unwrap_or(Begun { at: now, last: now, sent: 0 });
-        open.insert((of, served.sha256.clone()), begun);
+        let known = open.get(&(of, served.sha256.clone())).cloned().filter(|_| first > 0);
+        let resumed = known.is_some();
+        let fresh = Begun { name: served.name.clone(), at: now, last: now, sent: 0, bytes: served.bytes };
+        let begun = known.unwrap_or(fresh);
+        open.insert((of, served.sha256.clone()), begun.clone());
         drop(open);
-        if known.is_none() {
+        self.board.fetches(of);
+        if !resumed {
             let file = served.name.clone();
             store.note(of, Event::TransferStarted { road: Road::Http, file, bytes: served.bytes });
         }
@@ -202,6 +256,7 @@ impl Transfers {
             name: served.name.clone(),
             sha256: served.sha256.clone(),
             role: served.role,
+            bytes: served.bytes,
             ends_file: after == served.bytes,
             at: begun.at,
             sent_before: begun.sent,
@@ -219,6 +274,7 @@ struct Account {
     name: String,
     sha256: String,
     role: FileRole,
+    bytes: u64,
     ends_file: bool,
     at: Instant,
     sent_before: u64,
@@ -234,17 +290,25 @@ impl Account {
         if left == 0 && self.ends_file {
             open.remove(&key);
         } else {
-            open.insert(key, Begun { at: self.at, last: Instant::now(), sent: bytes });
+            let (name, at, last) = (self.name.clone(), self.at, Instant::now());
+            open.insert(key, Begun { name, at, last, sent: bytes, bytes: self.bytes });
         }
         drop(open);
         let file = std::mem::take(&mut self.name);
         if left == 0 && self.ends_file {
             let millis = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+            // The initrd is the last thing that firmware fetches.
+            if self.role == FileRole::Initrd {
+                self.transfers.board.fetched(self.of);
+            }
             let done = Event::TransferDone { road: Road::Http, file, role: self.role, bytes, millis };
             self.store.note(self.of, done);
         } else if left > 0 {
-            let reason = self.failed.take().unwrap_or_else(|| "the box closed the connection".into());
-            self.store.note(self.of, Event::TransferFailed { road: Road::Http, file, bytes, reason });
+            let (why, reason) = match self.failed.take() {
+                Some(reason) => (Cut::Unreadable, reason),
+                None => (Cut::ByClient, "the box closed the connection".into()),
+            };
+            self.store.note(self.of, Event::TransferFailed { road: Road::Http, file, bytes, why, reason });
         }
     }
 }
@@ -267,6 +331,11 @@ impl Stream for Outgoing {
                 outgoing.left = outgoing.left.saturating_sub(bytes.len() as u64);
                 if let Some(account) = &mut outgoing.account {
                     account.sent += bytes.len() as u64;
+                    account.transfers.progress(
+                        account.of,
+                        &account.sha256,
+                        account.sent_before + account.sent,
+                    );
                 }
             }
             Some(Err(error)) => {

@@ -4,12 +4,15 @@
 //! [`super::file`]. Every failure is JSON: `{"error": …, "hint": …}`.
 
 use super::answer;
+use super::board::Board;
 use super::boot::{self, Counter};
+use super::dhcp::Leases;
 use super::file;
 use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::store::{Store, now};
 use super::tftp::Owner;
+use crate::record::key::PrivateKey;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
@@ -18,10 +21,13 @@ use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use model::api::Report;
+use model::batch::Batch;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
+use model::ladder::Rung;
+use model::question::{self, Question};
 use model::timeline::state::BoxView;
-use model::timeline::{Event, FileRole, Road};
+use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -42,8 +48,10 @@ pub(crate) struct Service {
     pub(crate) publications: Publications,
     /// What goes out to whom.
     pub(crate) transfers: file::Transfers,
-    /// Answers for every box, from `--answers`; passwords hashed.
-    pub(crate) answers: BTreeMap<String, String>,
+    /// Answers known beforehand, the weaker first: of the line, of `--answers`; passwords hashed.
+    pub(crate) answers: Vec<Batch>,
+    /// What records are signed with.
+    pub(crate) key: PrivateKey,
     /// What boxes are told to boot with.
     pub(crate) counter: Counter,
     /// Whose address it is.
@@ -52,6 +60,10 @@ pub(crate) struct Service {
     pub(crate) exports: Exports,
     /// Boots whose agent was found to be of another build.
     pub(crate) strangers: Mutex<HashSet<String>>,
+    /// What belongs to no box.
+    pub(crate) board: Board,
+    /// The leases, where it is us who leases addresses.
+    pub(crate) leases: Option<Leases>,
 }
 
 type Shared = State<Arc<Service>>;
@@ -70,7 +82,8 @@ fn router(service: Arc<Service>) -> Router {
         .route("/boot", get(boot_script))
         .route("/live/{digest}/{name}", get(live_file))
         .route("/image/{sha256}", get(image))
-        .route(&format!("{LOADER_FOLDER}{{name}}"), get(loader))
+        .route(&format!("{LOADER_FOLDER}{{*name}}"), get(loader))
+        .route("/api/network", get(network))
         .route("/api/report", post(report))
         .route("/api/boxes", get(boxes))
         .route("/api/boxes/{mac}", get(one_box))
@@ -235,23 +248,54 @@ impl Service {
         let query = query.unwrap_or_default();
         let named = query.split('&').find_map(|pair| pair.strip_prefix("box="));
         let of = named.and_then(|mac| boot::decode(mac).parse().ok()).or_else(|| self.at(peer));
-        let failed = |reason: &str| {
+        let failed = |why: Cut, reason: &str| {
             if let Some(of) = of {
                 let (file, reason) = (name.chars().take(100).collect(), reason.to_owned());
-                self.store.note(of, Event::TransferFailed { road: Road::Http, file, bytes: 0, reason });
+                self.store.note(of, Event::TransferFailed { road: Road::Http, file, bytes: 0, why, reason });
             }
         };
         let Some(served) = served else {
-            failed("there is no such file");
+            failed(Cut::NotFound, "there is no such file");
             let hint = "its build is gone; a box that boots again gets the current one";
             return Err(refuse(StatusCode::NOT_FOUND, "there is no such file", hint));
         };
         let to = of.map(|of| (of, &self.store, &self.transfers));
         let sent = file::send(&served, method, headers, to).await;
         if let Err(failure) = &sent {
-            failed(&failure.to_string());
+            failed(Cut::Unreadable, &failure.to_string());
         }
         Ok(sent?)
+    }
+
+    /// What is known of a box's answers without asking: by its serial number, as it tells it itself or as iPXE
+    /// did, by its MAC, and over the API.
+    fn known_beforehand(&self, of: Mac, serial: Option<String>) -> BTreeMap<String, String> {
+        let serial = serial.filter(|serial| !serial.is_empty());
+        let serial = serial.or_else(|| Some(self.store.state(of)?.smbios.serial)).unwrap_or_default();
+        let mut known = BTreeMap::new();
+        for batch in &self.answers {
+            known.extend(batch.of(of, &serial));
+        }
+        known.extend(self.store.answers(of));
+        known
+    }
+
+    /// Hashes of passwords go to the address that the box has; another box, and whoever has no lease here, gets
+    /// the rest. A box may speak over another of its NICs than it booted from: an address whose holder never
+    /// booted is taken for such a one.
+    fn keep_secrets(&self, of: Mac, peer: SocketAddr, answers: &mut BTreeMap<String, String>) {
+        let booted = |holder| {
+            let state = self.store.state(holder);
+            state.is_some_and(|state| state.rungs.contains_key(&Rung::ReportedNic))
+        };
+        if self.at(peer).is_some_and(|holder| holder == of || !booted(holder)) {
+            return;
+        }
+        let build = self.publications.current();
+        let secret = |question: &&Question| matches!(question.kind, question::Kind::Password { .. });
+        for question in build.line.questions.iter().filter(secret) {
+            answers.remove(&question.id);
+        }
     }
 
     /// An agent of another build speaks another `model::api`, perhaps: that is worth a line in its timeline.
@@ -269,7 +313,7 @@ impl Service {
     }
 }
 
-async fn report(State(service): Shared, body: Received) -> Answer {
+async fn report(State(service): Shared, ConnectInfo(peer): Peer, body: Received) -> Answer {
     let mut report: Report = read(body)?;
     if report.events.len() > EVENTS {
         let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
@@ -277,7 +321,10 @@ async fn report(State(service): Shared, body: Received) -> Answer {
     }
     service.notice_stranger(&report);
     report.events.iter_mut().for_each(clean);
-    Ok(json(&service.store.report(report).await?))
+    let of = report.of;
+    let mut orders = service.store.report(report).await?;
+    service.keep_secrets(of, peer, &mut orders.answers);
+    Ok(json(&orders))
 }
 
 /// What a box logs is shown on terminals and dashboards: no control character of it may act there.
@@ -296,6 +343,17 @@ fn clean(event: &mut Event) {
 
 fn printable(line: &str) -> String {
     line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+}
+
+async fn network(State(service): Shared) -> Answer {
+    let mut view = serde_json::to_value(service.board.view()).or_fail(|| "cannot write JSON".into())?;
+    let addresses = service.leases.as_ref().map(|leases| {
+        let (used, all) = leases.usage();
+        serde_json::json!({ "used": used, "all": all })
+    });
+    view["addresses"] = serde_json::json!(addresses);
+    view["transfers"] = serde_json::json!(service.transfers.under_way());
+    Ok(json(&view))
 }
 
 async fn boxes(State(service): Shared) -> Response<Body> {
@@ -320,20 +378,32 @@ async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(quer
     Ok(json(&service.store.entries(Some(of), after).await?))
 }
 
-async fn job(State(service): Shared, Path(mac): Path<String>) -> Answer {
+async fn job(
+    State(service): Shared,
+    ConnectInfo(peer): Peer,
+    Path(mac): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let of = box_of(&mac)?;
-    let mut known = service.answers.clone();
-    known.extend(service.store.answers(of));
+    let query = query.unwrap_or_default();
+    let told = query.split('&').find_map(|pair| pair.strip_prefix("serial=")).map(boot::decode);
+    let mut known = service.known_beforehand(of, told);
+    service.keep_secrets(of, peer, &mut known);
     Ok(json(&service.publications.current().job(known)))
 }
 
 async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {
     let of = box_of(&mac)?;
     let given: BTreeMap<String, String> = read(body)?;
-    let questions = service.publications.current().line.questions.clone();
+    let build = service.publications.current();
+    let questions = build.line.questions.clone();
     // Hashing a password takes milliseconds on purpose; not on a thread that answers others.
     let judging = tokio::task::spawn_blocking(move || answer::judge(&questions, given));
-    let (kept, verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    let (mut kept, mut verdict) = judging.await.or_fail(|| "cannot judge answers".into())??;
+    let (known, state) = (service.known_beforehand(of, None), service.store.state(of));
+    verdict.refused.extend(answer::contradictions(&build.line, &kept, &known, state.as_ref()));
+    kept.retain(|id, _| !verdict.refused.contains_key(id));
+    verdict.taken.retain(|id| kept.contains_key(id));
     if !kept.is_empty() {
         service.store.keep_answers(of, kept).await?;
     }
@@ -372,7 +442,10 @@ async fn seal(State(service): Shared, Path(mac): Path<String>, body: Received) -
             "the record is one JSON object",
         ));
     }
-    service.store.seal(of, record.to_string()).await?;
+    let mut record = record;
+    record["sealed-at"] = now().0.into();
+    let signed = crate::record::sign(&record.to_string(), &service.key)?;
+    service.store.seal(of, signed).await?;
     Ok(json(&serde_json::json!({})))
 }
 

@@ -5,38 +5,50 @@
 //!
 //! ```text
 //! dhcp ─┐                                    ┌─► teller (operator's screen, --json)
-//! tftp ─┼─ (box, event) ─► store (SQLite) ───┼─► http: /api/boxes…
-//! nfs  ─┤                     ▲              └─► bootworks boxes
-//! http ─┴─────────────────────┘
+//! tftp ─┤                                    │
+//! nfs  ─┼─ (box, event) ─► store (SQLite) ───┼─► http: /api/boxes…
+//! logs ─┤                     ▲              │
+//! http ─┴─────────────────────┘              └─► bootworks boxes
+//! neighbours, rivals ─► board (counters, alarms, queue) ─► http: /api/network
 //! ```
 
 mod answer;
+mod board;
 mod boot;
 pub(crate) mod boxes;
 mod dhcp;
 mod ears;
 mod file;
 mod http;
+mod logs;
+mod neighbours;
 mod nfs;
 #[cfg(test)]
 mod peers;
 mod publication;
+mod rivals;
 mod script;
 mod socket;
 mod store;
 mod teller;
 mod tftp;
+mod watch;
 #[cfg(test)]
 mod whole;
 
+use crate::record::key::PrivateKey;
 use crate::{Ending, line_folder, report};
+use board::Board;
 use boot::{Counter, Proof};
+use dhcp::Trade;
 use ears::{Ears, Missing};
 use http::Service;
-use model::boot::{HTTP_PORT, NFS_PORT};
+use linux::arp::ArpSocket;
+use model::boot::{HTTP_PORT, NFS_PORT, Signpost};
 use model::failure::{Explain as _, Failure, Result};
-use model::line::{Dhcp, Network};
+use model::line::{Dhcp, Network, Relayed};
 use model::timeline::Event;
+use neighbours::Neighbours;
 use publication::Publications;
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -49,8 +61,10 @@ use store::Store;
 use store::sqlite::SqliteShelf;
 use teller::Audience;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
+use wire::dhcp::proxy::{Door, Proxy};
+use wire::dhcp::server::network::Subnet;
 use wire::mac::Mac;
 
 /// How long an address is leased. A box keeps its address as long as there are others, however short it is.
@@ -71,12 +85,24 @@ pub(crate) struct Arguments {
     /// Give the interface the address if it does not have it
     #[arg(long)]
     assign_address: bool,
+    /// Who leases addresses, in place of line.toml's
+    #[arg(long, value_name = "WHO")]
+    dhcp: Option<Lessor>,
+    /// Answer TFTP from port 69 alone, for clients behind address translation
+    #[arg(long)]
+    tftp_single_port: bool,
     /// TCP port of the HTTP server
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     http_port: u16,
-    /// Answers for every box: a TOML or JSON file with `question = "answer"`
+    /// Answers beforehand: CSV or TOML, for every box or by serial number or MAC (docs/src/line.md)
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
+    /// Private key that records are signed with, in place of the line's; made where it does not exist
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Send an alarm for each stuck box to this address, a JSON object by HTTP POST
+    #[arg(long, value_name = "URL")]
+    alarm: Option<String>,
     /// Start boxes also where the proof says that they cannot boot
     #[arg(long)]
     ignore_proof: bool,
@@ -91,6 +117,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// Who leases addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Lessor {
+    /// This server
+    Full,
+    /// Another one; this server names the boot file only
+    Proxy,
+}
+
 /// Serves until it is interrupted: Ctrl-C ends it with exit code 130, SIGTERM (a service manager) with 0.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let folder = line_folder::open(&arguments.line)?;
@@ -98,20 +133,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let read = |folder: &Path| line_folder::open(folder).map(|folder| folder.line().clone());
     let publications = Publications::open(folder.folder(), &outputs, read)?;
     let network = override_address(&folder.line().network, arguments.address.as_deref())?;
-    if network.dhcp == Dhcp::Proxy {
-        return Err(Failure::new("cannot serve beside another DHCP server")
-            .because("line.toml [network] says dhcp = \"proxy\", and this program leases addresses itself")
-            .hint("set dhcp = \"full\" on a network that no other DHCP server answers on"));
+    let network = override_dhcp(network, arguments.dhcp);
+    let mut answers = Vec::new();
+    if let Some(file) = &folder.line().answers_file {
+        answers.push(answer::read(&folder.folder().join(file), folder.line())?);
     }
-    let answers = match &arguments.answers {
-        Some(file) => answer::read(file, &folder.line().questions)?,
-        None => Default::default(),
+    if let Some(file) = &arguments.answers {
+        answers.push(answer::read(file, folder.line())?);
+    }
+    let key = match &arguments.key {
+        Some(file) => PrivateKey::of_file(file)?,
+        None => PrivateKey::of_line(folder.folder())?,
     };
+    let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
-    let ears = Ears::bind(&interface, network.address, arguments.http_port)?;
+    let ears = Ears::bind(&interface, &network, arguments.http_port)?;
     let state = arguments.state.clone().unwrap_or_else(|| folder.state());
     let _held = hold(&state)?;
+    // Everything that needs more is bound by now, and there is no other thread yet.
+    linux::privileges::give_up()?;
     let setting = Setting {
         counter: Counter {
             authority: script::authority(network.address, arguments.http_port),
@@ -124,7 +165,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         network,
         publications,
         answers,
+        key,
+        alarm,
         state,
+        ports: if arguments.tftp_single_port { tftp::Ports::One } else { tftp::Ports::Many },
         audience: if arguments.json { Audience::Program } else { Audience::Person },
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -143,8 +187,11 @@ struct Setting {
     interface: String,
     network: Network,
     publications: Publications,
-    answers: std::collections::BTreeMap<String, String>,
+    answers: Vec<model::batch::Batch>,
+    key: PrivateKey,
+    alarm: Option<watch::Alarm>,
     state: PathBuf,
+    ports: tftp::Ports,
     audience: Audience,
 }
 
@@ -183,10 +230,18 @@ fn announce(setting: &Setting) {
         "serving line {line} on {interface} {address}: kernel {}, live OS {}",
         live.release, live.digest
     ));
+    let addresses = match setting.network.dhcp {
+        Dhcp::Full => format!("addresses {}-{}", setting.network.range.0, setting.network.range.1),
+        Dhcp::Proxy => "addresses from another server, boot files from this one".into(),
+    };
     report::note(&format!(
-        "addresses {}-{}, boxes at http://{}/api/boxes, Ctrl-C ends",
-        setting.network.range.0, setting.network.range.1, setting.counter.authority
+        "{addresses}, boxes at http://{}/api/boxes, Ctrl-C ends",
+        setting.counter.authority
     ));
+    let boxes: usize = setting.answers.iter().map(model::batch::Batch::boxes).sum();
+    if boxes > 0 {
+        report::note(&format!("answers are known beforehand for {boxes} boxes"));
+    }
     if setting.counter.proof == Proof::Ignored {
         report::note("the proof is ignored: boxes are started also where their NIC has no driver");
     }
@@ -201,49 +256,129 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, .. } = setting;
-    let (dhcp, tftp, http, nfs) = ears.into_parts()?;
+    let Setting { counter, network, publications, answers, key, alarm, interface, ports, .. } = setting;
+    let (dhcp, tftp, http, nfs, more) = ears.into_parts()?;
     let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
-    let leases = dhcp::Leases::new(
-        wire::dhcp::server::Network {
-            server: network.address,
-            prefix: network.prefix,
-            first: network.range.0,
-            last: network.range.1,
-            routers: Vec::new(),
-            name_servers: Vec::new(),
-            lease_time: LEASE,
-            reservations: Default::default(),
-        },
-        store.leases(),
-    );
-    let owner: tftp::Owner = {
-        let (leases, store) = (leases.clone(), store.clone());
-        Arc::new(move |address: Ipv4Addr| leases.owner(address).or_else(|| store.box_at(address)))
+    let (seen, sights) = unbounded_channel();
+    let mut servers = JoinSet::new();
+    servers.spawn(note(sights, store.clone()));
+    let board = Board::default();
+    let own = own_mac(&interface);
+    let trade = trade(&network, store, more.arp, &seen);
+    let owner = owner(&trade, store);
+    let signpost = Signpost {
+        server: network.address,
+        http_port: counter.http_port,
+        dhcp: network.dhcp,
+        loaders: network.loaders.clone(),
     };
-    let (address, http_port) = (counter.address, counter.http_port);
+    let usage = match &trade {
+        Trade::Full { leases, .. } => Some(leases.clone()),
+        Trade::Proxy { .. } => None,
+    };
+    let desk = dhcp::Desk::new(trade, signpost, own, board.clone(), seen.clone());
+    servers.spawn(never(desk.clone().serve(dhcp, Door::Everybody)));
+    if let Some(socket) = more.proxy {
+        servers.spawn(never(desk.serve(socket, Door::Us)));
+    }
+    if let (Some(socket), Some(own)) = (more.offers, own) {
+        let watch = rivals::Watch { server: network.address, own, dhcp: network.dhcp, board: board.clone() };
+        servers.spawn(never(rivals::watch(socket, watch)));
+    }
+    let scribe = logs::Scribe::new(owner.clone(), board.clone(), seen.clone());
+    if let Some(socket) = more.syslog {
+        servers.spawn(scribe.clone().hear_syslog(socket));
+    }
+    if let Some(listener) = more.syslog_tcp {
+        servers.spawn(scribe.clone().accept_syslog(listener));
+    }
+    if let Some(socket) = more.netconsole {
+        servers.spawn(scribe.hear_kernels(socket));
+    }
     let exports = nfs::exports::Exports::default();
     exports.add(publications.current().export());
     exports.add(publications.current().lasting_export());
     let service = Arc::new(Service {
         store: store.clone(),
         publications,
-        transfers: file::Transfers::default(),
+        transfers: file::Transfers::new(board.clone()),
         answers,
+        key,
         counter,
         owner: owner.clone(),
         exports: exports.clone(),
         strangers: Mutex::default(),
+        board,
+        leases: usage,
     });
-    let (seen, sights) = unbounded_channel();
-    let mut servers = JoinSet::new();
-    servers.spawn(note(sights, store.clone(), leases.clone()));
-    servers.spawn(never(dhcp::serve(dhcp, leases, address, http_port, seen.clone())));
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
-    servers.spawn(never(tftp::serve(tftp, loaders, owner.clone(), seen.clone())));
+    servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), seen.clone())));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
+    servers.spawn(watch::watch(service.clone(), alarm));
     servers.spawn(http::serve(http, service));
     Ok(servers)
+}
+
+/// What is done with addresses on this network, and who looks whether one is in use.
+fn trade(
+    network: &Network,
+    store: &Store,
+    arp: Option<ArpSocket>,
+    seen: &UnboundedSender<(Mac, Event)>,
+) -> Trade {
+    if network.dhcp == Dhcp::Proxy {
+        let proxy = Proxy { server: network.address, prefix: network.prefix };
+        return Trade::Proxy { proxy, claims: dhcp::Claims::new(seen.clone()) };
+    }
+    let neighbours = arp.map(Neighbours::listen);
+    let store = store.clone();
+    let leases = dhcp::Leases::new(leased(network), store.leases());
+    let keep: dhcp::Keep = Arc::new(move |lease| {
+        let store = store.clone();
+        Box::pin(async move { store.keep_lease(lease).await })
+    });
+    Trade::Full { leases, keep, neighbours }
+}
+
+/// The line's network as the DHCP server wants to know it.
+fn leased(network: &Network) -> wire::dhcp::server::network::Network {
+    let own = Subnet {
+        address: network.address,
+        prefix: network.prefix,
+        first: network.range.0,
+        last: network.range.1,
+        routers: network.router.into_iter().collect(),
+    };
+    let behind = |relayed: &Relayed| Subnet {
+        address: relayed.address,
+        prefix: relayed.prefix,
+        first: relayed.range.0,
+        last: relayed.range.1,
+        routers: vec![relayed.address],
+    };
+    wire::dhcp::server::network::Network {
+        own,
+        relayed: network.relayed.iter().map(behind).collect(),
+        name_servers: network.name_servers.clone(),
+        lease_time: LEASE,
+        reservations: network.reservations.iter().copied().collect(),
+    }
+}
+
+/// Whose address it is: who leased it or claims it, else who was last seen there.
+fn owner(trade: &Trade, store: &Store) -> tftp::Owner {
+    let (trade, store) = (trade.clone(), store.clone());
+    Arc::new(move |address: Ipv4Addr| {
+        let known = match &trade {
+            Trade::Full { leases, .. } => leases.owner(address),
+            Trade::Proxy { claims, .. } => claims.owner(address),
+        };
+        known.or_else(|| store.box_at(address))
+    })
+}
+
+fn own_mac(interface: &str) -> Option<Mac> {
+    std::fs::read_to_string(format!("/sys/class/net/{interface}/address")).ok()?.trim().parse().ok()
 }
 
 async fn never(server: impl Future<Output = Result<std::convert::Infallible>>) -> Result<()> {
@@ -258,15 +393,10 @@ async fn keep(mut tasks: JoinSet<()>) -> Result<()> {
     Err(Failure::new("cannot go on serving NFS"))
 }
 
-/// Notes what the packet loops see, and keeps a lease once it is taken.
-async fn note(mut sights: UnboundedReceiver<(Mac, Event)>, store: Store, leases: dhcp::Leases) -> Result<()> {
+/// Notes what the packet loops see.
+async fn note(mut sights: UnboundedReceiver<(Mac, Event)>, store: Store) -> Result<()> {
     while let Some((of, event)) = sights.recv().await {
-        let taken = matches!(event, Event::AddressTaken { .. });
         store.note(of, event);
-        if taken && let Some(lease) = leases.all().into_iter().find(|lease| lease.mac == of) {
-            // What cannot be written is told by the store; the lease lives on in memory.
-            let _ = store.keep_lease(lease).await;
-        }
     }
     Ok(())
 }
@@ -322,6 +452,25 @@ fn override_address(network: &Network, address: Option<&str>) -> Result<Network>
     Ok(Network { address: ip, prefix, ..network.clone() })
 }
 
+/// The line's network with the lessor of `--dhcp`. A line that leaves addresses to others names no range: all of
+/// its network is leased then, on the side of the server's address that has more of it.
+fn override_dhcp(network: Network, lessor: Option<Lessor>) -> Network {
+    let dhcp = match lessor {
+        None => network.dhcp,
+        Some(Lessor::Full) => Dhcp::Full,
+        Some(Lessor::Proxy) => Dhcp::Proxy,
+    };
+    let named = network.range != (network.address, network.address);
+    if dhcp == Dhcp::Proxy || named {
+        return Network { dhcp, ..network };
+    }
+    let mask = u32::MAX << (32 - u32::from(network.prefix));
+    let own = network.address.to_bits();
+    let (first, last) = ((own & mask) + 1, (own | !mask) - 1);
+    let (first, last) = if last - own >= own - first { (own + 1, last) } else { (first, own - 1) };
+    Network { dhcp, range: (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last)), ..network }
+}
+
 /// Holds the state folder for this server: two that write one timeline would mix their boxes.
 fn hold(state: &Path) -> Result<File> {
     let cannot = || format!("cannot hold the state folder {}", state.display());
@@ -355,6 +504,11 @@ mod tests {
             prefix: 24,
             dhcp: Dhcp::Full,
             range: (Ipv4Addr::new(10, 77, 0, 50), Ipv4Addr::new(10, 77, 0, 250)),
+            router: None,
+            name_servers: Vec::new(),
+            reservations: Vec::new(),
+            relayed: Vec::new(),
+            loaders: Vec::new(),
         }
     }
 
@@ -372,6 +526,21 @@ mod tests {
         .assert_eq(&override_address(&network(), Some("192.168.0.3/24")).unwrap_err().report());
         assert!(override_address(&network(), Some("10.77.0.1/33")).is_err());
         assert!(override_address(&network(), Some("here")).is_err());
+    }
+
+    /// A rehearsal of a line that stands beside another server has no other server: it must lease by itself.
+    #[test]
+    fn a_line_without_a_range_can_be_made_to_lease() {
+        let address = network().address;
+        let proxy = Network { dhcp: Dhcp::Proxy, range: (address, address), ..network() };
+        assert_eq!(override_dhcp(proxy.clone(), None), proxy);
+        let full = override_dhcp(proxy, Some(Lessor::Full));
+        assert_eq!(full.range, (Ipv4Addr::new(10, 77, 0, 2), Ipv4Addr::new(10, 77, 0, 254)));
+        let high = Ipv4Addr::new(10, 77, 0, 254);
+        let high = Network { address: high, range: (high, high), ..network() };
+        assert_eq!(override_dhcp(high, None).range.1, Ipv4Addr::new(10, 77, 0, 253));
+        assert_eq!(override_dhcp(network(), Some(Lessor::Proxy)).dhcp, Dhcp::Proxy);
+        assert_eq!(override_dhcp(network(), None), network());
     }
 
     /// The second server is told which process is the first.

@@ -2,11 +2,17 @@
 //!
 //! Each test has a thread of its own in a private network; with the thread everything in it vanishes.
 
-use super::dhcp::{self, Leases};
-use super::socket::bind_udp;
-use super::tftp::{self, File};
+use super::board::Board;
+use super::dhcp::{Claims, Desk, Keep, Leases, Trade};
+use super::neighbours::Neighbours;
+use super::rivals::{self, Watch};
+use super::socket::{bind_shared_udp, bind_udp};
+use super::tftp::{self, File, Owner, Ports};
+use linux::arp::ArpSocket;
 use linux::process::Child;
 use linux::tools::Tool;
+use model::boot::Signpost;
+use model::line::Dhcp;
 use model::timeline::{Client, Event, FileRole};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use wire::dhcp::server::Network;
+use wire::dhcp::proxy::{Door, Proxy};
+use wire::dhcp::server::network::{Network, Subnet};
 use wire::mac::Mac;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -47,31 +54,68 @@ pub(super) fn in_private_network<F: Future<Output = ()>>(test: impl FnOnce() -> 
 
 /// The servers on `interface`, with these files, and what they see.
 fn serve(interface: &str, files: &[(&str, Arc<[u8]>)]) -> UnboundedReceiver<(Mac, Event)> {
+    serve_with(interface, Dhcp::Full, Ports::Many, files).0
+}
+
+fn serve_with(
+    interface: &str,
+    dhcp: Dhcp,
+    ports: Ports,
+    files: &[(&str, Arc<[u8]>)],
+) -> (UnboundedReceiver<(Mac, Event)>, Board) {
     ip(&format!("address add {SERVER}/24 dev {interface}"));
     ip(&format!("link set {interface} up"));
-    let leases = Leases::new(
-        Network {
-            server: SERVER,
-            prefix: 24,
-            first: FIRST,
-            last: Ipv4Addr::new(10, 77, 0, 60),
-            routers: vec![],
-            name_servers: vec![],
-            lease_time: Duration::from_secs(3600),
-            reservations: BTreeMap::new(),
-        },
-        vec![],
-    );
+    let own = Subnet {
+        address: SERVER,
+        prefix: 24,
+        first: FIRST,
+        last: Ipv4Addr::new(10, 77, 0, 60),
+        routers: vec![],
+    };
+    let network = Network {
+        own,
+        relayed: vec![],
+        name_servers: vec![],
+        lease_time: Duration::from_secs(3600),
+        reservations: Default::default(),
+    };
     let (seen, events) = unbounded_channel();
+    let (trade, owner): (Trade, Owner) = match dhcp {
+        Dhcp::Full => {
+            let leases = Leases::new(network, vec![]);
+            let neighbours = Neighbours::listen(ArpSocket::open(interface).unwrap());
+            let keep: Keep = Arc::new(|_| Box::pin(async { Ok(()) }));
+            let owner = leases.clone();
+            let trade = Trade::Full { leases, keep, neighbours: Some(neighbours) };
+            (trade, Arc::new(move |address| owner.owner(address)))
+        }
+        Dhcp::Proxy => {
+            let claims = Claims::new(seen.clone());
+            let owner = claims.clone();
+            let trade = Trade::Proxy { proxy: Proxy { server: SERVER, prefix: 24 }, claims };
+            (trade, Arc::new(move |address| owner.owner(address)))
+        }
+    };
+    let board = Board::default();
+    let signpost = Signpost { server: SERVER, http_port: 80, dhcp, loaders: vec![] };
+    let mac = std::fs::read_to_string(format!("/sys/class/net/{interface}/address")).unwrap();
+    let mac: Mac = mac.trim().parse().unwrap();
+    let desk = Desk::new(trade, signpost, Some(mac), board.clone(), seen.clone());
     let socket = bind_udp(Ipv4Addr::UNSPECIFIED, 67, Some(interface)).unwrap();
-    tokio::spawn(dhcp::serve(socket, leases.clone(), SERVER, 80, seen.clone()));
+    tokio::spawn(desk.clone().serve(socket, Door::Everybody));
+    if dhcp == Dhcp::Proxy {
+        let socket = bind_udp(Ipv4Addr::UNSPECIFIED, 4011, Some(interface)).unwrap();
+        tokio::spawn(desk.serve(socket, Door::Us));
+    }
+    let socket = bind_shared_udp(68, interface).unwrap();
+    let watch = Watch { server: SERVER, own: mac, dhcp, board: board.clone() };
+    tokio::spawn(rivals::watch(socket, watch));
     let socket = bind_udp(SERVER, 69, None).unwrap();
     let file = |content: &Arc<[u8]>| File { content: content.clone(), role: FileRole::Loader };
     let files: BTreeMap<_, _> =
         files.iter().map(|(name, content)| ((*name).to_owned(), file(content))).collect();
-    let owner = Arc::new(move |address| leases.owner(address));
-    tokio::spawn(tftp::serve(socket, Arc::new(files), owner, seen));
-    events
+    tokio::spawn(tftp::serve(socket, ports, Arc::new(files), owner, seen));
+    (events, board)
 }
 
 /// A cable between `s0` here and `c0` in the namespace `client`.
@@ -146,6 +190,155 @@ fn system_the_holder_of_the_dhcp_port_is_named() {
     });
 }
 
+/// dnsmasq on `interface` of the namespace `client`, leasing addresses from .100 on; it ends with the test.
+fn other_server(interface: &str, more: &[&str]) -> tokio::process::Child {
+    ip(&format!("-n client address add 10.77.0.2/24 dev {interface}"));
+    let mut command = tokio::process::Command::new("ip");
+    command.args(["netns", "exec", "client", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null"]);
+    command.args(["--port=0", "--leasefile-ro", "--bind-interfaces", "--dhcp-authoritative", "--no-ping"]);
+    command.arg(format!("--interface={interface}"));
+    command.arg("--dhcp-range=10.77.0.100,10.77.0.110,1h").args(more);
+    command.kill_on_drop(true).spawn().unwrap()
+}
+
+/// Waits until the board has it.
+async fn shown(board: &Board, what: &str, is_it: impl Fn(&serde_json::Value) -> bool) {
+    let mut view = serde_json::Value::Null;
+    for _ in 0..600 {
+        view = serde_json::to_value(board.view()).unwrap();
+        if is_it(&view) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the board never showed {what}: {view:#}");
+}
+
+/// A second server that leases addresses is what makes boots fail every other time: it is seen without any box.
+#[test]
+fn system_a_second_dhcp_server_is_an_alarm() {
+    in_private_network(async || {
+        lay_cable();
+        let _other = other_server("c0", &[]);
+        // The other server is up before we ask for the first time; the next time is a minute later.
+        while !on_client("ss -lun | grep -q :67").await.0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let (_, board) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
+        shown(&board, "the alarm", |view| view["alarms"][0]["cause"] == "dhcp-two-servers").await;
+        let view = serde_json::to_value(board.view()).unwrap();
+        let sentence = view["alarms"][0]["sentence"].as_str().unwrap();
+        assert_eq!(sentence, "Besides this server (10.77.0.1), 10.77.0.2 leases addresses here.");
+        assert!(view["packets"]["ignored"]["ours"].as_u64() >= Some(1), "{view:#}");
+    });
+}
+
+/// Somebody sits on the first address without a lease: the box gets the next one, and boots.
+#[test]
+fn system_an_address_in_use_is_not_offered() {
+    in_private_network(async || {
+        lay_cable();
+        ip("-n client link add squatter link c0 type macvlan mode bridge");
+        ip("-n client address add 10.77.0.50/24 dev squatter");
+        ip("-n client link set squatter up");
+        // Linux answers for an address on every interface; the box itself must not.
+        assert!(on_client("echo 1 > /proc/sys/net/ipv4/conf/c0/arp_ignore").await.0);
+        let (mut events, board) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
+        let (well, said) = on_client("udhcpc -f -n -q -i c0 -s /bin/true").await;
+        assert!(well && said.contains("10.77.0.51"), "{said}");
+        assert!(
+            drain(&mut events).contains(&Event::AddressTaken {
+                client: Client::Other,
+                address: Ipv4Addr::new(10, 77, 0, 51)
+            })
+        );
+        let view = serde_json::to_value(board.view()).unwrap();
+        assert_eq!(view["packets"]["noted"]["address-in-use"], 1, "{view:#}");
+    });
+}
+
+/// Beside dnsmasq: real firmware takes dnsmasq's address and our loader, and the timeline knows both.
+#[test]
+fn system_uefi_boots_beside_another_dhcp_server() {
+    in_private_network(async || firmware_beside_another_server(Firmware::Uefi).await);
+}
+
+/// The same for iPXE in a BIOS ROM: it must come to our script by the proxy's offer alone.
+#[test]
+fn system_ipxe_boots_beside_another_dhcp_server() {
+    in_private_network(async || firmware_beside_another_server(Firmware::Bios).await);
+}
+
+async fn firmware_beside_another_server(firmware: Firmware) {
+    // A switch between us, the other server and the box.
+    lay_cable();
+    ip("link add b0 type bridge");
+    ip("tuntap add t0 mode tap");
+    ip("link set s0 master b0");
+    ip("link set t0 master b0");
+    ip("link set s0 up");
+    ip("link set t0 up");
+    ip("-n client link set c0 address 52:54:00:00:00:99");
+    let _other = other_server("c0", &[]);
+    let content: Arc<[u8]> = vec![7; 300_000].into();
+    let (mut events, board) =
+        serve_with("b0", Dhcp::Proxy, Ports::Many, &[(model::boot::UEFI_LOADER, content)]);
+    let http = tokio::net::TcpListener::bind((SERVER, 80)).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let _box = power_on(folder.path(), firmware);
+    let leased = Ipv4Addr::new(10, 77, 0, 100)..=Ipv4Addr::new(10, 77, 0, 110);
+    if firmware == Firmware::Uefi {
+        let seen = wait_for(&mut events, "the loader", |event| {
+            matches!(event, Event::TransferDone { bytes: 300_000, .. })
+        })
+        .await;
+        let taken = seen.iter().any(|event| {
+            matches!(event, Event::AddressTaken { client: Client::Rom, address } if leased.contains(address))
+        });
+        assert!(taken, "{seen:#?}");
+    } else {
+        let (mut connection, peer) =
+            tokio::time::timeout(Duration::from_secs(120), http.accept()).await.unwrap().unwrap();
+        let mut request = [0; 200];
+        let length = connection.read(&mut request).await.unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        assert!(request.starts_with("GET /ipxe HTTP/1.1"), "{request}");
+        assert!(matches!(peer.ip(), std::net::IpAddr::V4(ip) if leased.contains(&ip)), "{peer}");
+    }
+    let view = serde_json::to_value(board.view()).unwrap();
+    assert_eq!(view["alarms"], serde_json::json!([]), "one other server is as it should be");
+    assert!(view["packets"]["answered"]["named"].as_u64() >= Some(1), "{view:#}");
+}
+
+/// Behind address translation only port 69 comes through; the same clients, the same bytes.
+#[test]
+fn system_files_go_out_from_one_port_too() {
+    in_private_network(async || {
+        lay_cable();
+        ip("-n client address add 10.77.0.50/24 dev c0");
+        let content: Arc<[u8]> = (0..700_000u32).map(|index| (index % 251) as u8).collect();
+        let (_, _) = serve_with("s0", Dhcp::Full, Ports::One, &[("ipxe.efi", content.clone())]);
+        let scratch = tempfile::tempdir().unwrap();
+        let target = scratch.path().join("got");
+        let got = target.display();
+        for command in [
+            format!("tftp -m octet {SERVER} -c get ipxe.efi {got}"),
+            format!(
+                "atftp --option 'blksize 1468' --option 'windowsize 16' --get -r ipxe.efi -l {got} {SERVER}"
+            ),
+            format!("curl -sS -o {got} tftp://{SERVER}//ipxe.efi"),
+        ] {
+            let _ = std::fs::remove_file(&target);
+            let (well, said) = on_client(&command).await;
+            assert!(well, "{command}: {said}");
+            assert!(std::fs::read(&target).unwrap() == *content, "{command}: not the same bytes");
+        }
+        // Another port of the server must not have spoken.
+        let (_, said) = on_client("ss -un state connected").await;
+        assert!(!said.contains("10.77.0.1"), "{said}");
+    });
+}
+
 /// Every client has its own idea of options and endings; all must get the same bytes.
 #[test]
 fn system_real_tftp_clients_get_the_file() {
@@ -194,14 +387,15 @@ fn system_real_tftp_clients_get_the_file() {
     });
 }
 
-/// Waits until an event is seen; a minute is more than firmware takes without KVM.
+/// Waits until an event is seen. Firmware takes half a minute without KVM, and minutes on a machine that has other
+/// things to do.
 async fn wait_for(
     events: &mut UnboundedReceiver<(Mac, Event)>,
     what: &str,
     is_it: impl Fn(&Event) -> bool,
 ) -> Vec<Event> {
     let mut all = Vec::new();
-    let found = tokio::time::timeout(Duration::from_secs(120), async {
+    let found = tokio::time::timeout(Duration::from_secs(400), async {
         while let Some((_, event)) = events.recv().await {
             all.push(event.clone());
             if is_it(&event) {

@@ -6,7 +6,7 @@
 use super::file::Served;
 use super::nfs::Export;
 use super::script;
-use model::api::{Job, JobAppliance, JobImage, TemplateFile};
+use model::api::{Job, JobAppliance, JobImage, Script, TemplateFile};
 use model::boot::LOADER_FOLDER;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
@@ -15,6 +15,7 @@ use model::outputs::{LIST, OutputFile, Outputs};
 use model::proof::LiveOs;
 use model::proof::nic::{BootNic, Nic, judge_boot_nic};
 use model::timeline::FileRole;
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -32,6 +33,8 @@ pub(crate) struct Publication {
     /// What the controller has to do, without answers.
     job: Job,
     folder: PathBuf,
+    /// The line's own network boot programs.
+    loaders: Vec<Served>,
     version: Version,
     /// Boot NICs judged already: reading the drivers' table takes a moment and a lot of memory.
     judged: Mutex<HashMap<PciId, BootNic>>,
@@ -114,6 +117,9 @@ impl Publications {
     /// A network boot program, for UEFI HTTP Boot.
     pub(crate) fn loader(&self, name: &str) -> Option<Served> {
         let build = self.current();
+        if let Some(own) = build.loaders.iter().find(|own| own.name == format!("{LOADER_FOLDER}{name}")) {
+            return Some(own.clone());
+        }
         let file = match name {
             model::boot::UEFI_LOADER => &build.outputs.loader_efi,
             model::boot::BIOS_LOADER => &build.outputs.loader_bios,
@@ -163,8 +169,9 @@ impl Publication {
             .or_fail(|| format!("cannot understand {}", list.display()))
             .map_err(|failure| failure.hint("`bootworks build` writes it again"))?;
         let job = job(folder, &line, &outputs)?;
+        let loaders = own_loaders(folder, &line)?;
         let folder = outputs_folder.to_owned();
-        Ok(Publication { line, outputs, job, folder, version, judged: Mutex::default() })
+        Ok(Publication { line, outputs, job, folder, loaders, version, judged: Mutex::default() })
     }
 
     /// What the controller has to do on a box, with these answers known.
@@ -224,6 +231,20 @@ impl Publication {
     }
 }
 
+/// The loaders of `[[network.loader]]`, measured: they go out by their digest as everything does.
+fn own_loaders(folder: &Path, line: &Line) -> Result<Vec<Served>> {
+    let mut loaders = Vec::new();
+    for own in &line.network.loaders {
+        let path = folder.join(&own.file);
+        let octets = std::fs::read(&path)
+            .or_fail(|| format!("cannot read the network boot program {}", path.display()))?;
+        let sha256 = Sha256::digest(&octets).iter().map(|octet| format!("{octet:02x}")).collect();
+        let name = format!("{LOADER_FOLDER}{}", own.file);
+        loaders.push(Served { path, name, role: FileRole::Loader, bytes: octets.len() as u64, sha256 });
+    }
+    Ok(loaders)
+}
+
 fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
     let appliance = &line.appliance;
     let mut files = Vec::new();
@@ -233,9 +254,17 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
             .or_fail(|| format!("cannot read the template {}", template.display()))?;
         files.push(TemplateFile { path: file.path.clone(), contents, mode: file.mode });
     }
+    let mut scripts = Vec::new();
+    for script in &appliance.scripts {
+        let program = folder.join(&script.path);
+        let contents = std::fs::read_to_string(&program)
+            .or_fail(|| format!("cannot read the script {}", program.display()))?;
+        scripts.push(Script { name: script.path.clone(), contents, seconds: script.seconds });
+    }
     Ok(Job {
         line: line.name.clone(),
         questions: line.questions.clone(),
+        rules: line.rules.clone(),
         answers: BTreeMap::new(),
         appliance: JobAppliance {
             image: JobImage {
@@ -248,6 +277,7 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
             hostname: appliance.hostname.clone(),
             users: appliance.users.clone(),
             files,
+            scripts,
             kernel_arguments: appliance.kernel_arguments.clone(),
         },
         live: outputs.live.digest.clone(),

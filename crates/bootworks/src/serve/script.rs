@@ -14,6 +14,9 @@ use wire::mac::Mac;
 const COLUMNS: usize = 79;
 /// Seconds between two tries to reach the server.
 const RETRY_SECONDS: u32 = 5;
+/// Longest pause between two questions whether it is a box's turn, in seconds; the first in the queue ask each
+/// second, so that no place stays empty for long.
+const TURN_SECONDS: usize = 5;
 /// Seconds between two questions whether a refused box may boot now.
 const AGAIN_SECONDS: u32 = 30;
 
@@ -67,6 +70,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) parameters: BootParameters,
     /// The line's own words for the kernel.
     pub(crate) kernel_arguments: &'a str,
+    /// Words for the kernel of a box that fell silent the time before; empty for all others.
+    pub(crate) more_arguments: &'a str,
     /// Kernel release, for the person in front of the box.
     pub(crate) release: &'a str,
     /// Name of the line.
@@ -81,10 +86,10 @@ pub(crate) struct Boot<'a> {
 /// kernel does not know the word. Both consoles: a box may have a screen, a serial line, or both; the last one
 /// named is `/dev/console`. After a failure it asks from the beginning: the build it was sent to may be gone.
 pub(crate) fn boot(boot: &Boot<'_>) -> String {
-    let Boot { authority, parameters, kernel_arguments, release, line, of } = boot;
+    let Boot { authority, parameters, kernel_arguments, more_arguments, release, line, of } = boot;
     let files = format!("http://{authority}/live/{}", parameters.live);
     let mut words = format!("initrd=initrd console=tty0 console=ttyS0,115200n8 {}", parameters.words());
-    for word in kernel_arguments.split_ascii_whitespace() {
+    for word in kernel_arguments.split_ascii_whitespace().chain(more_arguments.split_ascii_whitespace()) {
         words.push(' ');
         words.push_str(&argument(word));
     }
@@ -133,6 +138,27 @@ pub(crate) fn refusal(authority: &str, of: Mac, again: &str, trouble: &Trouble) 
          {pause}\
          goto ask\n",
         timeout = AGAIN_SECONDS * 1000,
+        pause = no_answer(authority),
+    )
+}
+
+/// The screen of a box that may boot, but not yet: how many are before it, and then the same question.
+pub(crate) fn turn(authority: &str, of: Mac, again: &str, before: usize) -> String {
+    let others = match before {
+        0 => "It is the next one".to_owned(),
+        1 => "1 box is before it".to_owned(),
+        many => format!("{many} boxes are before it"),
+    };
+    format!(
+        "#!ipxe\n\
+         echo bootworks: this box ({of}) boots once others have fetched theirs.\n\
+         echo {others}.\n\
+         sleep {pause_seconds} ||\n\
+         :ask\n\
+         chain --replace --autofree http://{authority}/boot?{again} ||\n\
+         {pause}\
+         goto ask\n",
+        pause_seconds = (1 + before / 2 / model::queue::MOST_AT_ONCE).min(TURN_SECONDS),
         pause = no_answer(authority),
     )
 }
@@ -245,6 +271,29 @@ mod tests {
         }
     }
 
+    /// A box that waits says so on its own screen, in few words: it asks again every few seconds.
+    #[test]
+    fn a_box_that_waits_says_how_many_are_before_it() {
+        expect![[r#"
+            #!ipxe
+            echo bootworks: this box (52:54:00:00:00:ab) boots once others have fetched theirs.
+            echo 12 boxes are before it.
+            sleep 1 ||
+            :ask
+            chain --replace --autofree http://10.77.0.1/boot?mac=52-54-00-00-00-ab&again=1 ||
+            echo ========================================================================
+            echo bootworks: no answer from the server 10.77.0.1 (iPXE error ${errno})
+            echo Address of this box: ${netX/ip} on ${netX/mac} (${netX/chip})
+            echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
+            sleep 5 || shell ||
+            goto ask
+        "#]]
+        .assert_eq(&turn("10.77.0.1", BOX, "mac=52-54-00-00-00-ab&again=1", 12));
+        assert!(turn("10.77.0.1", BOX, "again=1", 1).contains("1 box is before it."));
+        assert!(turn("10.77.0.1", BOX, "again=1", 999).contains("sleep 5 ||"));
+        assert!(turn("10.77.0.1", BOX, "again=1", 0).contains("It is the next one."));
+    }
+
     /// The first script is the same for every box and asks until it is answered.
     #[test]
     fn the_first_script_tells_what_the_box_is() {
@@ -280,6 +329,7 @@ mod tests {
             authority: &authority,
             parameters,
             kernel_arguments: "panic=30 note=#7 #8",
+            more_arguments: "",
             release: "6.1.0-49-amd64",
             line: "edge-gateway",
             of: BOX,

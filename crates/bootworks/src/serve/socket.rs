@@ -6,18 +6,41 @@ use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
+/// Bytes of packets that wait to be looked at; the kernel counts some 1.3 kB for a DHCP packet.
+const ROOM: usize = 4 << 20;
+
 /// A UDP socket on this address and port, non-blocking, with leave to broadcast. With `interface` it hears
 /// and speaks on that interface only: a DHCP server must not answer on the office network.
 ///
 /// Errors: the port is held by somebody (who), needs root, the address or the interface is not here.
 pub(crate) fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) -> Result<UdpSocket> {
+    bind(address, port, interface, Alone::Yes)
+}
+
+/// A UDP socket on a port of an interface that others have as well: broadcasts go to each of them.
+///
+/// Errors: as [`bind_udp`]'s.
+pub(crate) fn bind_shared_udp(port: u16, interface: &str) -> Result<UdpSocket> {
+    bind(Ipv4Addr::UNSPECIFIED, port, Some(interface), Alone::No)
+}
+
+/// Whether a socket has its port to itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alone {
+    Yes,
+    No,
+}
+
+fn bind(address: Ipv4Addr, port: u16, interface: Option<&str>, alone: Alone) -> Result<UdpSocket> {
     let name = || match interface {
         Some(interface) => format!("cannot listen on {address}:{port}/udp of {interface}"),
         None => format!("cannot listen on {address}:{port}/udp"),
     };
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).or_fail(name)?;
     socket.set_broadcast(true).or_fail(name)?;
+    socket.set_reuse_address(alone == Alone::No).or_fail(name)?;
     socket.set_nonblocking(true).or_fail(name)?;
+    make_room(&socket);
     if let Some(interface) = interface {
         socket
             .bind_device(Some(interface.as_bytes()))
@@ -31,6 +54,14 @@ pub(crate) fn bind_udp(address: Ipv4Addr, port: u16, interface: Option<&str>) ->
             let failure = Err::<(), _>(error).or_fail(name).err().unwrap_or_else(|| Failure::new(name()));
             Err(explain(failure, kind, Transport::Udp, address, port))
         }
+    }
+}
+
+/// When a rack is powered on, a thousand packets come within a second: what does not fit is asked again seconds
+/// later, by all at once. Root may have more than `net.core.rmem_max`; a refusal of both leaves what there is.
+fn make_room(socket: &Socket) {
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, ROOM).is_err() {
+        let _ = socket.set_recv_buffer_size(ROOM);
     }
 }
 

@@ -2,18 +2,12 @@
 //!
 //! Reads the store's live entries; nothing waits for it.
 
-use super::store::{Store, now};
+use super::store::Store;
 use crate::report;
 use model::timeline::{Client, Entry, Event, FileRole, Timestamp};
-use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-
-/// How often overdue boxes are looked for; a patience is counted in tens of seconds.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// To whom it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +20,13 @@ pub(crate) enum Audience {
 
 /// Tells what happens until the store is closed.
 pub(crate) async fn tell(store: Store, mut live: Receiver<Arc<Entry>>, audience: Audience) {
-    let mut told = Told::default();
     let mut sequence = 0;
-    let mut clock = tokio::time::interval(LOOK);
     loop {
-        let entries = tokio::select! {
-            _ = clock.tick() => {
-                told.look_for_overdue(&store);
-                continue;
-            }
-            entry = live.recv() => match entry {
-                Ok(entry) => vec![(*entry).clone()],
-                // Too many at once: what was missed is in the store.
-                Err(RecvError::Lagged(_)) => store.entries(None, sequence).await.unwrap_or_default(),
-                Err(RecvError::Closed) => return,
-            },
+        let entries = match live.recv().await {
+            Ok(entry) => vec![(*entry).clone()],
+            // Too many at once: what was missed is in the store.
+            Err(RecvError::Lagged(_)) => store.entries(None, sequence).await.unwrap_or_default(),
+            Err(RecvError::Closed) => return,
         };
         for entry in entries {
             if entry.sequence <= sequence {
@@ -55,31 +41,6 @@ pub(crate) async fn tell(store: Store, mut live: Receiver<Arc<Entry>>, audience:
             if let Some(words) = words(&entry.event) {
                 let label = store.state(entry.of).map_or_else(|| entry.of.to_string(), |state| state.label());
                 report::note(&format!("{} {label}: {words}", clock_time(entry.at)));
-            }
-        }
-    }
-}
-
-/// What was told already and needs no telling again.
-#[derive(Default)]
-struct Told {
-    overdue: HashSet<(wire::mac::Mac, u32, model::ladder::Rung)>,
-}
-
-impl Told {
-    fn look_for_overdue(&mut self, store: &Store) {
-        let now = now();
-        for state in store.boxes() {
-            // A box that was switched off weeks ago is history, not an alarm.
-            let recent = now.0.saturating_sub(state.last_seen.0) < 3_600_000;
-            let Some(overdue) = state.overdue(now).filter(|_| recent) else { continue };
-            if self.overdue.insert((state.of, state.climbs, overdue.rung)) {
-                let mut line =
-                    format!("{} {}: should have: {}", clock_time(now), state.label(), overdue.rung.label());
-                if !overdue.suspects.is_empty() {
-                    let _ = write!(line, "; look at {}", overdue.suspects.join(", "));
-                }
-                report::note(&line);
             }
         }
     }
@@ -116,9 +77,16 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             format!("NIC {nic}, {platform}, {}, serial {}", names.trim(), smbios.serial)
         }
         Event::BootOffered { release, .. } => format!("boots kernel {release}"),
+        Event::TurnAwaited { before } => format!("waits for its turn, {before} boxes before it"),
         Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
         Event::TroubleFound { trouble: why, .. } => format!("TROUBLE: {}", trouble(why)),
         Event::StepFailed { step, trouble: why } => format!("STEP {step} FAILED: {}", trouble(why)),
+        Event::SilenceExplained { trouble: why, others } if others.is_empty() => {
+            format!("STUCK: {}", trouble(why))
+        }
+        Event::SilenceExplained { trouble: why, others } => {
+            format!("STUCK: {}; or {}", trouble(why), others.join(", "))
+        }
         Event::TroubleOver { cause } => format!("out of trouble ({cause})"),
         Event::RootMounted { path, .. } => format!("mounted {path}"),
         Event::Reached { rung, detail } if detail.is_empty() => rung.label().into(),

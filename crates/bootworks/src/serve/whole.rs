@@ -23,7 +23,10 @@ fn setting(folder: &Path) -> Setting {
         network: line.network.clone(),
         publications: Publications::open(folder, folder, example).unwrap(),
         answers: Default::default(),
+        key: crate::record::key::PrivateKey::of_file(&folder.join("record.key")).unwrap(),
+        alarm: None,
         state: folder.join("state"),
+        ports: tftp::Ports::Many,
         audience: Audience::Person,
     }
 }
@@ -52,6 +55,58 @@ async fn written(store: &Store, what: &str) {
     assert!(in_time.is_ok(), "the timeline never had `{what}`:\n{}", timeline(store).await);
 }
 
+/// The last words of a kernel come by whatever road is open; each must end on the timeline of the box that has
+/// the address, without what a terminal would act on.
+#[test]
+fn system_log_lines_of_a_box_are_on_its_timeline() {
+    in_private_network(async || {
+        lay_cable();
+        let folder = tempfile::tempdir().unwrap();
+        build(folder.path(), &["e1000e"], 100);
+        std::fs::create_dir_all(folder.path().join("root/etc")).unwrap();
+        let network = setting(folder.path()).network;
+        ears::choose_interface(Some("s0"), &network, Missing::Assigned).unwrap();
+        let store =
+            Store::open(SqliteShelf::open(&folder.path().join("state")).await.unwrap()).await.unwrap().0;
+        let of = "52:54:00:00:00:01".parse().unwrap();
+        store.note(
+            of,
+            Event::AddressTaken {
+                client: model::timeline::Client::Ipxe,
+                address: Ipv4Addr::new(10, 77, 0, 50),
+            },
+        );
+        store.settle().await.unwrap();
+        let ears = Ears::bind("s0", &network, HTTP_PORT).unwrap();
+        let _servers = start(ears, setting(folder.path()), &store).unwrap();
+        ip("-n client address add 10.77.0.50/24 dev c0");
+        let said = async |command: &str, line: &str| {
+            let (well, output) = on_client(command).await;
+            assert!(well, "{command}: {output}");
+            let there = async || {
+                store.settle().await.unwrap();
+                let entries = store.entries(Some(of), 0).await.unwrap();
+                entries.iter().any(|entry| matches!(&entry.event, Event::Said { line: said } if said == line))
+            };
+            for _ in 0..200 {
+                if there().await {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            panic!("never on the timeline: {line}");
+        };
+        said("logger --udp -n 10.77.0.1 -P 514 -t ipxe 'could not boot'", "ipxe: could not boot").await;
+        said("logger --tcp -n 10.77.0.1 -P 514 -t dracut 'over tcp'", "dracut: over tcp").await;
+        said("logger --tcp --octet-count --rfc3164 -n 10.77.0.1 -P 514 -t old counted", "old: counted").await;
+        let panic = "[    3.1] Kernel panic - not syncing: VFS";
+        let command = format!("bash -c \"echo '{panic}' > /dev/udp/10.77.0.1/6666\"");
+        said(&command, panic).await;
+        let board = on_client("curl -sS http://10.77.0.1/api/network").await.1;
+        assert!(board.contains("\"log-line\":4"), "{board}");
+    });
+}
+
 /// A box that boots by hand: address, loader, scripts, kernel. The server knows all along which box it is, also
 /// where only its address is seen, and after a restart too.
 #[test]
@@ -70,7 +125,7 @@ fn system_a_box_goes_through_the_whole_server() {
             Store::open(shelf).await.unwrap().0
         };
         let store = open().await;
-        let ears = Ears::bind(&interface, network.address, HTTP_PORT).unwrap();
+        let ears = Ears::bind(&interface, &network, HTTP_PORT).unwrap();
         let mut servers = start(ears, setting(folder.path()), &store).unwrap();
 
         let script = folder.path().join("script");
@@ -111,7 +166,7 @@ fn system_a_box_goes_through_the_whole_server() {
         servers.shutdown().await;
         let store = open().await;
         assert_eq!(store.leases().len(), 1, "a lease outlives the server");
-        let ears = Ears::bind(&interface, network.address, HTTP_PORT).unwrap();
+        let ears = Ears::bind(&interface, &network, HTTP_PORT).unwrap();
         let _servers = start(ears, setting(folder.path()), &store).unwrap();
         assert_eq!(fetch("http://10.77.0.1/live/live1/initrd").await, (true, "the initrd".into()));
         written(&store, "transfer-done initrd").await;

@@ -35,55 +35,57 @@ fn a_virtual_box() {
     check(
         include_str!("../../testdata/inventory/q35-nvme"),
         expect![[r#"
-        {
-          "smbios": {
-            "manufacturer": "QEMU",
-            "product": "Standard PC (Q35 + ICH9, 2009)",
-            "serial": "SN-1",
-            "uuid": "5c1f3e5a-0000-4000-8000-000000000001"
-          },
-          "boot_nic": null,
-          "firmware": "uefi",
-          "processor": "",
-          "processors": 1,
-          "memory_bytes": 1024000000,
-          "interfaces": [
             {
-              "name": "eth0",
-              "mac": "52:54:00:12:34:56",
-              "driver": "e1000e",
-              "carrier": true
-            }
-          ],
-          "disks": [
-            {
-              "name": "nvme0n1",
-              "size_bytes": 8589934592,
-              "sector_bytes": 512,
-              "model": "QEMU NVMe Ctrl",
-              "serial": "disk1",
-              "wwn": "nvme.1b36-6469736b31-51454d55204e564d65204374726c-00000001",
-              "rotational": false,
-              "removable": false,
-              "transport": "nvme",
-              "path": "pci-0000:00:03.0-nvme-1",
-              "signatures": [],
-              "holders": []
-            }
-          ],
-          "devices": [
-            {
-              "modalias": "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02",
-              "address": "0000:00:03.0",
-              "driver": null
-            },
-            {
-              "modalias": "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00",
-              "address": "0000:00:02.0",
-              "driver": "e1000e"
-            }
-          ]
-        }"#]],
+              "smbios": {
+                "manufacturer": "QEMU",
+                "product": "Standard PC (Q35 + ICH9, 2009)",
+                "serial": "SN-1",
+                "uuid": "5c1f3e5a-0000-4000-8000-000000000001"
+              },
+              "boot_nic": null,
+              "firmware": "uefi",
+              "processor": "",
+              "processors": 1,
+              "memory_bytes": 1024000000,
+              "interfaces": [
+                {
+                  "name": "eth0",
+                  "mac": "52:54:00:12:34:56",
+                  "driver": "e1000e",
+                  "carrier": true,
+                  "address": "0000:00:02.0"
+                }
+              ],
+              "disks": [
+                {
+                  "name": "nvme0n1",
+                  "size_bytes": 8589934592,
+                  "sector_bytes": 512,
+                  "model": "QEMU NVMe Ctrl",
+                  "serial": "disk1",
+                  "wwn": "nvme.1b36-6469736b31-51454d55204e564d65204374726c-00000001",
+                  "rotational": false,
+                  "removable": false,
+                  "transport": "nvme",
+                  "path": "pci-0000:00:03.0-nvme-1",
+                  "signatures": [],
+                  "holders": []
+                }
+              ],
+              "devices": [
+                {
+                  "modalias": "pci:v00001B36d00000010sv00001AF4sd00001100bc01sc08i02",
+                  "address": "0000:00:03.0",
+                  "driver": null
+                },
+                {
+                  "modalias": "pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00",
+                  "address": "0000:00:02.0",
+                  "driver": "e1000e"
+                }
+              ],
+              "parts": {}
+            }"#]],
     );
 }
 

@@ -1,7 +1,7 @@
 //! `[appliance]`: what is installed. Its disks are read in `disks`.
 
 use super::reader::{Reader, Secrets};
-use super::{Appliance, ApplianceFile, Confirm, ImageSource, disks};
+use super::{Appliance, ApplianceFile, ApplianceScript, Confirm, ImageSource, disks};
 use crate::api::User;
 use crate::mistake::Mistake;
 use crate::question::{self, Kind};
@@ -22,6 +22,7 @@ impl<'s> Reader<'s> {
         let disks = disks::read(self.sheet, section);
         let users = self.users(section);
         let files = self.files(section, beside);
+        let scripts = self.scripts(section);
         Some(Appliance {
             image: image?,
             confirm,
@@ -29,6 +30,7 @@ impl<'s> Reader<'s> {
             hostname,
             users: users?,
             files: files?,
+            scripts: scripts?,
             kernel_arguments,
         })
     }
@@ -206,6 +208,42 @@ impl<'s> Reader<'s> {
             })());
         }
         files.into_iter().collect()
+    }
+
+    fn scripts(&self, section: &Section<'s>) -> Option<Vec<ApplianceScript>> {
+        /// Longest that anybody waits in front of a box: a day.
+        const LONGEST: u64 = 86_400;
+        let mut scripts = Vec::new();
+        for section in section.sections("script") {
+            let text = section.text("run");
+            let path = text.as_ref().and_then(|text| recipe::path_in_line(self.sheet, text));
+            if let (Some(text), Some(path)) = (&text, path) {
+                match self.folder.text(path) {
+                    Some(contents) if !contents.starts_with("#!") => {
+                        let message = format!("`{path}` does not begin with `#!`, so nothing can run it");
+                        self.sheet.report(
+                            text.at.clone(),
+                            message,
+                            "its first line is `#!/bin/sh`, for example",
+                        );
+                    }
+                    Some(_) => {}
+                    None => {
+                        let hint = "the path is relative to the line's folder";
+                        self.sheet.report(text.at.clone(), format!("there is no file `{path}`"), hint);
+                    }
+                }
+            }
+            let timeout = section.number("timeout");
+            if let Some(timeout) = timeout.as_ref().filter(|timeout| !(1..=LONGEST).contains(&timeout.value))
+            {
+                let message = format!("`timeout` cannot be {}", timeout.value);
+                self.sheet.report(timeout.at.clone(), message, format!("seconds, between 1 and {LONGEST}"));
+            }
+            let seconds = timeout.map_or(600, |timeout| timeout.value);
+            scripts.push(path.map(|path| ApplianceScript { path: path.to_owned(), seconds }));
+        }
+        scripts.into_iter().collect()
     }
 
     /// Checks a template that is a file of the line.

@@ -2,6 +2,7 @@
 //!
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
 
+use crate::boot::Firmware;
 use crate::sheet::table::Need::{May, Must};
 use crate::sheet::table::{Key, Kind, Need, Table};
 
@@ -17,7 +18,28 @@ pub const LINE_FILE: Table = Table {
         key("line", Kind::Table(&LINE), Must, "", "What the line is called."),
         key("network", Kind::Table(&NETWORK), Must, "", "The build network."),
         key("live", Kind::Table(&LIVE), Must, "", "The system that boxes boot."),
+        key(
+            "hardware",
+            Kind::Table(&HARDWARE),
+            May("the profiles in `hardware/` are what it must boot"),
+            "",
+            "The servers that the live OS must boot.",
+        ),
         key("question", Kind::Tables(&QUESTION), May("nothing is asked"), "", "What is asked, in order."),
+        key(
+            "rule",
+            Kind::Tables(&RULE),
+            May("each answer is checked alone"),
+            "",
+            "What answers must be together.",
+        ),
+        key(
+            "answers",
+            Kind::Table(&ANSWERS),
+            May("none are known beforehand"),
+            "",
+            "Answers known beforehand.",
+        ),
         key("appliance", Kind::Table(&APPLIANCE), Must, "", "What is installed."),
         key(
             "rehearsal",
@@ -77,6 +99,86 @@ const NETWORK: Table = Table {
             r#""10.77.0.50-10.77.0.250""#,
             "First and last address leased, inside the network and without the server's own.",
         ),
+        key(
+            "router",
+            Kind::Text,
+            May("boxes are told none"),
+            r#""10.77.0.254""#,
+            "The router that boxes are told; a build network seldom has one.",
+        ),
+        key(
+            "name-servers",
+            Kind::List,
+            May("boxes are told none"),
+            r#"["10.77.0.254"]"#,
+            "Name servers that boxes are told, the best first.",
+        ),
+        key(
+            "reservation",
+            Kind::Tables(&RESERVATION),
+            May("every box gets the next free address"),
+            "",
+            "Addresses that are kept for certain boxes.",
+        ),
+        key(
+            "relay",
+            Kind::Tables(&RELAY),
+            May("boxes are on the server's own network"),
+            "",
+            "Networks whose boxes reach the server through a DHCP relay.",
+        ),
+        key(
+            "loader",
+            Kind::Tables(&LOADER),
+            May("iPXE for BIOS and for x86-64 UEFI"),
+            "",
+            "Network boot programs for other firmware, or in place of ours.",
+        ),
+    ]],
+};
+
+const RESERVATION: Table = Table {
+    name: "[[network.reservation]]",
+    says: "An address that one box gets and no other; inside the range or outside of it.",
+    keys: &[&[
+        key("mac", Kind::Text, Must, r#""52:54:00:12:34:56""#, "The MAC of the NIC that it boots from."),
+        key(
+            "address",
+            Kind::Text,
+            Must,
+            r#""10.77.0.20""#,
+            "The address, on the build network or behind a relay.",
+        ),
+    ]],
+};
+
+const RELAY: Table = Table {
+    name: "[[network.relay]]",
+    says: "A network behind a DHCP relay (`ip helper-address`, `dhcrelay`). The server must have a route to it.",
+    keys: &[&[
+        key(
+            "address",
+            Kind::Text,
+            Must,
+            r#""10.78.0.1/24""#,
+            "The relay's address on it, with the prefix length; boxes get it as their router.",
+        ),
+        key("range", Kind::Text, Must, r#""10.78.0.50-10.78.0.250""#, "First and last address leased there."),
+    ]],
+};
+
+const LOADER: Table = Table {
+    name: "[[network.loader]]",
+    says: "A network boot program for one kind of firmware. It is fetched over TFTP, or over HTTP by UEFI HTTP Boot, and should be an iPXE that speaks HTTP.",
+    keys: &[&[
+        key(
+            "firmware",
+            Kind::Choice(Firmware::IDS),
+            Must,
+            r#""uefi-arm64""#,
+            "Which firmware gets it, by what it says of itself (DHCP option 93).",
+        ),
+        key("file", Kind::Text, Must, r#""loaders/snponly-arm64.efi""#, "Its path in the line's folder."),
     ]],
 };
 
@@ -196,6 +298,55 @@ const LIVE: Table = Table {
     ],
 };
 
+const HARDWARE: Table = Table {
+    name: "[hardware]",
+    says: "The servers that the live OS must boot, besides the profiles in the line's `hardware/`: a line that cannot is not built.",
+    keys: &[&[
+        key(
+            "profiles",
+            Kind::List,
+            May("none"),
+            r#"["dell-r740"]"#,
+            "Profiles that come with bootworks; `bootworks hardware show` lists them.",
+        ),
+        key(
+            "exception",
+            Kind::Tables(&EXCEPTION),
+            May("every network and storage device counts"),
+            "",
+            "A device that the line does without.",
+        ),
+    ]],
+};
+
+const EXCEPTION: Table = Table {
+    name: "[[hardware.exception]]",
+    says: "A device without driver or firmware that does not stop the build, and why.",
+    keys: &[&[
+        key(
+            "device",
+            Kind::Text,
+            Must,
+            r#""14e4:165f""#,
+            "Its id, or its whole modalias, as `bootworks check` shows it.",
+        ),
+        key(
+            "profile",
+            Kind::Text,
+            May("in every profile"),
+            r#""dell-r740""#,
+            "The profile that it stands in.",
+        ),
+        key(
+            "reason",
+            Kind::Text,
+            Must,
+            r#""these boxes boot from their X710; the ports on board stay unused""#,
+            "Why the line does without it; it stands in every report.",
+        ),
+    ]],
+};
+
 const QUESTION: Table = Table {
     name: "[[question]]",
     says: "One question, asked on the box's console, in the browser, or answered by file.",
@@ -210,7 +361,7 @@ const QUESTION: Table = Table {
         key("ask", Kind::Text, Must, r#""Host name of this unit""#, "What is asked."),
         key(
             "type",
-            Kind::Choice(&["text", "hostname", "choice", "password", "yes-no"]),
+            Kind::Choice(QUESTION_TYPES),
             Must,
             r#""hostname""#,
             "What counts as an answer. A password is typed hidden and twice, and kept as a hash only.",
@@ -220,9 +371,32 @@ const QUESTION: Table = Table {
             Kind::List,
             May("no choices"),
             r#"["lab", "berlin"]"#,
-            "What can be chosen; `type = \"choice\"` only.",
+            "What can be chosen; of a `choice` and a `multi-choice`.",
         ),
-        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; `type = \"password\"` only."),
+        key("min-length", Kind::Number, May("1"), "8", "Fewest characters; of a `password`."),
+        key("min", Kind::Number, May("0"), "1", "Smallest `number`; fewest of a `multi-choice`."),
+        key("max", Kind::Number, May("no limit"), "4094", "Largest `number`; most of a `multi-choice`."),
+        key(
+            "within",
+            Kind::Text,
+            May("any network"),
+            r#""10.0.0.0/8""#,
+            "The network that an `ip` or a `cidr` lies in.",
+        ),
+        key(
+            "pattern",
+            Kind::Text,
+            May("only `asset-tag` can do without"),
+            r#""[A-Z]{2}[0-9]{4}""#,
+            "Regular expression that the whole answer fits; of a `pattern` and an `asset-tag`.",
+        ),
+        key(
+            "example",
+            Kind::Text,
+            May("the pattern is shown instead"),
+            r#""BE0042""#,
+            "An answer that fits, shown to whoever types one that does not; of a `pattern`.",
+        ),
         key(
             "default",
             Kind::Text,
@@ -230,7 +404,70 @@ const QUESTION: Table = Table {
             r#""edge-{{ box.serial }}""#,
             "The answer that Enter takes; a template.",
         ),
+        key(
+            "when",
+            Kind::Text,
+            May("it is always asked"),
+            r#"'answer.site != "lab" and box.disks >= 2'"#,
+            "Condition under which it is asked, over the answers before it and the box.",
+        ),
+        key(
+            "otherwise",
+            Kind::Text,
+            May("empty"),
+            r#""none""#,
+            "The answer where it is not asked, as templates and rules see it.",
+        ),
     ]],
+};
+
+/// Every `type` of a question.
+pub(super) const QUESTION_TYPES: &[&str] = &[
+    "text",
+    "hostname",
+    "ip",
+    "cidr",
+    "mac",
+    "number",
+    "choice",
+    "multi-choice",
+    "yes-no",
+    "password",
+    "pattern",
+    "asset-tag",
+];
+
+const RULE: Table = Table {
+    name: "[[rule]]",
+    says: "What answers must be together, checked once all questions are answered; what does not fit is asked again.",
+    keys: &[&[
+        key(
+            "require",
+            Kind::Text,
+            Must,
+            r#""answer.gateway within answer.address""#,
+            "The condition that must hold.",
+        ),
+        key(
+            "say",
+            Kind::Text,
+            Must,
+            r#""the gateway is not in the network of the address""#,
+            "What is said where it does not.",
+        ),
+    ]],
+};
+
+const ANSWERS: Table = Table {
+    name: "[answers]",
+    says: "Answers known before a box is there: a file with a row or a table for each, by serial number or MAC.",
+    keys: &[&[key(
+        "file",
+        Kind::Text,
+        Must,
+        r#""boxes.csv""#,
+        "The file's path in the line's folder: CSV where it is called so, else TOML.",
+    )]],
 };
 
 const APPLIANCE: Table = Table {
@@ -274,6 +511,13 @@ const APPLIANCE: Table = Table {
             "Users that are made.",
         ),
         key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
+        key(
+            "script",
+            Kind::Tables(&SCRIPT),
+            May("none"),
+            "",
+            "Programs that are run in the appliance after its files.",
+        ),
     ]],
 };
 
@@ -412,6 +656,29 @@ const FILE: Table = Table {
         key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
         key("template", Kind::Text, Must, r#""files/motd""#, "The template's path in the line's folder."),
         key("mode", Kind::Mode, May("`0644`"), r#""0644""#, "Its permission bits."),
+    ]],
+};
+
+const SCRIPT: Table = Table {
+    name: "[[appliance.script]]",
+    says: "A program of the line that is run once in the appliance, as root, after its files and users and before its boot \
+           loader; without a network. It finds answers as `ANSWER_hostname` and the box's facts as `BOX_SERIAL` and the like \
+           in its environment. What it prints goes into the timeline; if it fails, the installation stops.",
+    keys: &[&[
+        key(
+            "run",
+            Kind::Text,
+            Must,
+            r#""scripts/enrol""#,
+            "Its path in the line's folder; it begins with `#!`.",
+        ),
+        key(
+            "timeout",
+            Kind::Number,
+            May("600"),
+            "60",
+            "Seconds after which it is ended, which is a failure.",
+        ),
     ]],
 };
 

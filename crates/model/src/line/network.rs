@@ -1,10 +1,12 @@
 //! `[network]`: addresses by themselves, then held against each other.
 
-use super::{Dhcp, Network};
+use super::{Dhcp, Folder, Network, Relayed};
+use crate::boot::{Firmware, OwnLoader};
 use crate::sheet::{At, Section, Sheet};
 use std::net::Ipv4Addr;
+use wire::mac::Mac;
 
-pub(super) fn read(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Network> {
+pub(super) fn read(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Option<Network> {
     let interface = section.text("interface");
     if let Some(interface) = &interface {
         let odd = |octet: u8| octet == b'/' || octet.is_ascii_whitespace() || octet.is_ascii_control();
@@ -27,6 +29,12 @@ pub(super) fn read(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Network> 
         );
     }
     let range = section.text("range").and_then(|text| self::range(sheet, &text, address));
+    let router = section.text("router").and_then(|text| host(sheet, &text, address));
+    let name_servers = section.list("name-servers");
+    let name_servers = name_servers.iter().filter_map(|text| plain(sheet, text)).collect();
+    let relayed = relayed(sheet, section, address);
+    let reservations = reservations(sheet, section, address, &relayed);
+    let loaders = loaders(sheet, section, folder);
     let (address, prefix) = address?;
     Some(Network {
         interface: interface.map(|text| text.value.to_owned()),
@@ -34,7 +42,145 @@ pub(super) fn read(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Network> 
         prefix,
         dhcp,
         range: range.unwrap_or((address, address)),
+        router,
+        name_servers,
+        reservations,
+        relayed,
+        loaders,
     })
+}
+
+/// `[[network.relay]]`: networks that do not overlap, neither each other nor ours.
+fn relayed(sheet: &Sheet<'_>, section: &Section<'_>, own: Option<(Ipv4Addr, u8)>) -> Vec<Relayed> {
+    let mut relayed: Vec<Relayed> = Vec::new();
+    for table in section.sections("relay") {
+        let text = table.text("address");
+        let address = text.as_ref().and_then(|text| self::address(sheet, text));
+        let range = table.text("range").and_then(|text| self::range(sheet, &text, address));
+        let (Some(text), Some((address, prefix)), Some(range)) = (text, address, range) else { continue };
+        let known = relayed.iter().map(|known| (known.address, known.prefix)).chain(own);
+        let clash = known.into_iter().find(|(other, bits)| {
+            let mask = u32::MAX << (32 - u32::from(prefix.min(*bits)));
+            (other.to_bits() ^ address.to_bits()) & mask == 0
+        });
+        if let Some((other, bits)) = clash {
+            let message = format!("the network of {address}/{prefix} overlaps that of {other}/{bits}");
+            sheet.report(text.at, message, "a network behind a relay has addresses of its own");
+            continue;
+        }
+        relayed.push(Relayed { address, prefix, range });
+    }
+    relayed
+}
+
+/// `[[network.reservation]]`: each box once, each address once, on a network that we serve.
+fn reservations(
+    sheet: &Sheet<'_>,
+    section: &Section<'_>,
+    own: Option<(Ipv4Addr, u8)>,
+    relayed: &[Relayed],
+) -> Vec<(Mac, Ipv4Addr)> {
+    let mut reservations: Vec<(Mac, Ipv4Addr)> = Vec::new();
+    let networks: Vec<(Ipv4Addr, u8)> =
+        own.into_iter().chain(relayed.iter().map(|network| (network.address, network.prefix))).collect();
+    for table in section.sections("reservation") {
+        let mac = table.text("mac").and_then(|text| {
+            let Ok(mac) = text.value.parse::<Mac>() else {
+                let message = format!("`{}` is not an Ethernet address", text.value.escape_debug());
+                sheet.report(text.at, message, "six pairs of hex digits: `\"52:54:00:12:34:56\"`");
+                return None;
+            };
+            if reservations.iter().any(|(known, _)| *known == mac) {
+                sheet.report(text.at, format!("{mac} has a reservation already"), "keep one of them");
+                return None;
+            }
+            Some(mac)
+        });
+        let address = table.text("address").and_then(|text| {
+            let address = plain(sheet, &text)?;
+            let taken = reservations.iter().find(|(_, known)| *known == address);
+            let fits = |(network, prefix): &(Ipv4Addr, u8)| {
+                let (first, last) = bounds(*network, *prefix);
+                first < address && address < last && address != *network
+            };
+            if let Some((mac, _)) = taken {
+                sheet.report(text.at, format!("{address} is reserved for {mac} already"), "give it another");
+                return None;
+            }
+            if !networks.is_empty() && !networks.iter().any(fits) {
+                let names: Vec<String> =
+                    networks.iter().map(|(network, prefix)| format!("{network}/{prefix}")).collect();
+                let message =
+                    format!("{address} is no box's address on the network of {}", names.join(" or "));
+                sheet.report(text.at, message, "an address of that network, other than the server's own");
+                return None;
+            }
+            Some(address)
+        });
+        reservations.extend(mac.zip(address));
+    }
+    reservations
+}
+
+/// `[[network.loader]]`: each firmware once, each file there.
+fn loaders(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Vec<OwnLoader> {
+    let mut loaders: Vec<OwnLoader> = Vec::new();
+    for table in section.sections("loader") {
+        let firmware = table.choice("firmware").and_then(|word| {
+            let firmware = Firmware::from_id(word.value)?;
+            if loaders.iter().any(|known| known.firmware == firmware) {
+                sheet.report(word.at, format!("`{}` has a loader already", word.value), "keep one of them");
+                return None;
+            }
+            Some(firmware)
+        });
+        let file = table.text("file").and_then(|text| {
+            let path = text.value;
+            // It is also a name over TFTP and in a URL.
+            let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_./+".contains(&octet);
+            let part = |part: &str| !matches!(part, "" | "." | "..");
+            if path.len() > 100 || !path.bytes().all(plain) || !path.split('/').all(part) {
+                let message = format!("`{}` cannot be a loader's path", path.escape_debug());
+                let hint = "letters, digits, `-`, `_`, `.` and `/`, below the line's folder: `\"loaders/arm64.efi\"`";
+                sheet.report(text.at, message, hint);
+                return None;
+            }
+            if !folder.has(path) {
+                let message = format!("there is no file `{path}` in the line's folder");
+                sheet.report(text.at, message, "put the loader there");
+                return None;
+            }
+            Some(path.to_owned())
+        });
+        if let (Some(firmware), Some(file)) = (firmware, file) {
+            loaders.push(OwnLoader { firmware, file });
+        }
+    }
+    loaders
+}
+
+/// An address by itself.
+fn plain(sheet: &Sheet<'_>, text: &At<&str>) -> Option<Ipv4Addr> {
+    let address = text.value.parse().ok();
+    if address.is_none() {
+        let message = format!("`{}` is not an IPv4 address", text.value.escape_debug());
+        sheet.report(text.at.clone(), message, "for example `\"10.77.0.254\"`");
+    }
+    address
+}
+
+/// An address on the server's network, other than its own.
+fn host(sheet: &Sheet<'_>, text: &At<&str>, server: Option<(Ipv4Addr, u8)>) -> Option<Ipv4Addr> {
+    let address = plain(sheet, text)?;
+    let Some((server, prefix)) = server else { return Some(address) };
+    let (network, broadcast) = bounds(server, prefix);
+    if address <= network || address >= broadcast {
+        let message = format!("{address} is not inside the network of {server}/{prefix}");
+        let hint = format!("that network has {} to {}", after(network), before(broadcast));
+        sheet.report(text.at.clone(), message, hint);
+        return None;
+    }
+    Some(address)
 }
 
 /// `10.77.0.1/24`: an address that a server can have in its network.

@@ -2,12 +2,12 @@
 //!
 //! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Folder, Line, Live, Rehearsal, keys, network};
+use super::{Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
-use crate::question::{self, Kind, Question};
+use crate::question::{self, Kind, Question, Rule};
 use crate::recipe;
-use crate::sheet::{self, At, Place, Section, Sheet};
+use crate::sheet::{self, At, Section, Sheet};
 use crate::template::{self, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,10 +27,10 @@ pub(super) struct Reader<'s> {
     pub(super) sheet: &'s Sheet<'s>,
     pub(super) folder: &'s dyn Folder,
     /// The tables of the questions; they are opened once, as opening reports unknown keys.
-    sections: Vec<Section<'s>>,
+    pub(super) sections: Vec<Section<'s>>,
     pub(super) asked: Asked<'s>,
     /// Whether a question's id is missing, misspelt or taken: an unknown id elsewhere may be meant by it.
-    has_unclear_ids: bool,
+    pub(super) has_unclear_ids: bool,
 }
 
 /// Reads a line.
@@ -59,12 +59,10 @@ pub(super) fn read(text: &str, folder: &dyn Folder) -> Result<Line, Mistakes> {
 /// Id and kind of a question, for those who refer to it. What is wrong with it is reported when it is read.
 fn asked_in<'s>(section: &Section<'s>) -> Option<(&'s str, Option<Kind>)> {
     let id = section.peek("id")?;
+    // Of most kinds it is enough to know that they are no passwords.
     let kind = match section.peek("type") {
-        Some("text") => Some(Kind::Text),
-        Some("hostname") => Some(Kind::Hostname),
         Some("password") => Some(Kind::Password { min_length: 0 }),
-        Some("yes-no") => Some(Kind::YesNo),
-        Some("choice") => Some(Kind::Choice { choices: Vec::new() }),
+        Some(word) if keys::QUESTION_TYPES.contains(&word) => Some(Kind::Text),
         _ => None,
     };
     Some((id, kind))
@@ -74,19 +72,32 @@ impl<'s> Reader<'s> {
     /// The whole file. Mistakes in other files of the line go into `beside`.
     fn line(&self, top: &Section<'s>, beside: &mut Vec<Mistake>) -> Option<Line> {
         let name = top.section("line").and_then(|section| self.name(&section));
-        let network = top.section("network").and_then(|section| network::read(self.sheet, &section));
+        let network =
+            top.section("network").and_then(|section| network::read(self.sheet, &section, self.folder));
         let live = top.section("live").and_then(|section| self.live(&section));
+        let hardware = match top.has("hardware") {
+            true => top.section("hardware").map(|section| hardware::read(self.sheet, &section)),
+            false => Some(Hardware::default()),
+        };
         let questions = self.questions();
+        let rules = self.rules(&top.sections("rule"), questions.as_deref());
+        let answers = top.section("answers").map(|section| self.answers_file(&section));
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));
         let rehearsal = match top.has("rehearsal") {
-            true => top.section("rehearsal").map(|section| self.rehearsal(&section, questions.as_deref())),
+            true => {
+                let section = top.section("rehearsal");
+                section.map(|section| self.rehearsal(&section, questions.as_deref(), rules.as_deref()))
+            }
             false => Some(Rehearsal::default()),
         };
         Some(Line {
             name: name?,
             network: network?,
             live: live?,
+            hardware: hardware?,
             questions: questions?,
+            rules: rules?,
+            answers_file: answers.flatten(),
             appliance: appliance?,
             rehearsal: rehearsal?,
         })
@@ -129,145 +140,6 @@ impl<'s> Reader<'s> {
         words.value.to_owned()
     }
 
-    fn questions(&self) -> Option<Vec<Question>> {
-        let mut questions = Vec::new();
-        let mut places: BTreeMap<&str, Place> = BTreeMap::new();
-        for (number, section) in self.sections.iter().enumerate() {
-            if let Some(id) = section.text("id") {
-                if !template::is_id(id.value) {
-                    let message = format!("`{}` cannot be a question's id", id.value.escape_debug());
-                    self.sheet.report(
-                        id.at.clone(),
-                        message,
-                        "letters, digits, dashes and underscores: `\"hostname\"`",
-                    );
-                } else if let Some(first) = places.get(id.value) {
-                    let line = self.sheet.line_of(first);
-                    let message = format!("the question of line {line} is called `{}` too", id.value);
-                    self.sheet.report(id.at.clone(), message, "each question has an id of its own");
-                }
-                places.entry(id.value).or_insert(id.at);
-            }
-            questions.push(self.question(section, number));
-        }
-        questions.into_iter().collect()
-    }
-
-    /// One question, the `number`th.
-    fn question(&self, section: &Section<'s>, number: usize) -> Option<Question> {
-        let id = section.peek("id");
-        let ask = section.text("ask");
-        let kind = section.choice("type");
-        let word = kind.as_ref().map(|kind| kind.value);
-        self.only_for(section, "choices", "choice", word);
-        self.only_for(section, "min-length", "password", word);
-        let kind = match word? {
-            "text" => Kind::Text,
-            "hostname" => Kind::Hostname,
-            "yes-no" => Kind::YesNo,
-            "password" => Kind::Password { min_length: self.min_length(section) },
-            _ => Kind::Choice { choices: self.choices(section)? },
-        };
-        let default = section.text("default");
-        let question = Question {
-            id: id.unwrap_or_default().to_owned(),
-            ask: ask?.value.to_owned(),
-            kind,
-            default: default.as_ref().map(|text| text.value.to_owned()),
-        };
-        if let Some(text) = default {
-            self.default(&question, &text, number);
-        }
-        id.map(|_| question)
-    }
-
-    /// Reports a key that another type of question has.
-    fn only_for(&self, section: &Section<'s>, key: &str, owner: &str, word: Option<&str>) {
-        if let Some(word) = word
-            && word != owner
-            && section.has(key)
-        {
-            self.sheet.report(
-                section.place_of(key),
-                format!("a question of type `\"{word}\"` has no `{key}`"),
-                format!("leave it out, or write `type = \"{owner}\"`"),
-            );
-        }
-    }
-
-    fn min_length(&self, section: &Section<'s>) -> usize {
-        let Some(length) = section.number("min-length") else { return 1 };
-        let most = question::LONGEST_PASSWORD;
-        match usize::try_from(length.value) {
-            Ok(length) if (1..=most).contains(&length) => length,
-            _ => {
-                let message = format!("`min-length` cannot be {}", length.value);
-                self.sheet.report(length.at, message, format!("between 1 and {most}"));
-                1
-            }
-        }
-    }
-
-    fn choices(&self, section: &Section<'s>) -> Option<Vec<String>> {
-        let choices = section.list("choices");
-        if !section.has("choices") {
-            self.sheet.report_absence(
-                section.at.clone(),
-                "a question of type `\"choice\"` needs `choices`",
-                "for example `choices = [\"lab\", \"berlin\"]`",
-            );
-            return None;
-        }
-        if section.is_empty_list("choices") {
-            self.sheet.report(
-                section.place_of("choices"),
-                "there is nothing to choose",
-                "`choices = [\"lab\", \"berlin\"]`",
-            );
-            return None;
-        }
-        for choice in &choices {
-            if choice.value.trim() != choice.value || choice.value.chars().any(char::is_control) {
-                let message = format!("`{}` cannot be typed", choice.value.escape_debug());
-                self.sheet.report(
-                    choice.at.clone(),
-                    message,
-                    "no control characters, and no space around it",
-                );
-            }
-        }
-        (!choices.is_empty()).then(|| choices.iter().map(|choice| choice.value.to_owned()).collect())
-    }
-
-    /// Holds a default against its own question: one without names must be an answer.
-    fn default(&self, question: &Question, text: &At<&str>, number: usize) {
-        if matches!(question.kind, Kind::Password { .. }) {
-            let hint = "leave it out: a password is typed";
-            return self.sheet.report(text.at.clone(), "a password has no default", hint);
-        }
-        let Some(template) = self.template(text, Secrets::Kept) else { return };
-        let mut has_names = false;
-        for (name, at) in template.names() {
-            has_names = true;
-            let position = |id: &str| self.asked.iter().position(|(known, _)| *known == id);
-            if let Name::Answer(id) = name
-                && position(id).is_some_and(|position| position >= number)
-            {
-                let message = format!("`{{{{ {name} }}}}` is not known yet when this is asked");
-                self.sheet.report(
-                    self.sheet.within(text, at),
-                    message,
-                    "a default can name the answers to questions before it",
-                );
-            }
-        }
-        if !has_names && let Err(reason) = question::check(question, text.value) {
-            let message =
-                format!("the default `{}` is no answer to its own question", text.value.escape_debug());
-            self.sheet.report(text.at.clone(), message, reason);
-        }
-    }
-
     /// Reads a template and holds its names against the questions.
     pub(super) fn template(&self, text: &At<&str>, secrets: Secrets) -> Option<template::Template> {
         let template = match template::parse(text.value) {
@@ -302,7 +174,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn which<'a>(&self, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> String {
+    pub(super) fn which<'a>(&self, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> String {
         if let Some(near) = nearest(id, ids.clone()) {
             return format!("it is spelt `{near}`");
         }
@@ -313,7 +185,12 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn rehearsal(&self, section: &Section<'s>, questions: Option<&[Question]>) -> Rehearsal {
+    fn rehearsal(
+        &self,
+        section: &Section<'s>,
+        questions: Option<&[Question]>,
+        rules: Option<&[Rule]>,
+    ) -> Rehearsal {
         let mut answers = BTreeMap::new();
         for (id, typed) in section.map("answers") {
             answers.insert(id.value.to_owned(), typed.value.to_owned());
@@ -329,6 +206,14 @@ impl<'s> Reader<'s> {
                 && let Err(reason) = question::check(question, typed.value)
             {
                 self.sheet.report(typed.at, format!("this is no answer to `{}`", id.value), reason);
+            }
+        }
+        if let (Some(questions), Some(rules)) = (questions, rules) {
+            // What a virtual box is made of is not known here: rules about that are left to it.
+            let all = question::foreseen(questions, &answers);
+            for broken in question::broken(rules, &all, &|_| None) {
+                let hint = format!("these do not fit together: {}", broken.about.join(", "));
+                self.sheet.report(section.place_of("answers"), broken.say, hint);
             }
         }
         let ready = section.text("ready");

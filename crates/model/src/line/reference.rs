@@ -42,6 +42,11 @@ Host names, defaults, users' passwords, `ready` and the files of `[[appliance.fi
 | `{{ box.uuid }}` | its UUID (SMBIOS) |
 | `{{ box.product }}` | its product name (SMBIOS) |
 | `{{ box.manufacturer }}` | its manufacturer (SMBIOS) |
+| `{{ box.firmware }}` | `bios` or `uefi` |
+| `{{ box.processors }}` | number of its logical processors |
+| `{{ box.memory }}` | its memory in octets |
+| `{{ box.disks }}` | number of its disks, without those that can be pulled out by hand |
+| `{{ box.nics }}` | number of its network interfaces |
 
 A literal `{{` is written `{{ \"{{\" }}`. Where a box's firmware says nothing (or `To Be Filled By O.E.M.`), a default
 that names it is not proposed. The default of a question of type `hostname` is made a host name: the serial number
@@ -53,9 +58,63 @@ that names it is not proposed. The default of a question of type `hostname` is m
 | --- | --- |
 | `text` | one line of up to 200 characters |
 | `hostname` | letters, digits and dashes, parts divided by dots, up to 64 characters (RFC 1123) |
+| `ip` | an IPv4 or IPv6 address |
+| `cidr` | an address with its prefix length: `10.0.0.5/24` |
+| `mac` | an Ethernet address, with colons or dashes; kept in lower case with colons |
+| `number` | a whole number from `min` to `max` |
 | `choice` | one of `choices`, by its name or its number |
-| `password` | at least `min-length` characters; typed hidden and twice, kept as a hash only |
+| `multi-choice` | `min` to `max` of `choices`, by names or numbers with commas between them; kept as `web,mail` |
 | `yes-no` | `yes` or `no`, or `y` or `n` |
+| `password` | at least `min-length` characters; typed hidden and twice, kept as a hash only |
+| `pattern` | text that fits `pattern` from its first character to its last |
+| `asset-tag` | what a barcode scanner types, ended by Enter or Tab: printable ASCII without spaces |
+
+On a console `<` and Enter goes back to the question before; the answers stand below the plan once more, and the number
+of one asks it again. Nothing is written before the plan is confirmed.
+
+## Conditions
+
+`when` and `require` are conditions over answers and the box:
+
+| written | holds where |
+| --- | --- |
+| `answer.static` | the answer is `yes` |
+| `answer.site == \"lab\"`, `!=` | both are the same, or not; numbers, sizes and addresses by what they are |
+| `box.disks >= 2`, `box.memory < 16GiB`, `>`, `<=` | both are numbers, sizes or addresses, in that order |
+| `answer.site in [\"lab\", \"oslo\"]` | it is one of these |
+| `answer.roles has \"web\"` | the choice is among those chosen |
+| `answer.gateway within answer.address` | the address lies in the network; networks can be written, too: `10.0.0.0/8` |
+| `and`, `or`, `not`, `( )` | as in English; `and` binds closer than `or` |
+
+What cannot be compared does not hold. An answer to a question that is not asked is its `otherwise`, or empty.
+
+## Answers known beforehand
+
+`[answers]` names a file, and so does `bootworks serve --answers FILE`. As CSV (a spreadsheet saves it; commas,
+semicolons or tabs between the fields) its first row names the columns: `serial` or `mac`, and the ids of questions. An
+empty field is not answered.
+
+```text
+serial,hostname,site
+SN-0041,edge-0041,berlin
+SN-0042,edge-0042,oslo
+```
+
+As TOML, what stands before the first table counts for every box:
+
+```toml
+site = \"berlin\"
+
+[box.\"SN-0041\"]
+hostname = \"edge-0041\"
+
+[box.\"52:54:00:12:34:56\"]
+hostname = \"edge-0042\"
+site = \"oslo\"
+```
+
+Whatever is not answered there is asked. Answers that do not count, boxes that stand twice and answers that break a rule
+are refused when the server starts, each with its line and column.
 
 ## A whole line
 

@@ -497,6 +497,108 @@ fn networks() {
     );
 }
 
+/// What is kept for whom, what is behind which relay, which loader is for which firmware: each slip by itself.
+#[test]
+fn networks_in_detail() {
+    let with = |more: &str, expected: Expect| {
+        let range = "range = \"10.77.0.50-10.77.0.250\"\n";
+        check(range, &format!("{range}{more}"), expected);
+    };
+    with(
+        r#"
+router = "10.77.0.254"
+name-servers = ["10.77.0.254", "192.0.2.53"]
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.78.0.1/24"
+range = "10.78.0.50-10.78.0.60"
+[[network.reservation]]
+mac = "52-54-00-12-34-57"
+address = "10.78.0.20"
+[[network.loader]]
+firmware = "uefi-arm64"
+file = "files/page"
+"#,
+        expect!["no mistakes"],
+    );
+    with(
+        r#"
+router = "10.78.0.254"
+name-servers = ["here"]
+[[network.reservation]]
+mac = "52:54:00:12:34"
+address = "10.77.0.1"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.reservation]]
+mac = "52:54:00:12:34:56"
+address = "10.77.0.20"
+[[network.relay]]
+address = "10.77.9.1/16"
+range = "10.77.9.50-10.77.9.60"
+[[network.loader]]
+firmware = "uefi-arm"
+file = "../arm64.efi"
+[[network.loader]]
+firmware = "bios"
+file = "loaders/none.kpxe"
+"#,
+        expect![[r#"
+            error: line.toml:9:10: 10.78.0.254 is not inside the network of 10.77.0.1/24
+              9 | router = "10.78.0.254"
+                |          ^^^^^^^^^^^^^
+            hint: that network has 10.77.0.1 to 10.77.0.254
+
+            error: line.toml:10:17: `here` is not an IPv4 address
+              10 | name-servers = ["here"]
+                 |                 ^^^^^^
+            hint: for example `"10.77.0.254"`
+
+            error: line.toml:12:7: `52:54:00:12:34` is not an Ethernet address
+              12 | mac = "52:54:00:12:34"
+                 |       ^^^^^^^^^^^^^^^^
+            hint: six pairs of hex digits: `"52:54:00:12:34:56"`
+
+            error: line.toml:13:11: 10.77.0.1 is no box's address on the network of 10.77.0.1/24
+              13 | address = "10.77.0.1"
+                 |           ^^^^^^^^^^^
+            hint: an address of that network, other than the server's own
+
+            error: line.toml:18:7: 52:54:00:12:34:56 has a reservation already
+              18 | mac = "52:54:00:12:34:56"
+                 |       ^^^^^^^^^^^^^^^^^^^
+            hint: keep one of them
+
+            error: line.toml:19:11: 10.77.0.20 is reserved for 52:54:00:12:34:56 already
+              19 | address = "10.77.0.20"
+                 |           ^^^^^^^^^^^^
+            hint: give it another
+
+            error: line.toml:21:11: the network of 10.77.9.1/16 overlaps that of 10.77.0.1/24
+              21 | address = "10.77.9.1/16"
+                 |           ^^^^^^^^^^^^^^
+            hint: a network behind a relay has addresses of its own
+
+            error: line.toml:24:12: `firmware` cannot be `"uefi-arm"`
+              24 | firmware = "uefi-arm"
+                 |            ^^^^^^^^^^
+            hint: it is spelt `"uefi-arm32"`
+
+            error: line.toml:25:8: `../arm64.efi` cannot be a loader's path
+              25 | file = "../arm64.efi"
+                 |        ^^^^^^^^^^^^^^
+            hint: letters, digits, `-`, `_`, `.` and `/`, below the line's folder: `"loaders/arm64.efi"`
+
+            error: line.toml:28:8: there is no file `loaders/none.kpxe` in the line's folder
+              28 | file = "loaders/none.kpxe"
+                 |        ^^^^^^^^^^^^^^^^^^^
+            hint: put the loader there"#]],
+    );
+}
+
 /// A question that cannot be answered would stop every box of the line.
 #[test]
 fn questions() {
@@ -1102,10 +1204,10 @@ fn rehearsals() {
         "READY {{ answer.hostname }}",
         "READY {{ hostname }}",
         expect![[r#"
-        error: line.toml:48:19: `{{ hostname }}` names nothing
-          48 | ready = "READY {{ hostname }}"
-             |                   ^^^^^^^^
-        hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`"#]],
+            error: line.toml:48:19: `{{ hostname }}` names nothing
+              48 | ready = "READY {{ hostname }}"
+                 |                   ^^^^^^^^
+            hint: a template knows `answer.ID` with a question's id, `box.serial`, `box.mac`, `box.uuid`, `box.product`, `box.manufacturer`, `box.firmware`, `box.processors`, `box.memory`, `box.disks`, `box.nics`"#]],
     );
 }
 
@@ -1140,4 +1242,206 @@ proptest! {
             prop_assert!(mistakes.to_string().starts_with("error: "));
         }
     }
+}
+
+/// The good line with a few questions more, and rules.
+#[track_caller]
+fn check_asked(more: &str, expected: Expect) {
+    let text = GOOD.replacen("[appliance]", &format!("{more}\n[appliance]"), 1);
+    expected.assert_eq(&say(&text, &files()));
+}
+
+/// A key that does nothing is believed to do something; each kind of question says what it has.
+#[test]
+fn keys_of_questions_are_held_against_their_type() {
+    check_asked(
+        r#"
+[[question]]
+id = "vlan"
+ask = "VLAN"
+type = "number"
+min = 10
+max = 4
+pattern = "x"
+[[question]]
+id = "unit"
+ask = "Unit"
+type = "pattern"
+pattern = "[A-Z"
+[[question]]
+id = "tag"
+ask = "Tag"
+type = "pattern"
+pattern = "[A-Z]+"
+example = "a1"
+[[question]]
+id = "net"
+ask = "Network"
+type = "cidr"
+within = "10.0.0.0"
+otherwise = "dhcp""#,
+        expect![[r#"
+            error: line.toml:35:7: nothing is at least 10 and at most 4
+              35 | max = 4
+                 |       ^
+            hint: `max` is not below `min`
+
+            error: line.toml:36:1: a question of type `"number"` has no `pattern`
+              36 | pattern = "x"
+                 | ^^^^^^^
+            hint: leave it out, or write `type = "pattern"`
+
+            error: line.toml:41:11: it is no regular expression: found unclosed character class
+              41 | pattern = "[A-Z"
+                 |           ^^^^^^
+            hint: for example `"[A-Z]{2}[0-9]{4}"`; it has to fit the whole answer
+
+            error: line.toml:47:11: the example `a1` is no answer itself
+              47 | example = "a1"
+                 |           ^^^^
+            hint: it does not fit the pattern `[A-Z]+`
+
+            error: line.toml:52:10: `10.0.0.0` is not a network
+              52 | within = "10.0.0.0"
+                 |          ^^^^^^^^^^
+            hint: the prefix length is missing: `10.0.0.5/24`
+
+            error: line.toml:53:13: this question is always asked
+              53 | otherwise = "dhcp"
+                 |             ^^^^^^
+            hint: add `when`, or write `default` for the answer that Enter takes"#]],
+    );
+}
+
+/// A condition that never holds asks nothing, and nobody notices.
+#[test]
+fn conditions_are_held_against_the_questions() {
+    check_asked(
+        r#"
+[[question]]
+id = "unit"
+ask = "Unit"
+type = "number"
+when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+[[question]]
+id = "rack"
+ask = "Rack"
+type = "number"
+max = 42
+when = "box.disk > 1"
+[[rule]]
+require = "answer.rack != 99 and answer.site"
+[[rule]]
+require = "answer.rack < answer.unti"
+say = "no"
+[answers]
+file = "boxes.csv""#,
+        expect![[r#"
+            error: line.toml:34:33: `answer.rack` is not known yet when this is decided
+              34 | when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+                 |                                 ^^^^^^^^^^^
+            hint: `when` can name the answers to questions before it
+
+            error: line.toml:34:53: a password is kept as its hash, and compares with nothing
+              34 | when = 'answer.site == "lob" or answer.rack == 3 or answer.password'
+                 |                                                     ^^^^^^^^^^^^^^^
+            hint: ask another question for what shall be compared
+
+            error: line.toml:40:9: a box has no `disk`
+              40 | when = "box.disk > 1"
+                 |         ^^^^^^^^
+            hint: `box.disks`
+
+            error: line.toml:41:1: [[rule]] has no `say`
+              41 | [[rule]]
+                 | ^^^^^^^^
+            hint: for example `say = "the gateway is not in the network of the address"`
+
+            error: line.toml:42:27: `99` is never the answer to `rack`
+              42 | require = "answer.rack != 99 and answer.site"
+                 |                           ^^
+            hint: 99 is out of range; it has to be between 0 and 42
+
+            error: line.toml:42:34: `answer.site` is never `yes`
+              42 | require = "answer.rack != 99 and answer.site"
+                 |                                  ^^^^^^^^^^^
+            hint: compare it with something, as in `answer.site == "…"`
+
+            error: line.toml:44:26: no question is called `unti`
+              44 | require = "answer.rack < answer.unti"
+                 |                          ^^^^^^^^^^^
+            hint: it is spelt `unit`
+
+            error: line.toml:47:8: there is no file `boxes.csv`
+              47 | file = "boxes.csv"
+                 |        ^^^^^^^^^^^
+            hint: the path is relative to the line's folder"#]],
+    );
+}
+
+/// A script that cannot run is found before forty boxes wait for it.
+#[test]
+fn scripts_of_the_appliance_are_looked_at() {
+    check(
+        "[[appliance.user]]",
+        "[[appliance.script]]\nrun = \"files/page\"\n[[appliance.script]]\nrun = \"scripts/none\"\ntimeout = 0\n[[appliance.user]]",
+        expect![[r#"
+            error: line.toml:40:7: `files/page` does not begin with `#!`, so nothing can run it
+              40 | run = "files/page"
+                 |       ^^^^^^^^^^^^
+            hint: its first line is `#!/bin/sh`, for example
+
+            error: line.toml:42:7: there is no file `scripts/none`
+              42 | run = "scripts/none"
+                 |       ^^^^^^^^^^^^^^
+            hint: the path is relative to the line's folder
+
+            error: line.toml:43:11: `timeout` cannot be 0
+              43 | timeout = 0
+                 |           ^
+            hint: seconds, between 1 and 86400"#]],
+    );
+}
+
+/// What the line must boot, and what it does without: an exception nobody can place is no exception.
+#[test]
+fn hardware() {
+    let with = |table: &str| {
+        GOOD.replace("[[question]]\nid = \"hostname\"", &format!("{table}[[question]]\nid = \"hostname\""))
+    };
+    let good = with(
+        "[hardware]\nprofiles = [\"dell-r740\"]\n[[hardware.exception]]\ndevice = \"14e4:165f\"\nprofile = \"dell-r740\"\nreason = \" unused \"\n",
+    );
+    let line = read(&good, &files()).unwrap();
+    assert_eq!(line.hardware.profiles, ["dell-r740"]);
+    assert_eq!(line.hardware.exceptions[0].reason, "unused");
+    let wrong = with(
+        "[hardware]\nprofiles = [\"dell-r7400\", \"abacus\"]\n[[hardware.exception]]\ndevice = \"14e4:16\"\nreason = \" \"\n[[hardware.exception]]\ndevice = \"usb:v0BDAp8153*\"\n",
+    );
+    expect![[r#"
+        error: line.toml:14:13: no profile that comes with bootworks is called `dell-r7400`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |             ^^^^^^^^^^^^
+        hint: it is spelt `dell-r740`
+
+        error: line.toml:14:27: no profile that comes with bootworks is called `abacus`
+          14 | profiles = ["dell-r7400", "abacus"]
+             |                           ^^^^^^^^
+        hint: `bootworks hardware show` lists them; profiles of your own stand in hardware/
+
+        error: line.toml:16:10: `14e4:16` is no device
+          16 | device = "14e4:16"
+             |          ^^^^^^^^^
+        hint: its id (`"14e4:165f"`) or its whole modalias, as `bootworks check --json` has them
+
+        error: line.toml:17:10: `reason` is empty
+          17 | reason = " "
+             |          ^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`
+
+        error: line.toml:18:1: [[hardware.exception]] has no `reason`
+          18 | [[hardware.exception]]
+             | ^^^^^^^^^^^^^^^^^^^^^^
+        hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`"#]]
+    .assert_eq(&say(&wrong, &files()));
 }

@@ -5,13 +5,15 @@
 //! for each character of it that is not known.
 
 use crate::hardware::PciId;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// A character of a modalias that is not known. No bus writes one.
 pub const UNKNOWN: u8 = b'?';
 
 /// How sure it is that a driver fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fit {
     /// It may: the pattern asks for something that is not known of the device.
     Possible,

@@ -32,9 +32,15 @@ pub(super) fn settle(
     disks: &[PlannedDisk],
 ) -> Result<Settled, Refusal> {
     let mut reasons = Vec::new();
+    let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
+    // What was typed for a question that is not asked after all is not what stands for it.
+    let mut together = answers.clone();
+    together.extend(question::completed(&job.questions, answers, &fact));
+    let answers = &together;
     for question in job.questions.iter().filter(|question| !answers.contains_key(&question.id)) {
         reasons.push(format!("question `{}` has no answer", question.id));
     }
+    reasons.extend(question::broken(&job.rules, answers, &fact).into_iter().map(|broken| broken.say));
     let mut fill = |what: &str, text: &str| {
         let reason = match template::parse(text) {
             Ok(template) => match template.render(|name| value(name, inventory, answers)) {
@@ -60,7 +66,9 @@ pub(super) fn settle(
         .collect();
     let mut users = Vec::new();
     for user in &job.appliance.users {
+        // Where no password was asked for there is none to log in with; an empty one would let everybody in.
         let hash = user.password.as_ref().map(|t| fill(&format!("password of user `{}`", user.name), t));
+        let hash = hash.filter(|hash| !hash.is_empty());
         users.push(PlannedUser { name: user.name.clone(), hash, groups: user.groups.clone() });
     }
     if reasons.is_empty()
@@ -111,7 +119,35 @@ pub fn value(name: &Name, inventory: &Inventory, answers: &BTreeMap<String, Stri
         Name::Box(Fact::Uuid) => told(&smbios.uuid),
         Name::Box(Fact::Product) => told(&smbios.product),
         Name::Box(Fact::Manufacturer) => told(&smbios.manufacturer),
+        Name::Box(Fact::Firmware) => told(&inventory.firmware),
+        Name::Box(Fact::Processors) => Some(inventory.processors.to_string()),
+        Name::Box(Fact::Memory) => Some(inventory.memory_bytes.to_string()),
+        Name::Box(Fact::Disks) => {
+            Some(inventory.disks.iter().filter(|disk| !disk.removable).count().to_string())
+        }
+        Name::Box(Fact::Nics) => Some(inventory.interfaces.len().to_string()),
     }
+}
+
+/// What scripts find in their environment: answers but passwords, and facts.
+pub(super) fn environment(
+    job: &Job,
+    inventory: &Inventory,
+    answers: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
+    let answers = question::completed(&job.questions, answers, &fact);
+    let is_plain = |id: &&String| {
+        let secret = |question: &question::Question| matches!(question.kind, question::Kind::Password { .. });
+        !job.questions.iter().any(|question| question.id == **id && secret(question))
+    };
+    // A shell reads only names of letters, digits and underscores.
+    let given = answers.keys().filter(is_plain);
+    let given = given.map(|id| (format!("ANSWER_{}", id.replace('-', "_")), answers[id].clone()));
+    let facts = Fact::ALL.iter().map(|(name, known)| {
+        (format!("BOX_{}", name.to_uppercase()), fact(&Name::Box(*known)).unwrap_or_default())
+    });
+    given.chain(facts).collect()
 }
 
 /// What cannot be right about a file.

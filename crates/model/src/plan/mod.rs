@@ -12,7 +12,7 @@ mod text;
 pub use appliance::value;
 pub use refusal::Refusal;
 
-use crate::api::{Job, JobImage};
+use crate::api::{Job, JobImage, Script};
 use crate::hardware::{Disk, Inventory};
 use crate::storage::Filesystem;
 use std::collections::BTreeMap;
@@ -141,6 +141,13 @@ pub enum Step {
         /// Users, in order.
         users: Vec<PlannedUser>,
     },
+    /// Run a program of the line in the appliance.
+    Run {
+        /// The program.
+        script: Script,
+        /// Its environment; no secrets.
+        environment: Vec<(String, String)>,
+    },
     /// Install GRUB, but so that no firmware starts it yet.
     StageLoaders {
         /// For which firmware.
@@ -170,6 +177,7 @@ impl Step {
             Step::Format { .. } => "format",
             Step::Unpack { .. } => "image",
             Step::Settle { .. } => "settle",
+            Step::Run { .. } => "script",
             Step::StageLoaders { .. } => "loaders",
             Step::ReadBack => "read-back",
             Step::Seal { .. } => "seal",
@@ -292,6 +300,9 @@ pub fn plan(
     let boot_entry = (firmware == Firmware::Uefi).then(|| job.line.clone());
     steps.push(Step::Unpack { image: job.appliance.image.clone() });
     steps.push(Step::Settle { files: settled.files, users: settled.users });
+    let environment = appliance::environment(job, inventory, answers);
+    let scripts = job.appliance.scripts.iter().cloned();
+    steps.extend(scripts.map(|script| Step::Run { script, environment: environment.clone() }));
     steps.push(Step::StageLoaders { targets: targets.clone() });
     steps.push(Step::ReadBack);
     steps.push(Step::Seal { targets, boot_entry });

@@ -73,10 +73,12 @@ fn case() -> Case {
             contents: "{{ answer.hostname }} {{ box.serial }}\n".into(),
             mode: 0o600,
         }],
+        scripts: Vec::new(),
         kernel_arguments: "console=tty0 console=ttyS0,115200n8".into(),
     };
     let job = Job {
         line: "edge-gateway".into(),
+        rules: Vec::new(),
         questions: vec![
             question("hostname", Kind::Hostname),
             question("password", Kind::Password { min_length: 8 }),

@@ -49,6 +49,9 @@ impl Plan {
             Step::Settle { files, users } => {
                 format!("Write {} and {}", counted(files.len(), "file"), counted(users.len(), "user"))
             }
+            Step::Run { script, .. } => {
+                format!("Run `{}` in the appliance, at most {} s", script.name, script.seconds)
+            }
             Step::StageLoaders { targets } => {
                 format!("Install GRUB, not startable yet, for {}", firmwares(targets))
             }

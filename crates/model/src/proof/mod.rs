@@ -4,13 +4,14 @@
 //! built in does not say which devices it drives. Whether it is there is known from the finished initrd and
 //! root. What the proof does not cover: that the driver works, cabling, VLANs, Secure Boot policy.
 
+pub mod firmware;
 pub mod nic;
-
-mod firmware;
+pub mod report;
 
 use crate::hardware::{DeviceClass, PciId};
 use crate::modules::alias::AliasTable;
 use crate::modules::pattern::{self, Fit};
+use firmware::FirmwareIndex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub struct LiveOs {
     pub initrd_firmware: BTreeSet<String>,
     /// Which of these are in the root.
     pub root_firmware: BTreeSet<String>,
+    /// Which packages of the suite have them.
+    pub firmware_index: FirmwareIndex,
     /// Modules that are in the initrd and lack what they need there, and what that is.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lacking: BTreeMap<String, Vec<String>>,
@@ -130,9 +133,26 @@ pub struct Finding {
     pub package: Option<String>,
     /// What to change in `line.toml`.
     pub fix: Option<String>,
+    /// How surely the driver fits; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     /// What is worth knowing though it is no verdict: missing firmware the driver can do without, a guess.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
+    /// Why the line takes it as it is, where it says so: then its verdict does not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+}
+
+/// A device that a line knows it cannot use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// Its id as people write it (`14e4:165f`), or its whole modalias.
+    pub device: String,
+    /// The profile it stands in; absent means any.
+    pub profile: Option<String>,
+    /// Why the line does without it.
+    pub reason: String,
 }
 
 /// A live OS held against devices.
@@ -147,16 +167,54 @@ pub struct Proof {
 /// Holds a live OS against devices. Devices that are neither network nor storage are judged and do not count.
 pub fn check(live: &LiveOs, devices: &[Candidate]) -> Proof {
     let devices: Vec<Finding> = devices.iter().map(|device| judge(live, device)).collect();
-    // Nothing that counts is nothing proved.
-    let mut counting = devices.iter().filter(|device| device.counts()).peekable();
-    let covered = counting.peek().is_some() && counting.all(|device| device.status == Status::Covered);
-    Proof { covered, devices }
+    Proof { covered: is_proved(&devices), devices }
+}
+
+/// Nothing that counts is nothing proved.
+fn is_proved(devices: &[Finding]) -> bool {
+    devices.iter().any(Finding::counts) && !devices.iter().any(Finding::lacks)
+}
+
+impl Proof {
+    /// Takes a line's exceptions for the profile of this name into account.
+    pub fn except(&mut self, profile: &str, exceptions: &[Exception]) {
+        for finding in self.devices.iter_mut().filter(|finding| finding.lacks()) {
+            let of_it = exceptions.iter().find(|exception| exception.is_for(profile, finding));
+            finding.exception = of_it.map(|exception| exception.reason.clone());
+        }
+        self.covered = is_proved(&self.devices);
+    }
+}
+
+impl Exception {
+    fn is_for(&self, profile: &str, finding: &Finding) -> bool {
+        self.profile.as_ref().is_none_or(|name| name == profile)
+            && (finding.id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(&self.device))
+                || finding.modalias == self.device)
+    }
 }
 
 impl Finding {
     /// Whether a box cannot do its work without this device: only then its verdict decides.
     pub fn counts(&self) -> bool {
         matches!(self.class, DeviceClass::Ethernet | DeviceClass::Storage)
+    }
+
+    /// Whether its verdict decides, and is bad.
+    pub fn lacks(&self) -> bool {
+        self.counts() && self.status != Status::Covered && self.exception.is_none()
+    }
+
+    /// Adds what is worth knowing.
+    fn remark(&mut self, text: &str) {
+        match &mut self.remark {
+            Some(known) if known.contains(text) => {}
+            Some(known) => {
+                known.push_str("; ");
+                known.push_str(text);
+            }
+            None => self.remark = Some(text.to_owned()),
+        }
     }
 }
 
@@ -175,13 +233,16 @@ fn judge(live: &LiveOs, device: &Candidate) -> Finding {
         firmware_missing: Vec::new(),
         package: None,
         fix: None,
+        fit: None,
         remark: None,
+        exception: None,
     };
     // Of several drivers that fit, the best placed one decides; a sure fit comes before a possible one.
     let best = drivers.iter().max_by_key(|(driver, fit)| (**fit, live.place(driver)));
     let Some((driver, fit)) = best else { return finding };
+    finding.fit = Some(*fit);
     if *fit == Fit::Possible {
-        finding.remark = Some(format!("{driver} fits if the parts of the id that are not known fit"));
+        finding.remark(&format!("{driver} fits if the parts of the id that are not known fit"));
     }
     finding.drivers = chain(live, &device.modalias, driver);
     finding.place = finding.drivers.iter().map(|driver| live.place(driver)).min().unwrap_or(Place::Absent);
@@ -235,8 +296,7 @@ impl LiveOs {
             }
             None => {
                 finding.package = Some(self.kernel.clone()).filter(|name| !name.is_empty());
-                finding.remark =
-                    Some(format!("{driver} is in this kernel's package and was not put in place"));
+                finding.remark(&format!("{driver} is in this kernel's package and was not put in place"));
             }
         }
     }
@@ -251,7 +311,7 @@ impl LiveOs {
                 Some(format!("{driver} is in the initrd and lacks there what it needs: {needed}"));
         } else if self.view == View::InitrdAlone && self.place(driver) == Place::Absent {
             finding.status = Status::DriverUnknown;
-            finding.remark = Some(format!(
+            finding.remark(&format!(
                 "{driver} is not in the initrd, and nothing in it tells whether the kernel has it built in \
                  (no modules.builtin)"
             ));
@@ -365,8 +425,8 @@ pub fn pci_id(modalias: &str) -> Option<PciId> {
     Some(PciId { vendor: word(vendor)?, device: word(rest.get(..8)?)? })
 }
 
-/// The id on the device's bus as people write it.
-fn bus_id(modalias: &str) -> Option<String> {
+/// The id on the device's bus as people write it: `14e4:165f` on PCI, `0bda:8153` on USB.
+pub fn bus_id(modalias: &str) -> Option<String> {
     if let Some(id) = pci_id(modalias) {
         return Some(id.to_string());
     }

@@ -31,12 +31,21 @@ pub struct BoxState {
     pub disks: Vec<Disk>,
     /// How many times it began to climb the ladder.
     pub climbs: u32,
+    /// The highest rung of the climb before this one.
+    #[serde(default)]
+    pub last_end: Option<Rung>,
     /// The rungs of this climb, each with the time it was reached first.
     pub rungs: BTreeMap<Rung, Timestamp>,
     /// What is wrong now.
     pub trouble: Option<Trouble>,
     /// Since when it is wrong.
     pub trouble_since: Option<Timestamp>,
+    /// Whether it waits until other boxes have fetched.
+    #[serde(default)]
+    pub awaits_turn: bool,
+    /// What the server makes of its silence, until it climbs again.
+    #[serde(default)]
+    pub silence: Option<Trouble>,
     /// The step of the plan that runs.
     pub step: Option<StepState>,
     /// Ids of the questions open on the box, oldest first.
@@ -112,6 +121,8 @@ pub enum Standing {
     Waiting,
     /// Something is wrong; it says what.
     InTrouble,
+    /// It is silent beyond its patience, and the server says what that means.
+    Stuck,
     /// It ended well: powered off with its record sealed.
     Finished,
 }
@@ -177,9 +188,12 @@ impl BoxState {
             nic: None,
             disks: Vec::new(),
             climbs: 0,
+            last_end: None,
             rungs: BTreeMap::new(),
             trouble: None,
             trouble_since: None,
+            awaits_turn: false,
+            silence: None,
             step: None,
             open: Vec::new(),
             answered: BTreeMap::new(),
@@ -227,6 +241,7 @@ impl BoxState {
         match self.highest().map(|(rung, _)| rung) {
             Some(Rung::PoweredOff) => Standing::Finished,
             _ if !self.open.is_empty() || self.waits_for_confirmation() => Standing::Waiting,
+            _ if self.silence.is_some() => Standing::Stuck,
             _ => Standing::Climbing,
         }
     }
@@ -238,9 +253,14 @@ impl BoxState {
 
     /// Where it stands, in one sentence without a full stop.
     pub fn sentence(&self) -> String {
-        match (&self.trouble, self.highest()) {
+        let told = match self.standing() {
+            Standing::Stuck => &self.silence,
+            _ => &self.trouble,
+        };
+        match (told, self.highest()) {
             (Some(trouble), _) => trouble.sentence.clone(),
             (None, Some((Rung::PoweredOff, _))) => "finished and powered off".into(),
+            _ if self.awaits_turn => "waits for its turn: other boxes fetch before it".into(),
             _ if self.waits_for_confirmation() => "waits for the plan to be confirmed".into(),
             _ if !self.open.is_empty() => format!("waits for an answer: {}", self.open.join(", ")),
             (None, highest) => match (&self.step, highest) {
@@ -254,7 +274,7 @@ impl BoxState {
     /// The rung that should have been reached by `now`. Nothing is overdue while a trouble is told, a person is
     /// waited for, or all is done.
     pub fn overdue(&self, now: Timestamp) -> Option<Overdue> {
-        if self.standing() != Standing::Climbing {
+        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) || self.awaits_turn {
             return None;
         }
         let (highest, since) = self.highest()?;
@@ -278,9 +298,12 @@ impl BoxState {
 
     fn begin_climb(&mut self) {
         self.climbs += 1;
+        self.last_end = self.highest().map(|(rung, _)| rung);
         self.rungs.clear();
         self.trouble = None;
         self.trouble_since = None;
+        self.awaits_turn = false;
+        self.silence = None;
         self.step = None;
         self.open.clear();
         self.answered.clear();
@@ -288,6 +311,9 @@ impl BoxState {
     }
 
     fn reach(&mut self, rung: Rung, at: Timestamp) {
+        if !self.rungs.contains_key(&rung) {
+            self.silence = None;
+        }
         self.rungs.entry(rung).or_insert(at);
         // A box that keeps trying and gets past the rung it hung at is out of that trouble.
         if self.trouble.as_ref().is_some_and(|trouble| rung >= trouble.rung) {
@@ -301,6 +327,8 @@ impl BoxState {
             Event::AddressTaken { address, .. } | Event::RootMounted { address, .. } => {
                 self.address = Some(*address);
             }
+            Event::TurnAwaited { .. } => self.awaits_turn = true,
+            Event::BootOffered { .. } => self.awaits_turn = false,
             Event::NicReported { nic, smbios, .. } => {
                 self.nic = nic.or(self.nic);
                 self.smbios.clone_from(smbios);
@@ -312,6 +340,7 @@ impl BoxState {
             Event::BootRefused { trouble } | Event::TroubleFound { trouble, .. } => {
                 self.suffer(trouble, entry.at);
             }
+            Event::SilenceExplained { trouble, .. } => self.silence = Some(trouble.clone()),
             Event::TroubleOver { cause } if self.trouble.as_ref().is_some_and(|t| t.cause == *cause) => {
                 self.trouble = None;
                 self.trouble_since = None;

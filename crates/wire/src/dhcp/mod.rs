@@ -1,10 +1,13 @@
 //! BOOTP and DHCPv4 (RFC 951, 2131, 2132): one packet, from bytes and back.
 //!
-//! The conversations stand beside it: what a client does in [`client`], what a server does in [`server`].
+//! The conversations stand beside it: what a client does in [`client`], what a server does in [`server`],
+//! and beside another server in [`proxy`].
 //! Reading is total: whatever firmware sends is kept as far as it can be understood, and nothing panics.
 
 pub mod client;
+pub mod ipxe;
 pub mod option;
+pub mod proxy;
 pub mod server;
 
 use crate::mac::Mac;

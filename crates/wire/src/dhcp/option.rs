@@ -41,6 +41,8 @@ options! {
     ROUTERS = 3, "routers", Addresses;
     /// Domain name servers, the best first (RFC 2132 §3.8).
     NAME_SERVERS = 6, "name servers", Addresses;
+    /// Syslog servers, the best first (RFC 2132 §3.9).
+    LOG_SERVERS = 7, "log servers", Addresses;
     /// Host name (RFC 2132 §3.14).
     HOST_NAME = 12, "host name", Text;
     /// Domain name (RFC 2132 §3.17).
@@ -91,6 +93,14 @@ options! {
     MACHINE_ID = 97, "machine id", Octets;
     /// iPXE's own options (iPXE `src/include/ipxe/dhcp.h`, `DHCP_EB_ENCAP`).
     IPXE = 175, "iPXE", Nested;
+}
+
+/// Sub-options of [`RELAY_AGENT`].
+pub mod relay {
+    /// The relay's port that the client hangs on (RFC 3046 §3.1).
+    pub const CIRCUIT: u8 = 1;
+    /// An address of the network that the client is on, where it is not the relay's (RFC 3527).
+    pub const LINK: u8 = 5;
 }
 
 /// Sub-options of [`VENDOR`] as PXE 2.1 writes them (table 2-1).

@@ -50,6 +50,17 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
     Sha256::digest(bytes).into()
 }
 
+/// The digest of everything that a reader gives.
+pub(crate) fn digest_of_all(reader: &mut impl std::io::Read) -> std::io::Result<Digest> {
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => return Ok(hasher.finalize().into()),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
 /// A digest as people and servers write it.
 pub(crate) fn hex(digest: &Digest) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -10,6 +10,7 @@ mod ledger;
 mod loader;
 mod mounts;
 mod readback;
+mod script;
 mod seal;
 mod settle;
 
@@ -125,6 +126,9 @@ impl<'a> Installation<'a> {
                 image::unpack(self.server, image, &self.target, &mut self.ledger, &meter)
             }
             Step::Settle { files, users } => settle::settle(&self.target, files, users, &mut self.ledger),
+            Step::Run { script, environment } => {
+                script::run(&self.target, script, environment, self.witness, &mut self.ledger)
+            }
             Step::StageLoaders { targets } => {
                 let mounted = self.mounted.get_or_insert_default();
                 self.staged = loader::stage(self.plan, targets, &self.target, mounted, &mut self.ledger)?;
@@ -213,7 +217,7 @@ fn rung_of(step: &Step) -> Rung {
     match step {
         Step::Clear { .. } | Step::Partition { .. } | Step::Format { .. } => Rung::DisksLaidOut,
         Step::Unpack { .. } => Rung::ImageWritten,
-        Step::Settle { .. } | Step::StageLoaders { .. } | Step::ReadBack => Rung::Verified,
+        Step::Settle { .. } | Step::Run { .. } | Step::StageLoaders { .. } | Step::ReadBack => Rung::Verified,
         Step::Seal { .. } => Rung::BootLoaderInstalled,
         Step::Record => Rung::RecordSealed,
         Step::PowerOff => Rung::PoweredOff,

@@ -147,11 +147,13 @@ impl Rig {
             hostname: "edge-0001".into(),
             users: vec![user],
             files: Vec::new(),
+            scripts: Vec::new(),
             kernel_arguments: String::new(),
         };
         let job = Job {
             line: "test".into(),
             questions: Vec::new(),
+            rules: Vec::new(),
             answers: Default::default(),
             appliance,
             live: String::new(),

@@ -70,6 +70,17 @@ fn run(
     known: Known,
     person: impl FnOnce() + Send,
 ) -> (BTreeMap<String, String>, Vec<Event>) {
+    run_with((questions(), Vec::new()), consoles, orders, known, person)
+}
+
+/// The same with other questions and rules.
+fn run_with(
+    (asked, rules): (Vec<Question>, Vec<Rule>),
+    consoles: Vec<Console>,
+    orders: &(dyn Fn() -> Orders + Sync),
+    known: Known,
+    person: impl FnOnce() + Send,
+) -> (BTreeMap<String, String>, Vec<Event>) {
     let consoles = Mutex::new(Consoles::of(consoles));
     let collector = Collector::default();
     let mut inventory = Inventory::default();
@@ -77,7 +88,7 @@ fn run(
     let dialogue = Dialogue { consoles: &consoles, witness: &collector, orders, inventory: &inventory };
     let answers = std::thread::scope(|scope| {
         scope.spawn(person);
-        dialogue.settle(&questions(), &known, &Before::default())
+        dialogue.settle(&asked, &rules, &known, &Before::default())
     });
     (answers, collector.events.into_inner().unwrap())
 }
@@ -177,6 +188,7 @@ fn a_plan_is_confirmed_by_a_whole_word() {
         orders: &Orders::default,
         inventory: &inventory,
     };
+    let answers = [("site".to_owned(), "Site: lab".to_owned())];
     std::thread::scope(|scope| {
         scope.spawn(|| {
             person.reads("ERASED: disk");
@@ -187,6 +199,11 @@ fn a_plan_is_confirmed_by_a_whole_word() {
             person.reads("before `yes` is typed in full");
             person.types("no\r");
             person.reads("ERASED: disk");
+            person.reads("1  Site: lab");
+            person.types("7\r");
+            person.reads("there are 1 answers to change");
+            person.types("1\r");
+            person.reads("ERASED: disk");
             person.reads("Type `yes`");
             person.types(" YES \r");
             person.reads("`shell` or `off`: ");
@@ -194,9 +211,78 @@ fn a_plan_is_confirmed_by_a_whole_word() {
             person.reads("none of the three");
             person.types("retry\r");
         });
-        assert_eq!(dialogue.confirm("ERASED: disk\n"), Decision::Again);
-        let Decision::Confirmed(by) = dialogue.confirm("ERASED: disk\n") else { panic!() };
+        assert_eq!(dialogue.confirm("ERASED: disk\n", &answers), Decision::Again);
+        assert_eq!(dialogue.confirm("ERASED: disk\n", &answers), Decision::Change("site".into()));
+        let Decision::Confirmed(by) = dialogue.confirm("ERASED: disk\n", &answers) else { panic!() };
         assert!(by.starts_with("pts/"), "{by}");
         assert_eq!(dialogue.await_wish(), Wish::Retry);
     });
+}
+
+fn network_questions() -> (Vec<Question>, Vec<Rule>) {
+    let asked = vec![
+        question(r#"{"id":"tag","ask":"Asset tag","type":"asset-tag"}"#),
+        question(r#"{"id":"static","ask":"Fixed address","type":"yes-no","default":"no"}"#),
+        question(r#"{"id":"address","ask":"Address","type":"cidr","when":"answer.static"}"#),
+        question(r#"{"id":"gateway","ask":"Gateway","type":"ip","when":"answer.static"}"#),
+        question(r#"{"id":"roles","ask":"Roles","type":"multi-choice","choices":["web","db"]}"#),
+    ];
+    let rule = Rule {
+        require: "not answer.static or answer.gateway within answer.address".into(),
+        say: "the gateway is not in the network of the address".into(),
+    };
+    (asked, vec![rule])
+}
+
+/// A person who notices a slip one question later goes back; what does not fit together is asked again, and only
+/// that. The scanner's second code is no answer to the next question.
+#[test]
+fn answers_are_corrected_before_anything_is_planned() {
+    let (console, mut person) = terminal();
+    let (answers, _) = run_with(network_questions(), vec![console], &Orders::default, Known::new(), || {
+        person.reads("Asset tag (scan it): ");
+        person.types("]C1A0017\tA0017\t");
+        person.reads("Fixed address (yes or no) [no]: ");
+        person.types("\r");
+        person.reads("Question 5 of 5   (`<` goes back)");
+        person.reads("Roles (names or numbers, with commas): ");
+        person.types("<\r");
+        person.reads("Fixed address (yes or no) [no]: ");
+        person.types("y\r");
+        person.reads("Address: ");
+        person.types("10.0.0.5/24\r");
+        person.reads("Gateway: ");
+        person.types("10.0.1.1\r");
+        person.reads("with commas): ");
+        person.types("2 1\r");
+        person.reads("Fixed address (yes or no) [yes]: ");
+        person.types("\r");
+        person.reads("Address [10.0.0.5/24]: ");
+        person.types("\r");
+        person.reads("Gateway [10.0.1.1]: ");
+        person.types("10.0.0.1\r");
+    });
+    let shown: Vec<String> = answers.iter().map(|(id, answer)| format!("{id}={answer}")).collect();
+    assert_eq!(shown, ["address=10.0.0.5/24", "gateway=10.0.0.1", "roles=web,db", "static=yes", "tag=A0017"]);
+}
+
+/// What is known of a whole batch is not asked, unless its parts contradict each other.
+#[test]
+fn answers_of_a_file_that_break_a_rule_are_asked_again() {
+    let (console, mut person) = terminal();
+    let known = [
+        ("tag", "A1"),
+        ("static", "yes"),
+        ("address", "10.0.0.5/24"),
+        ("gateway", "10.9.9.9"),
+        ("roles", "db"),
+    ];
+    let known = known.map(|(id, text)| (id.to_owned(), (text.to_owned(), "file"))).into();
+    let (answers, events) = run_with(network_questions(), vec![console], &Orders::default, known, || {
+        person.reads("Fixed address (yes or no) [yes]: ");
+        person.types("no\r");
+    });
+    assert_eq!((answers["gateway"].as_str(), answers["roles"].as_str()), ("", "db"));
+    let said = |event: &&Event| matches!(event, Event::Said { line } if line.starts_with("answers refused"));
+    assert_eq!(events.iter().filter(said).count(), 1);
 }

@@ -109,7 +109,10 @@ fn an_edit_is_packed_and_the_rest_is_as_it_was() {
     std::os::unix::fs::symlink("busybox", inside.join("bin/new")).unwrap();
     let packed = pack(&inside).unwrap();
     assert!(!packed.is_same);
-    let lines = packed.lines(Path::new("initrd.img")).join("\n");
+    let lines = packed.lines(Path::new("initrd.img"));
+    let (size, lines) = lines.split_last().unwrap();
+    assert!(size.starts_with("initrd.img: 1."), "{size}");
+    let lines = lines.join("\n");
     expect![[r#"
         changed: kernel/x86
         changed: bin
@@ -120,8 +123,7 @@ fn an_edit_is_packed_and_the_rest_is_as_it_was() {
         added: kernel/x86/AuthenticAMD.bin
         added: bin/new
         removed: /absolute
-        part 2 packed as it was, with bzip2 -6
-        initrd.img: 1.6 KiB"#]]
+        part 2 packed as it was, with bzip2 -6"#]]
     .assert_eq(&lines);
     let (catalog, failure) = Catalog::read(&packed.bytes, |_| true);
     assert!(failure.is_none());

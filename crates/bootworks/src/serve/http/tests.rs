@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 const BOX: &str = "52:54:00:00:00:01";
@@ -29,6 +30,8 @@ struct Bench {
     port: u16,
     runtime: tokio::runtime::Runtime,
     service: Arc<Service>,
+    /// Whether the server knows this machine's address for the box's.
+    is_box: Arc<AtomicBool>,
 }
 
 /// Writes a build: `kernel`, `initrd` and so on are a few octets each, the image is `image` octets long.
@@ -74,6 +77,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     build(folder.path(), modules, image);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let is_box = Arc::new(AtomicBool::new(false));
     let (service, port) = runtime.block_on(async {
         let shelf = SqliteShelf::open(&folder.path().join("state")).await.unwrap();
         let store = Store::open(shelf).await.unwrap().0;
@@ -83,8 +87,12 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
         let service = Arc::new(Service {
             store,
             publications: Publications::open(folder.path(), folder.path(), example).unwrap(),
-            transfers: file::Transfers::default(),
-            answers: [("site".to_owned(), "lab".to_owned())].into(),
+            transfers: file::Transfers::new(Board::default()),
+            answers: vec![model::batch::Batch {
+                everybody: [("site".to_owned(), "lab".to_owned())].into(),
+                ..Default::default()
+            }],
+            key: PrivateKey::of_file(&folder.path().join("record.key")).unwrap(),
             counter: Counter {
                 authority,
                 address: Ipv4Addr::LOCALHOST,
@@ -92,14 +100,19 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
                 nfs_port: 2049,
                 proof,
             },
-            owner: Arc::new(|_| None),
+            owner: {
+                let is_box = is_box.clone();
+                Arc::new(move |_| is_box.load(Ordering::Relaxed).then(|| BOX.parse().unwrap()))
+            },
             exports: Exports::default(),
             strangers: Mutex::default(),
+            board: Board::default(),
+            leases: None,
         });
         tokio::spawn(serve(listener, service.clone()));
         (service, port)
     });
-    Bench { folder, port, runtime, service }
+    Bench { folder, port, runtime, service, is_box }
 }
 
 fn bench() -> Bench {
@@ -330,6 +343,16 @@ fn a_report_is_answered_with_orders() {
         verdict.json()["refused"]["site"],
         "choose one of lab, berlin, oslo, porto, by its name or its number (1 to 4)"
     );
+    let orders = bench.post("/api/report", &report(2, "")).json();
+    let job = bench.get(&format!("/api/boxes/{BOX}/job")).json();
+    for answers in [&job["answers"], &orders["answers"]] {
+        assert_eq!(
+            (answers["hostname"].as_str(), answers.get("password")),
+            (Some("edge-7"), None),
+            "a stranger"
+        );
+    }
+    bench.is_box.store(true, Ordering::Relaxed);
     let job = bench.get(&format!("/api/boxes/{BOX}/job")).json();
     assert_eq!(
         (job["answers"]["hostname"].as_str(), job["answers"]["site"].as_str()),
@@ -356,7 +379,11 @@ fn a_record_is_kept() {
     assert_eq!(bench.get(&path).status, 404);
     assert_eq!(bench.ask("PUT", &path, &[], "[1]").status, 400);
     assert_eq!(bench.ask("PUT", &path, &[], r#"{"serial":"SN-7"}"#).status, 200);
-    assert_eq!(bench.get(&path).json()["serial"], "SN-7");
+    let text = bench.get(&path).text();
+    let signed = model::record::Signed::parse(&text).unwrap();
+    let record: serde_json::Value = serde_json::from_str(signed.record).unwrap();
+    assert!(record["serial"] == "SN-7" && record["sealed-at"].is_u64(), "{record}");
+    assert_eq!(signed.key, bench.service.key.public().to_string());
 }
 
 /// Whatever comes over the network is answered with a sentence and a hint, and reaches no file.

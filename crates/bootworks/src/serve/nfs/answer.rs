@@ -8,14 +8,17 @@
 use super::Witness;
 use super::exports::{Exports, tidy};
 use super::files::{self, File, Patience};
+use super::readers::{Readers, Summary};
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
+use model::timeline::Denial;
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use wire::nfs::call::Call;
 use wire::nfs::portmap::{Service, Transport};
@@ -75,17 +78,31 @@ pub(super) struct Desk {
     services: Vec<Service>,
     mounts: Mutex<BTreeSet<(IpAddr, String)>>,
     witness: Witness,
+    readers: Readers,
 }
 
 impl Desk {
     /// Answers for these exports.
     pub(super) fn new(exports: impl Into<Exports>, services: Vec<Service>, witness: Witness) -> Desk {
-        Desk { exports: exports.into(), services, mounts: Mutex::default(), witness }
+        Desk {
+            exports: exports.into(),
+            services,
+            mounts: Mutex::default(),
+            witness,
+            readers: Readers::default(),
+        }
     }
 
     /// The exported folders.
     pub(super) fn folders(&self) -> Vec<Arc<Folder>> {
         self.exports.now().folders.clone()
+    }
+
+    /// Tells what was read since it was told last.
+    pub(super) fn tell_readers(&self, now: Duration) {
+        for Summary { address, calls, bytes, last } in self.readers.news(now) {
+            self.witness.read(address, calls, bytes, last);
+        }
     }
 
     /// Answers one message.
@@ -104,7 +121,7 @@ impl Desk {
         match (call.program, call.version) {
             // A datagram is too small for READ: NFS is served over TCP only, its NULL answers pings.
             (nfs::PROGRAM, nfs::VERSION) if road.transport == Transport::Tcp || call.procedure == 0 => {
-                match (self.answer_nfs(&call), unwalked) {
+                match (self.answer_nfs(&call, road), unwalked) {
                     (Some(answer), _) => answer,
                     (None, Unwalked::Walk) => self.answer_after_walking(message, road),
                     (None, Unwalked::Refuse(status)) => {
@@ -131,7 +148,7 @@ impl Desk {
     }
 
     /// `None` while a folder was not walked that may have the file.
-    fn answer_nfs(&self, call: &rpc::Call<'_>) -> Option<Answer> {
+    fn answer_nfs(&self, call: &rpc::Call<'_>, road: Road) -> Option<Answer> {
         let xid = call.xid;
         let Some(procedure) = Procedure::of(call.procedure) else {
             return Some(Answer::Now(Reply::refused(xid, Refusal::NoSuchProcedure)));
@@ -142,7 +159,13 @@ impl Desk {
         let Some(handle) = asked.handle() else { return Some(Answer::Now(reply::nothing(xid))) };
         let exported = self.exports.now();
         match shelf::find(&exported.folders, handle) {
-            Ok(Some(place)) => Some(carry_out(xid, &asked, &call.caller, place, &exported.folders)),
+            Ok(Some(place)) => {
+                if let Call::Read { offset, count, .. } = asked {
+                    let left = place.volume.tree.attributes(place.node).size_bytes.saturating_sub(offset);
+                    self.readers.note(road.client.ip(), &place, left.min(count.min(READ_MOST).into()));
+                }
+                Some(carry_out(xid, &asked, &call.caller, place, &exported.folders))
+            }
             Ok(None) => None,
             Err(status) => Some(Answer::Now(reply::failed(xid, procedure, status, None, None))),
         }
@@ -204,7 +227,8 @@ impl Desk {
         let exports = self.exports.now();
         let Some((_, folder)) = exports.paths.iter().find(|(exported, _)| *exported == path) else {
             let exported: Vec<&str> = exports.paths.iter().map(|(path, _)| path.as_str()).collect();
-            self.witness.refused(client, path, format!("not exported; what is: {}", exported.join(", ")));
+            let reason = format!("not exported; what is: {}", exported.join(", "));
+            self.witness.refused(client, path, Denial::NotFound, reason);
             return mount::refused(xid, mount::Refusal::NoEntry);
         };
         match folder.fresh().await {
@@ -218,7 +242,7 @@ impl Desk {
                 mount::mounted(xid, &volume.handle(ROOT))
             }
             Err(failure) => {
-                self.witness.refused(client, path, failure.to_string());
+                self.witness.refused(client, path, Denial::Other, failure.to_string());
                 mount::refused(xid, mount::Refusal::Io)
             }
         }

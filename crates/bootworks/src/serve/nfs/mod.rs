@@ -8,12 +8,13 @@ mod answer;
 mod conversation;
 pub(super) mod exports;
 mod files;
+mod readers;
 mod shelf;
 mod tree;
 
 use answer::{Answer, Desk, Road};
 use exports::Exports;
-use model::timeline::Event;
+use model::timeline::{Denial, Event};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ use wire::nfs::{self, mount};
 const CONNECTIONS_MOST: usize = 512;
 /// Datagrams that wait for the disk at once.
 const DATAGRAMS_MOST: usize = 64;
+/// How often it is looked who paused reading.
+const READERS_EACH: Duration = Duration::from_secs(10);
 /// Largest UDP payload.
 const DATAGRAM_MOST: usize = 65_507;
 /// After a connection could not be accepted (out of file descriptors): time for others to end.
@@ -86,6 +89,15 @@ pub(super) fn spawn(
     let walker = Arc::clone(&desk);
     tasks.spawn(async move {
         shelf::walk_all(&walker.folders()).await;
+    });
+    let teller = Arc::clone(&desk);
+    tasks.spawn(async move {
+        let began = tokio::time::Instant::now();
+        let mut clock = tokio::time::interval(READERS_EACH);
+        loop {
+            clock.tick().await;
+            teller.tell_readers(began.elapsed());
+        }
     });
     let (mut listeners, mut sockets) = (vec![ears.nfs], vec![ears.nfs_udp]);
     if let Some((listener, socket)) = ears.portmap {
@@ -171,8 +183,12 @@ impl Witness {
         self.tell(client, |address| Event::RootMounted { address, path });
     }
 
-    fn refused(&self, client: IpAddr, path: String, reason: String) {
-        self.tell(client, |address| Event::RootRefused { address, path, reason });
+    fn refused(&self, client: IpAddr, path: String, why: Denial, reason: String) {
+        self.tell(client, |address| Event::RootRefused { address, path, why, reason });
+    }
+
+    fn read(&self, client: Ipv4Addr, calls: u64, bytes: u64, last: Vec<String>) {
+        self.tell(client.into(), |address| Event::RootRead { address, calls, bytes, last });
     }
 
     /// A client that is no box of ours has no timeline; nobody listens any more when the server ends.

@@ -287,6 +287,13 @@ impl Tree {
         self.used_bytes
     }
 
+    /// A file's path for people, from the root on; what is not UTF-8 in it is replaced.
+    pub(super) fn path(&self, node: Node) -> String {
+        let path = self.path_of(node.0 as usize);
+        let path = String::from_utf8_lossy(path.to_bytes());
+        path.chars().skip(1).filter(|character| !character.is_control()).collect()
+    }
+
     /// The file of a number.
     pub(super) fn find(&self, number: u64) -> Option<Node> {
         self.by_number.get(&number).copied()

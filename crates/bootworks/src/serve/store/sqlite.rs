@@ -4,7 +4,7 @@ use super::shelf::{Batch, Later, Remembered, ReportMark, Shelf, Unreadable};
 use model::failure::{Explain as _, Failure, Result};
 use model::timeline::{Entry, Event, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
-use sqlx::{Connection as _, Row as _};
+use sqlx::{Connection as _, QueryBuilder, Row as _, Sqlite};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -14,6 +14,9 @@ use wire::mac::Mac;
 
 /// Name of the file in the state folder.
 pub(crate) const FILE: &str = "timeline.sqlite";
+
+/// Rows written by one statement: each statement waits for SQLite's thread to be scheduled, twice.
+const ROWS: usize = 256;
 
 /// What made the file what it is, oldest first; SQLite's `user_version` says how many of them it has seen.
 const MIGRATIONS: &[&str] = &[include_str!("timeline.sql")];
@@ -72,14 +75,18 @@ impl SqliteShelf {
     async fn write(&self, batch: &Batch) -> sqlx::Result<()> {
         let mut writer = self.writer.lock().await;
         let mut transaction = writer.begin().await?;
-        for entry in &batch.entries {
-            let event =
-                serde_json::to_string(&entry.event).map_err(|error| sqlx::Error::Encode(error.into()))?;
-            sqlx::query("INSERT INTO entry (sequence, at, box, event) VALUES (?, ?, ?, ?)")
-                .bind(signed(entry.sequence))
-                .bind(signed(entry.at.0))
-                .bind(entry.of.to_string())
-                .bind(event)
+        for entries in batch.entries.chunks(ROWS) {
+            let mut events = Vec::with_capacity(entries.len());
+            for entry in entries {
+                let event = serde_json::to_string(&entry.event);
+                events.push((entry, event.map_err(|error| sqlx::Error::Encode(error.into()))?));
+            }
+            QueryBuilder::<Sqlite>::new("INSERT INTO entry (sequence, at, box, event) ")
+                .push_values(events, |mut row, (entry, event)| {
+                    row.push_bind(signed(entry.sequence)).push_bind(signed(entry.at.0));
+                    row.push_bind(entry.of.to_string()).push_bind(event);
+                })
+                .build()
                 .execute(&mut *transaction)
                 .await?;
         }
@@ -92,12 +99,14 @@ impl SqliteShelf {
                 .execute(&mut *transaction)
                 .await?;
         }
-        for lease in &batch.leases {
-            sqlx::query("INSERT OR REPLACE INTO lease (box, address, until, taken) VALUES (?, ?, ?, ?)")
-                .bind(lease.mac.to_string())
-                .bind(lease.address.to_string())
-                .bind(i64::try_from(lease.until.as_millis()).unwrap_or(i64::MAX))
-                .bind(lease.state == State::Taken)
+        for leases in batch.leases.chunks(ROWS) {
+            QueryBuilder::<Sqlite>::new("INSERT OR REPLACE INTO lease (box, address, until, taken) ")
+                .push_values(leases, |mut row, lease| {
+                    row.push_bind(lease.mac.to_string()).push_bind(lease.address.to_string());
+                    row.push_bind(i64::try_from(lease.until.as_millis()).unwrap_or(i64::MAX));
+                    row.push_bind(lease.state == State::Taken);
+                })
+                .build()
                 .execute(&mut *transaction)
                 .await?;
         }

@@ -206,3 +206,21 @@ fn an_entry_counts_once() {
     state.apply(&Entry { sequence: 99, at: Timestamp(99_000), of: Mac([2; 6]), event });
     assert_eq!(state, before);
 }
+
+/// A box that waits its turn is not late, however long it waits; its turn comes with the boot.
+#[test]
+fn a_box_that_waits_its_turn_is_not_overdue() {
+    let of = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let mut state = BoxState::new(of, Timestamp(0));
+    let tell = |state: &mut BoxState, sequence: u64, json: &str| {
+        let event = serde_json::from_str(json).unwrap();
+        state.apply(&Entry { sequence, at: Timestamp(sequence), of, event });
+    };
+    let nic = r#"{"event":"nic-reported","nic":null,"smbios":{"manufacturer":"","product":"","serial":""},"platform":"efi"}"#;
+    tell(&mut state, 1, nic);
+    tell(&mut state, 2, r#"{"event":"turn-awaited","before":12}"#);
+    assert_eq!(state.sentence(), "waits for its turn: other boxes fetch before it");
+    assert_eq!(state.overdue(Timestamp(3_600_000)), None);
+    tell(&mut state, 3, r#"{"event":"boot-offered","release":"6.1","live":"1"}"#);
+    assert_eq!(state.overdue(Timestamp(3_600_000)).unwrap().rung, Rung::FetchedKernel);
+}

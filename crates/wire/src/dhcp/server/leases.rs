@@ -3,7 +3,8 @@
 //! A lease that ended is kept until its address is needed: a box that comes back gets its old address
 //! (RFC 2131 §4.3.1), and its old timeline is found by it.
 
-use super::{Network, Refusal};
+use super::network::{Reservations, Subnet};
+use super::outcome::Refusal;
 use crate::mac::Mac;
 use alloc::collections::BTreeMap;
 use core::net::Ipv4Addr;
@@ -44,6 +45,8 @@ pub(super) struct Leases {
     of: BTreeMap<Mac, Lease>,
     holders: BTreeMap<Ipv4Addr, Mac>,
     declined: BTreeMap<Ipv4Addr, Duration>,
+    /// By the first address of a range: all before this one had a holder when it was looked for last.
+    looked: BTreeMap<Ipv4Addr, u32>,
 }
 
 impl Leases {
@@ -64,7 +67,7 @@ impl Leases {
         if let Some(old) = self.of.insert(lease.mac, lease)
             && old.address != lease.address
         {
-            self.holders.remove(&old.address);
+            self.forget(old.address);
         }
         if let Some(mac) = self.holders.insert(lease.address, lease.mac)
             && mac != lease.mac
@@ -86,57 +89,77 @@ impl Leases {
     pub(super) fn decline(&mut self, mac: Mac, now: Duration) {
         self.declined.retain(|_, until| *until > now);
         if let Some(lease) = self.of.remove(&mac) {
-            self.holders.remove(&lease.address);
+            self.forget(lease.address);
             self.declined.insert(lease.address, now + DECLINED_TIME);
         }
+    }
+
+    /// An address has no holder any more.
+    fn forget(&mut self, address: Ipv4Addr) {
+        self.holders.remove(&address);
+        self.looked.clear();
     }
 
     /// The address to offer: reserved, its own from before, the one it wants, any that nobody ever had, the
     /// one that was given up longest ago. `None` where all are in use.
     pub(super) fn choose(
-        &self,
-        network: &Network,
+        &mut self,
+        subnet: &Subnet,
+        reservations: &Reservations,
         mac: Mac,
         wanted: Option<Ipv4Addr>,
         now: Duration,
     ) -> Option<Ipv4Addr> {
-        if let Some(&reserved) = network.reservations.get(&mac)
+        if let Some(reserved) = reservations.of(mac)
+            && subnet.has(reserved)
             && self.in_use_by_another(reserved, mac, now).is_none()
         {
             return Some(reserved);
         }
         if let Some(lease) = self.of.get(&mac)
-            && self.may_have(network, mac, lease.address, now)
+            && self.may_have(subnet, reservations, mac, lease.address, now)
         {
             return Some(lease.address);
         }
         if let Some(wanted) = wanted
-            && self.may_have(network, mac, wanted, now)
+            && self.may_have(subnet, reservations, mac, wanted, now)
         {
             return Some(wanted);
         }
         if self.of.len() < MOST
-            && let Some(address) = self.untouched(network, mac, now)
+            && let Some(address) = self.untouched(subnet, reservations, mac, now)
         {
             return Some(address);
         }
-        let over = self
-            .of
-            .values()
-            .filter(|lease| lease.until <= now && self.may_have(network, mac, lease.address, now));
+        let over = self.of.values().filter(|lease| {
+            lease.until <= now && self.may_have(subnet, reservations, mac, lease.address, now)
+        });
         over.min_by_key(|lease| lease.until).map(|lease| lease.address)
     }
 
     /// The first address of the range that has no holder.
-    fn untouched(&self, network: &Network, mac: Mac, now: Duration) -> Option<Ipv4Addr> {
-        let mut next = network.first.to_bits();
-        let last = network.last.to_bits();
-        while next <= last {
+    fn untouched(
+        &mut self,
+        subnet: &Subnet,
+        reservations: &Reservations,
+        mac: Mac,
+        now: Duration,
+    ) -> Option<Ipv4Addr> {
+        let mut next = self.looked.get(&subnet.first).copied().unwrap_or(subnet.first.to_bits());
+        let mut has_gap = false;
+        while next <= subnet.last.to_bits() {
             let address = Ipv4Addr::from_bits(next);
-            if !self.holders.contains_key(&address) && self.may_have(network, mac, address, now) {
-                return Some(address);
+            if !self.holders.contains_key(&address) {
+                if self.may_have(subnet, reservations, mac, address, now) {
+                    return Some(address);
+                }
+                // Declined, or reserved for another: free for somebody, some day.
+                has_gap = true;
             }
             next = next.checked_add(1)?;
+            if !has_gap {
+                self.looked.insert(subnet.first, next);
+            }
         }
         None
     }
@@ -144,7 +167,8 @@ impl Leases {
     /// Whether the client may have this address now, and if not, why.
     pub(super) fn allow(
         &self,
-        network: &Network,
+        subnet: &Subnet,
+        reservations: &Reservations,
         mac: Mac,
         asked: Ipv4Addr,
         now: Duration,
@@ -153,7 +177,7 @@ impl Leases {
         if let Some(why) = self.in_use_by_another(asked, mac, now) {
             return refused(why);
         }
-        if let Some(&reserved) = network.reservations.get(&mac) {
+        if let Some(reserved) = reservations.of(mac).filter(|reserved| subnet.has(*reserved)) {
             // Where somebody else still sits on the reserved address, the client has one from the range.
             if reserved == asked {
                 return Ok(());
@@ -162,14 +186,15 @@ impl Leases {
                 return refused("another address is reserved for it");
             }
         }
-        if !network.leases_out(asked) {
+        if !subnet.leases_out(asked) {
             return Err(Refusal::NotOurs { asked });
         }
-        if network.reservations.iter().any(|(of, reserved)| *reserved == asked && *of != mac) {
+        if reservations.is_for_another(asked, mac) {
             return refused("it is reserved for another client");
         }
         match self.of.get(&mac) {
-            Some(lease) if lease.address != asked && lease.until > now => {
+            // A box that was carried to another network has no use for its address there.
+            Some(lease) if lease.address != asked && lease.until > now && subnet.has(lease.address) => {
                 refused("another address is leased to it")
             }
             None if self.of.len() >= MOST => refused("there are too many clients"),
@@ -178,10 +203,17 @@ impl Leases {
     }
 
     /// Whether an address of the range is free for this client.
-    fn may_have(&self, network: &Network, mac: Mac, address: Ipv4Addr, now: Duration) -> bool {
-        network.leases_out(address)
+    fn may_have(
+        &self,
+        subnet: &Subnet,
+        reservations: &Reservations,
+        mac: Mac,
+        address: Ipv4Addr,
+        now: Duration,
+    ) -> bool {
+        subnet.leases_out(address)
             && self.in_use_by_another(address, mac, now).is_none()
-            && !network.reservations.iter().any(|(of, reserved)| *reserved == address && *of != mac)
+            && !reservations.is_for_another(address, mac)
     }
 
     fn in_use_by_another(&self, address: Ipv4Addr, mac: Mac, now: Duration) -> Option<&'static str> {

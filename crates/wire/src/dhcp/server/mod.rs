@@ -5,63 +5,23 @@
 //! and must get the same address all the same, so the identifier is ignored against RFC 2131 §4.2.
 
 pub mod leases;
+pub mod network;
+pub mod outcome;
 
 use super::option::{self, MessageType, Options};
-use super::{CLIENT_PORT, Direction, NotBootp, Packet, SERVER_PORT};
+use super::{CLIENT_PORT, Direction, Packet, SERVER_PORT};
 use crate::mac::Mac;
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use leases::{Lease, Leases, State};
+use network::{Network, Subnet};
+use outcome::{Outcome, Reason, Refusal};
 
 /// How long an offer is kept for the client that has not yet taken it. ROMs wait up to 32 s between their
 /// tries (PXE 2.1 §2.2.4).
 const OFFER_TIME: Duration = Duration::from_secs(60);
-
-/// The network whose addresses are leased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// Our own address on it; it goes out as server identifier and as the address to boot from.
-    pub server: Ipv4Addr,
-    /// Prefix length.
-    pub prefix: u8,
-    /// First address leased.
-    pub first: Ipv4Addr,
-    /// Last address leased, included.
-    pub last: Ipv4Addr,
-    /// Routers, the best first; a build network seldom has one.
-    pub routers: Vec<Ipv4Addr>,
-    /// Name servers, the best first.
-    pub name_servers: Vec<Ipv4Addr>,
-    /// How long an address is leased.
-    pub lease_time: Duration,
-    /// Addresses kept for certain clients, within the range or outside of it.
-    pub reservations: BTreeMap<Mac, Ipv4Addr>,
-}
-
-impl Network {
-    fn mask(&self) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0)
-    }
-
-    fn has(&self, address: Ipv4Addr) -> bool {
-        (address.to_bits() ^ self.server.to_bits()) & self.mask() == 0
-    }
-
-    /// Whether a client may have it at all, leases aside.
-    fn leases_out(&self, address: Ipv4Addr) -> bool {
-        let host = address.to_bits() & !self.mask();
-        self.first <= address
-            && address <= self.last
-            && self.has(address)
-            && address != self.server
-            && host != 0
-            && host != !self.mask()
-    }
-}
 
 /// What a client shall boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,115 +52,6 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
-/// What happened to a packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// An address was offered.
-    Offered {
-        /// The address.
-        address: Ipv4Addr,
-        /// The boot file in the offer.
-        file: Option<String>,
-    },
-    /// An address was given, or left to the client for longer.
-    Taken {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// The client has an address of its own and was told the rest.
-    Told {
-        /// Its address.
-        address: Ipv4Addr,
-    },
-    /// The client found somebody else using the address; it is not leased for a while.
-    Declined {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// The client gave its address back.
-    Released {
-        /// The address.
-        address: Ipv4Addr,
-    },
-    /// The client got no address from us.
-    Refused(Refusal),
-    /// The packet was nothing for us.
-    Ignored(Reason),
-}
-
-/// Why a client got no address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Every address is in use.
-    #[error("the pool is empty: all of {first}–{last} is leased")]
-    PoolEmpty {
-        /// First address of the range.
-        first: Ipv4Addr,
-        /// Last address of the range.
-        last: Ipv4Addr,
-    },
-    /// It wants an address that is not of this network.
-    #[error("asked for {asked}, which is not an address that we lease")]
-    NotOurs {
-        /// What it wants.
-        asked: Ipv4Addr,
-    },
-    /// It wants an address that it cannot have.
-    #[error("asked for {asked}, but {why}")]
-    NotFree {
-        /// What it wants.
-        asked: Ipv4Addr,
-        /// Why not.
-        why: &'static str,
-    },
-    /// It chose another server's offer: there is a second DHCP server on the network.
-    #[error("took the offer of another DHCP server, {server}")]
-    OtherServer {
-        /// Whose offer it took.
-        server: Ipv4Addr,
-    },
-    /// It came over a relay from a network that has no range.
-    #[error("relayed from {relay}, whose network has no range here")]
-    OtherNetwork {
-        /// The relay.
-        relay: Ipv4Addr,
-    },
-    /// There is nothing that it could boot; the caller's words.
-    #[error("{0}")]
-    NothingToBoot(String),
-}
-
-/// Why a packet was nothing for us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
-    /// No BOOTP.
-    #[error(transparent)]
-    NotBootp(NotBootp),
-    /// Another server's reply.
-    #[error("another server's reply")]
-    Reply,
-    /// It has no Ethernet address, or one that no NIC can have.
-    #[error("no Ethernet client (hardware type {htype}, address length {hlen})")]
-    NotEthernet {
-        /// Hardware type.
-        htype: u8,
-        /// Address length.
-        hlen: u8,
-    },
-    /// BOOTP without DHCP.
-    #[error("plain BOOTP without a DHCP message type")]
-    PlainBootp,
-    /// A kind of message that servers send.
-    #[error("{} from a client", .0.name())]
-    ServersMessage(MessageType),
-    /// It asks for no address, and has none.
-    #[error("{} that names no address", .0.name())]
-    NoAddress(MessageType),
-    /// It speaks of an address that it does not have.
-    #[error("{} of an address that it does not have", .0.name())]
-    NotItsAddress(MessageType),
-}
-
 /// The server's state: its network and its leases. Times are durations since the Unix epoch, so that leases
 /// outlive the process.
 #[derive(Clone, Debug)]
@@ -214,8 +65,9 @@ impl Server {
     pub fn new(network: Network, leases: impl IntoIterator<Item = Lease>) -> Server {
         let mut known = Leases::default();
         for lease in leases {
-            if network.leases_out(lease.address)
-                || network.reservations.get(&lease.mac) == Some(&lease.address)
+            let subnet = network.subnet_with(lease.address);
+            if subnet.is_some_and(|subnet| subnet.leases_out(lease.address))
+                || network.reservations.of(lease.mac) == Some(lease.address)
             {
                 known.put(lease);
             }
@@ -236,6 +88,22 @@ impl Server {
     /// Who has, or last had, an address.
     pub fn client(&self, address: Ipv4Addr) -> Option<Mac> {
         self.leases.holder(address)
+    }
+
+    /// Somebody else was found using the address that was offered to a client: it loses it, and nobody gets it
+    /// for a while. Its next DISCOVER, or the same one taken in again, brings another.
+    pub fn found_in_use(&mut self, mac: Mac, address: Ipv4Addr, now: Duration) {
+        if self.leases.of(mac).is_some_and(|lease| lease.address == address) {
+            self.leases.decline(mac, now);
+        }
+    }
+
+    /// How many addresses of the server's own network are in use, and how many there are.
+    pub fn usage(&self, now: Duration) -> (usize, usize) {
+        let own = &self.network.own;
+        let used = self.leases.iter().filter(|lease| lease.until > now && own.leases_out(lease.address));
+        let all = own.last.to_bits().saturating_sub(own.first.to_bits()) as usize + 1;
+        (used.count(), all)
     }
 
     /// Takes in a packet that came to port 67. `boot` says what the client shall boot, or why it cannot.
@@ -267,17 +135,15 @@ impl Server {
         boot: &dyn Fn(&Packet) -> Result<Boot, String>,
     ) -> Result<(Option<Packet>, Outcome), Outcome> {
         let (mac, kind) = understand(request).map_err(Outcome::Ignored)?;
-        if !request.giaddr.is_unspecified() && !self.network.has(request.giaddr) {
-            return Err(Outcome::Refused(Refusal::OtherNetwork { relay: request.giaddr }));
-        }
+        let subnet = self.network.subnet(request).map_err(Outcome::Refused)?.clone();
         let boots = || boot(request).map_err(|why| Outcome::Refused(Refusal::NothingToBoot(why)));
         match kind {
-            MessageType::Discover => self.offer(request, mac, now, &boots()?),
+            MessageType::Discover => self.offer(request, mac, &subnet, now, &boots()?),
             MessageType::Request => {
                 self.heed_choice(request, mac, now)?;
-                self.give(request, mac, now, &boots()?)
+                self.give(request, mac, &subnet, now, &boots()?)
             }
-            MessageType::Inform => self.tell(request, &boots()?),
+            MessageType::Inform => self.tell(request, &subnet, &boots()?),
             MessageType::Decline => self.decline(request, mac, now),
             MessageType::Release => self.release(request, mac, now),
             MessageType::Offer | MessageType::Ack | MessageType::Nak => {
@@ -291,27 +157,30 @@ impl Server {
         &mut self,
         request: &Packet,
         mac: Mac,
+        subnet: &Subnet,
         now: Duration,
         boot: &Boot,
     ) -> Result<(Option<Packet>, Outcome), Outcome> {
         let wanted = request.options.address(option::REQUESTED_ADDRESS);
-        let Some(address) = self.leases.choose(&self.network, mac, wanted, now) else {
-            let Network { first, last, .. } = self.network;
+        let Some(address) = self.leases.choose(subnet, &self.network.reservations, mac, wanted, now) else {
+            let Subnet { first, last, .. } = *subnet;
             return Err(Outcome::Refused(Refusal::PoolEmpty { first, last }));
         };
-        match self.leases.of(mac) {
+        let held = self.leases.of(mac).filter(|lease| lease.address == address && lease.until > now);
+        let fresh = held.is_none();
+        match held {
             // An offer repeats what the client has already; its lease is not shortened by asking again.
-            Some(lease) if lease.address == address && lease.until >= now + OFFER_TIME => {}
+            Some(lease) if lease.until >= now + OFFER_TIME => {}
             _ => self.leases.put(Lease { mac, address, until: now + OFFER_TIME, state: State::Offered }),
         }
-        let reply = self.reply(request, MessageType::Offer, address, boot);
-        Ok((Some(reply), Outcome::Offered { address, file: boot.file.clone() }))
+        let reply = self.reply(request, MessageType::Offer, address, subnet, boot);
+        Ok((Some(reply), Outcome::Offered { address, file: boot.file.clone(), fresh }))
     }
 
     /// A DHCPREQUEST that names another server drops our offer (RFC 2131 §4.3.2).
     fn heed_choice(&mut self, request: &Packet, mac: Mac, now: Duration) -> Result<(), Outcome> {
         match request.options.address(option::SERVER_ID) {
-            Some(server) if server != self.network.server => {
+            Some(server) if server != self.network.server() => {
                 self.leases.end_offer(mac, now);
                 Err(Outcome::Refused(Refusal::OtherServer { server }))
             }
@@ -326,6 +195,7 @@ impl Server {
         &mut self,
         request: &Packet,
         mac: Mac,
+        subnet: &Subnet,
         now: Duration,
         boot: &Boot,
     ) -> Result<(Option<Packet>, Outcome), Outcome> {
@@ -334,11 +204,11 @@ impl Server {
         let Some(asked) = asked else {
             return Err(Outcome::Ignored(Reason::NoAddress(MessageType::Request)));
         };
-        match self.leases.allow(&self.network, mac, asked, now) {
+        match self.leases.allow(subnet, &self.network.reservations, mac, asked, now) {
             Ok(()) => {
                 let until = now + self.network.lease_time;
                 self.leases.put(Lease { mac, address: asked, until, state: State::Taken });
-                let mut reply = self.reply(request, MessageType::Ack, asked, boot);
+                let mut reply = self.reply(request, MessageType::Ack, asked, subnet, boot);
                 reply.ciaddr = request.ciaddr;
                 Ok((Some(reply), Outcome::Taken { address: asked }))
             }
@@ -346,7 +216,7 @@ impl Server {
                 let mut nak = request.reply();
                 nak.yiaddr = Ipv4Addr::UNSPECIFIED;
                 nak.options.set(option::MESSAGE_TYPE, [MessageType::Nak.octet()]);
-                nak.options.set_address(option::SERVER_ID, self.network.server);
+                nak.options.set_address(option::SERVER_ID, self.network.server());
                 nak.options.set(option::MESSAGE, refusal.to_string());
                 echo_relay(request, &mut nak);
                 Ok((Some(nak), Outcome::Refused(refusal)))
@@ -355,13 +225,18 @@ impl Server {
     }
 
     /// DHCPINFORM (RFC 2131 §4.3.5): everything but an address.
-    fn tell(&self, request: &Packet, boot: &Boot) -> Result<(Option<Packet>, Outcome), Outcome> {
+    fn tell(
+        &self,
+        request: &Packet,
+        subnet: &Subnet,
+        boot: &Boot,
+    ) -> Result<(Option<Packet>, Outcome), Outcome> {
         let address = request.ciaddr;
         // Answers go to that address: it must not be a way to make us send to strangers.
-        if address.is_unspecified() || !self.network.has(address) {
+        if address.is_unspecified() || !subnet.has(address) {
             return Err(Outcome::Ignored(Reason::NoAddress(MessageType::Inform)));
         }
-        let mut reply = self.reply(request, MessageType::Ack, Ipv4Addr::UNSPECIFIED, boot);
+        let mut reply = self.reply(request, MessageType::Ack, Ipv4Addr::UNSPECIFIED, subnet, boot);
         reply.ciaddr = address;
         for code in [option::LEASE_TIME, option::RENEWAL_TIME, option::REBINDING_TIME] {
             reply.options.remove(code);
@@ -403,48 +278,60 @@ impl Server {
         }
     }
 
-    fn reply(&self, request: &Packet, kind: MessageType, address: Ipv4Addr, boot: &Boot) -> Packet {
+    fn reply(
+        &self,
+        request: &Packet,
+        kind: MessageType,
+        address: Ipv4Addr,
+        subnet: &Subnet,
+        boot: &Boot,
+    ) -> Packet {
         let network = &self.network;
         let mut reply = request.reply();
         reply.yiaddr = address;
-        reply.siaddr = network.server;
+        reply.siaddr = network.server();
         let options = &mut reply.options;
         options.set(option::MESSAGE_TYPE, [kind.octet()]);
-        options.set_address(option::SERVER_ID, network.server);
+        options.set_address(option::SERVER_ID, network.server());
         options.set_seconds(option::LEASE_TIME, network.lease_time);
         options.set_seconds(option::RENEWAL_TIME, network.lease_time / 2);
         options.set_seconds(option::REBINDING_TIME, network.lease_time / 8 * 7);
-        options.set(option::SUBNET_MASK, network.mask().to_be_bytes());
-        options.set(option::BROADCAST_ADDRESS, (network.server.to_bits() | !network.mask()).to_be_bytes());
+        options.set(option::SUBNET_MASK, subnet.mask().to_be_bytes());
+        options.set(option::BROADCAST_ADDRESS, (subnet.address.to_bits() | !subnet.mask()).to_be_bytes());
         for (code, addresses) in
-            [(option::ROUTERS, &network.routers), (option::NAME_SERVERS, &network.name_servers)]
+            [(option::ROUTERS, &subnet.routers), (option::NAME_SERVERS, &network.name_servers)]
         {
             if !addresses.is_empty() {
                 options.set(code, addresses.iter().flat_map(Ipv4Addr::octets).collect::<Vec<u8>>());
             }
         }
-        for (code, octets) in boot.options.iter() {
-            options.set(code, octets);
-        }
-        if let Some(file) = &boot.file {
-            options.set(option::TFTP_SERVER, network.server.to_string());
-            options.set(option::BOOTFILE, file.as_str());
-            // BIOS ROMs read the field, UEFI HTTP Boot the option: both are written.
-            reply.write_file(file);
-        }
-        // ROMs drop a reply that does not bear their own UUID (RFC 4578 §2.3).
-        if let Some(id @ [_, rest @ ..]) = request.options.octets(option::MACHINE_ID)
-            && rest.len() == 16
-        {
-            reply.options.set(option::MACHINE_ID, id);
-        }
+        write_boot(request, &mut reply, network.server(), boot);
         echo_relay(request, &mut reply);
         reply
     }
 }
 
+/// What to boot, where firmware of each kind looks for it.
+pub(super) fn write_boot(request: &Packet, reply: &mut Packet, server: Ipv4Addr, boot: &Boot) {
+    for (code, octets) in boot.options.iter() {
+        reply.options.set(code, octets);
+    }
+    if let Some(file) = &boot.file {
+        reply.options.set(option::TFTP_SERVER, server.to_string());
+        reply.options.set(option::BOOTFILE, file.as_str());
+        // BIOS ROMs read the field, UEFI HTTP Boot the option: both are written.
+        reply.write_file(file);
+    }
+    // ROMs drop a reply that does not bear their own UUID (RFC 4578 §2.3).
+    if let Some(id @ [_, rest @ ..]) = request.options.octets(option::MACHINE_ID)
+        && rest.len() == 16
+    {
+        reply.options.set(option::MACHINE_ID, id);
+    }
+}
+
 /// What the relay noted goes back as it came, as the last option (RFC 3046 §2.1).
-fn echo_relay(request: &Packet, reply: &mut Packet) {
+pub(super) fn echo_relay(request: &Packet, reply: &mut Packet) {
     if request.giaddr.is_unspecified() {
         return;
     }
@@ -454,7 +341,7 @@ fn echo_relay(request: &Packet, reply: &mut Packet) {
 }
 
 /// Who sent it and what it is.
-fn understand(request: &Packet) -> Result<(Mac, MessageType), Reason> {
+pub(super) fn understand(request: &Packet) -> Result<(Mac, MessageType), Reason> {
     if request.op != Direction::Request {
         return Err(Reason::Reply);
     }
@@ -481,21 +368,6 @@ fn address_to(request: &Packet, reply: &Packet) -> Reply {
         SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT)
     };
     Reply { bytes: reply.encode(), to }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::Offered { address, file: Some(file) } => write!(f, "offered {address} with {file}"),
-            Outcome::Offered { address, file: None } => write!(f, "offered {address}"),
-            Outcome::Taken { address } => write!(f, "took {address}"),
-            Outcome::Told { address } => write!(f, "told {address}"),
-            Outcome::Declined { address } => write!(f, "declined {address}, somebody else uses it"),
-            Outcome::Released { address } => write!(f, "released {address}"),
-            Outcome::Refused(refusal) => write!(f, "refused: {refusal}"),
-            Outcome::Ignored(reason) => write!(f, "ignored: {reason}"),
-        }
-    }
 }
 
 #[cfg(test)]

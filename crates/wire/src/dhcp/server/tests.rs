@@ -1,6 +1,7 @@
 //! Dialogues with the server: by hand, with our own client in virtual time, and with noise.
 
 use super::super::client::{Client, Heard};
+use super::network::Reservations;
 use super::*;
 use alloc::format;
 use alloc::vec;
@@ -19,14 +20,11 @@ fn host(last: u8) -> Ipv4Addr {
 
 fn network(first: u8, last: u8) -> Network {
     Network {
-        server: SERVER,
-        prefix: 24,
-        first: host(first),
-        last: host(last),
-        routers: vec![],
+        own: Subnet { address: SERVER, prefix: 24, first: host(first), last: host(last), routers: vec![] },
+        relayed: vec![],
         name_servers: vec![],
         lease_time: Duration::from_secs(3600),
-        reservations: BTreeMap::new(),
+        reservations: Reservations::default(),
     }
 }
 
@@ -278,6 +276,75 @@ fn relays_get_their_notes_back() {
     assert_eq!(reply.options.iter().last().unwrap().0, option::RELAY_AGENT);
 }
 
+/// A rack behind a relay has addresses of its own, by the relay's address or by the link that it names; a box
+/// that is carried from one network to the other gets one there.
+#[test]
+fn networks_behind_relays_have_ranges_of_their_own() {
+    let far = |last: u8| Ipv4Addr::new(10, 78, 0, last);
+    let mut network = network(50, 60);
+    let router = far(1);
+    network.relayed =
+        vec![Subnet { address: router, prefix: 24, first: far(10), last: far(10), routers: vec![router] }];
+    let mut room = Room::new(network);
+    let relayed = |packet: &mut Packet| packet.giaddr = router;
+    let linked = |packet: &mut Packet| {
+        packet.giaddr = host(254);
+        packet.options.set(option::RELAY_AGENT, [1, 1, 9, 5, 4, 10, 78, 0, 0]);
+    };
+    let lines = [
+        room.asks(MessageType::Discover, 1, relayed),
+        room.asks(MessageType::Request, 1, |packet| {
+            linked(packet);
+            wants(far(10))(packet);
+        }),
+        room.asks(MessageType::Request, 1, has(far(10))),
+        room.asks(MessageType::Discover, 2, linked),
+        room.says(MessageType::Discover, 2),
+        room.asks(MessageType::Request, 1, wants(host(51))),
+        room.asks(MessageType::Discover, 2, relayed),
+        room.asks(MessageType::Discover, 3, |packet| {
+            linked(packet);
+            packet.giaddr = Ipv4Addr::new(192, 0, 2, 1);
+        }),
+    ];
+    check(
+        &lines,
+        expect![[r#"
+            offered 10.78.0.10 with ipxe.efi → OFFER to 10.78.0.1:67
+            took 10.78.0.10 → ACK to 10.77.0.254:67
+            took 10.78.0.10 → ACK to 10.78.0.10:68
+            refused: the pool is empty: all of 10.78.0.10–10.78.0.10 is leased
+            offered 10.77.0.50 with ipxe.efi → OFFER to 255.255.255.255:68
+            took 10.77.0.51 → ACK to 255.255.255.255:68
+            offered 10.78.0.10 with ipxe.efi → OFFER to 10.78.0.1:67
+            refused: relayed from 192.0.2.1, whose network has no range here"#]],
+    );
+    let mut packet = message(MessageType::Discover, 2);
+    relayed(&mut packet);
+    let reply = Packet::parse(&room.send(&packet).reply.unwrap().bytes).unwrap();
+    assert_eq!(reply.options.address(option::ROUTERS), Some(router));
+    assert_eq!(reply.siaddr, SERVER, "it boots from us all the same");
+}
+
+/// Somebody who sits on an address without having asked for it must not cost a box its boot.
+#[test]
+fn an_address_that_is_found_in_use_is_left_alone() {
+    let mut room = Room::new(network(50, 52));
+    let is_fresh = |room: &mut Room| match room.send(&message(MessageType::Discover, 1)).outcome {
+        Outcome::Offered { address, fresh, .. } => (address, fresh),
+        other => panic!("{other}"),
+    };
+    assert_eq!(is_fresh(&mut room), (host(50), true));
+    assert_eq!(is_fresh(&mut room), (host(50), false), "it was looked for once");
+    room.server.found_in_use(mac(1), host(50), Duration::from_secs(room.now));
+    assert_eq!(is_fresh(&mut room), (host(51), true));
+    room.says(MessageType::Discover, 2);
+    assert_eq!(room.server.usage(Duration::from_secs(room.now)), (2, 3));
+    assert!(room.says(MessageType::Discover, 3).starts_with("refused: the pool is empty"));
+    room.now += 601;
+    assert_eq!(is_fresh(&mut room), (host(51), true), "what was offered ten minutes ago may be taken since");
+}
+
 /// Each packet that is not answered has its reason, for the operator who looks for it.
 #[test]
 fn ignored_packets_have_a_name() {
@@ -311,7 +378,7 @@ fn ignored_packets_have_a_name() {
 #[test]
 fn reservations_and_old_leases_hold() {
     let mut network = network(50, 60);
-    network.reservations = [(mac(1), host(200)), (mac(2), host(50))].into();
+    network.reservations = [(mac(1), host(200)), (mac(2), host(50))].into_iter().collect();
     let mut room = Room::new(network.clone());
     let lines = [
         room.says(MessageType::Discover, 3),
@@ -334,7 +401,7 @@ fn reservations_and_old_leases_hold() {
         offered 10.77.0.50 with ipxe.efi → OFFER to 255.255.255.255:68"#]],
     );
     let kept: Vec<Lease> = room.server.leases().copied().collect();
-    let again = Server::new(Network { first: host(52), ..network }, kept);
+    let again = Server::new(Network { own: Subnet { first: host(52), ..network.own }, ..network }, kept);
     let addresses: Vec<_> = again.leases().map(|lease| lease.address).collect();
     assert_eq!(addresses, [host(200), host(50)], "51 is no longer in the range");
 }
@@ -397,14 +464,14 @@ proptest! {
             if noise > 250 { packet.giaddr = Ipv4Addr::from([noise, asked, current, 1]); }
             let answer = room.send(&packet);
             if let Some(reply) = answer.reply {
-                prop_assert!(reply.to.ip().is_broadcast() || room.server.network.has(*reply.to.ip()));
+                prop_assert!(reply.to.ip().is_broadcast() || room.server.network.own.has(*reply.to.ip()));
             }
             let mut addresses: Vec<_> = room.server.leases().map(|lease| lease.address).collect();
             let count = addresses.len();
             addresses.sort();
             addresses.dedup();
             prop_assert_eq!(addresses.len(), count);
-            prop_assert!(addresses.iter().all(|address| room.server.network.leases_out(*address)));
+            prop_assert!(addresses.iter().all(|address| room.server.network.own.leases_out(*address)));
         }
     }
 }

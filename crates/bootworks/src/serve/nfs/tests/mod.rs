@@ -353,8 +353,8 @@ async fn mounts_are_seen() {
     }
     expect_test::expect![[r#"
         {"event":"root-mounted","address":"127.0.0.1","path":"/live/d1"}
-        {"event":"root-refused","address":"127.0.0.1","path":"/srv/nfs","reason":"not exported; what is: /live, /live/d1, /gone"}
-        {"event":"root-refused","address":"127.0.0.1","path":"/gone","reason":"cannot read the exported folder FOLDER/no such: No such file or directory (os error 2)"}"#]].assert_eq(&seen.join("\n"));
+        {"event":"root-refused","address":"127.0.0.1","path":"/srv/nfs","why":"not-found","reason":"not exported; what is: /live, /live/d1, /gone"}
+        {"event":"root-refused","address":"127.0.0.1","path":"/gone","why":"other","reason":"cannot read the exported folder FOLDER/no such: No such file or directory (os error 2)"}"#]].assert_eq(&seen.join("\n"));
     let dump = client.call(mount::PROGRAM, 3, 2, &[]).await;
     assert_eq!(
         dump,

@@ -1,0 +1,118 @@
+//! Archives as GNU tar writes them, unpacked into a folder.
+
+use super::*;
+use linux::process::Child;
+use linux::tools::Tool;
+use std::os::unix::fs::MetadataExt as _;
+
+const TAR: Tool = Tool { name: "tar", package: "tar", reason: "the tests" };
+const SETFACL: Tool = Tool { name: "setfacl", package: "acl", reason: "the tests" };
+const GETFACL: Tool = Tool { name: "getfacl", package: "acl", reason: "the tests" };
+const SETCAP: Tool = Tool { name: "setcap", package: "libcap2-bin", reason: "the tests" };
+const GETCAP: Tool = Tool { name: "getcap", package: "libcap2-bin", reason: "the tests" };
+
+/// What a root has and copies lose: holes, capabilities, access control lists, attributes, hard links.
+#[test]
+fn system_everything_that_tar_keeps_is_unpacked() {
+    if std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none() {
+        eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root, tar, acl, libcap2-bin)");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (root, target) = (folder.path().join("root"), folder.path().join("target"));
+    std::fs::create_dir_all(root.join("etc")).unwrap();
+    std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n").unwrap();
+    std::fs::write(root.join("etc/group"), "root:x:0:\ndaemon:x:1:\n").unwrap();
+    let holes = std::fs::File::create(root.join("holes")).unwrap();
+    use std::os::unix::fs::FileExt as _;
+    for at in [0, 5_000_000, 40_000_123] {
+        holes.write_all_at(b"data between holes", at).unwrap();
+    }
+    holes.set_len(50_000_000).unwrap();
+    std::fs::write(root.join("zeros"), vec![0; 3_000_000]).unwrap();
+    std::fs::write(root.join("ping"), "program").unwrap();
+    std::fs::hard_link(root.join("ping"), root.join("ping2")).unwrap();
+    std::fs::create_dir(root.join("shared")).unwrap();
+    std::fs::write(root.join("shared/file"), "x").unwrap();
+    Child::of(SETCAP).arg("cap_net_raw=ep").arg(root.join("ping")).run().unwrap();
+    Child::of(SETFACL).args(["-m", "u:daemon:rwx,d:g:daemon:rx"]).arg(root.join("shared")).run().unwrap();
+    Child::of(SETFACL).args(["-m", "u:1:r"]).arg(root.join("shared/file")).run().unwrap();
+    let formats: [&[&str]; 4] = [
+        &["--format=posix", "--sparse"],
+        &["--format=posix", "--sparse", "--sparse-version=0.1"],
+        &["--format=posix", "--sparse", "--sparse-version=0.0"],
+        &["--format=posix"],
+    ];
+    for format in formats {
+        let _ = std::fs::remove_dir_all(&target);
+        std::fs::create_dir(&target).unwrap();
+        let packing =
+            Child::of(TAR).args(format).args(["--xattrs", "--xattrs-include=*", "--acls", "-cf", "-", "-C"]);
+        let archive = packing.arg(&root).arg(".").run().unwrap();
+        let mut ledger = Ledger::default();
+        match unpack_archive(&archive[..], &target, &mut ledger) {
+            Ok(()) => {}
+            Err(Stop::Broken(error)) => panic!("{format:?}: {error}"),
+            Err(Stop::Refused(failure)) => panic!("{format:?}: {}", failure.report()),
+        }
+        let read = |path: &str| std::fs::read(target.join(path)).unwrap();
+        assert!(read("holes") == std::fs::read(root.join("holes")).unwrap(), "{format:?}");
+        assert!(read("zeros") == vec![0; 3_000_000], "{format:?}");
+        let blocks = |path: &str| std::fs::metadata(target.join(path)).unwrap().blocks();
+        assert!(
+            blocks("holes") < 200 && blocks("zeros") < 200,
+            "{format:?}: {} {}",
+            blocks("holes"),
+            blocks("zeros")
+        );
+        assert_eq!(std::fs::metadata(target.join("ping")).unwrap().nlink(), 2);
+        let said = |tool: Tool, path: &str, below: &Path| {
+            let child = Child::of(tool).args(if tool == GETFACL { &["-cp"][..] } else { &[][..] });
+            let said = String::from_utf8(child.arg(below.join(path)).run().unwrap()).unwrap();
+            said.replace(&below.display().to_string(), "")
+        };
+        for path in ["shared", "shared/file"] {
+            assert_eq!(said(GETFACL, path, &target), said(GETFACL, path, &root), "{format:?}");
+        }
+        assert_eq!(said(GETCAP, "ping", &target), "/ping cap_net_raw=ep\n", "{format:?}");
+        assert_eq!(ledger.len(), 6);
+    }
+}
+
+/// Measures for `cargo xtask bench install`, which names the image and says where to; else there is nothing to do.
+#[test]
+fn bench_an_image_is_unpacked() {
+    let Some(image) = std::env::var_os("BOOTWORKS_BENCH_IMAGE") else { return };
+    let target = std::env::var_os("BOOTWORKS_BENCH_TARGET").map(std::path::PathBuf::from).unwrap();
+    let open = || std::fs::File::open(&image).unwrap();
+    let begun = std::time::Instant::now();
+    let octets = compression::read_plain(open(), |_, plain| io::copy(plain, &mut io::sink()));
+    let plain = begun.elapsed().as_secs_f64();
+    assert!(octets.unwrap().unwrap() > 0);
+    let begun = std::time::Instant::now();
+    let mut hasher = Sha256::new();
+    let mut hashed = Hashed(open(), &mut hasher);
+    let mut ledger = Ledger::default();
+    let unpacked = compression::read_plain(&mut hashed, |_, plain| {
+        unpack_archive(&mut *plain, &target, &mut ledger).map_err(|_| ())?;
+        io::copy(plain, &mut io::sink()).map_err(|_| ())
+    });
+    unpacked.unwrap().unwrap();
+    rustix::fs::syncfs(std::fs::File::open(&target).unwrap()).unwrap();
+    println!(
+        "unpack_seconds={:.3} plain_seconds={plain:.3} files={}",
+        begun.elapsed().as_secs_f64(),
+        ledger.len()
+    );
+}
+
+/// A file whose digest is taken as it is read, as of what comes over the network.
+struct Hashed<'a>(std::fs::File, &'a mut Sha256);
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(into)?;
+        self.1.update(&into[..count]);
+        Ok(count)
+    }
+}

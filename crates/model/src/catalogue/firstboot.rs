@@ -1,0 +1,339 @@
+//! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
+
+use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::{BLANK, Cause, against, excludes, fix, fix_on, proof, supports, trace, usual};
+
+/// In the order of the way.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "uefi-boot-order",
+        sentence: "The firmware boots another entry than the one that is wanted.",
+        signs: &[
+            trace("BootOrder: {order}"),
+            usual("UEFI Interactive Shell"),
+            usual("^Shell>"),
+            usual("Boot entry not found"),
+            trace(">>Start PXE over IPv4"),
+            trace("reboot: Restarting system"),
+            usual("boots into the installer again"),
+            usual("Installation complete").times(2),
+            usual("install{:any}finished").times(2),
+        ],
+        clues: &[
+            supports("Installation complete", "the installation was done"),
+            supports("Installation finished", "the installation was done"),
+            supports("Shell>", "the firmware's own shell came first"),
+            excludes("PXE-E", "the network boot itself fails"),
+            excludes("Kernel panic", "a system was started"),
+        ],
+        fixes: &[
+            fix("`efibootmgr -o NNNN,MMMM` sets the order, `-n NNNN` the next boot only"),
+            fix("network first: let the server answer `boot from disk` once a box is finished"),
+            fix_on(Line, "`bootworks serve` sends a finished box to its disk by itself"),
+            fix(
+                "put the loader where every firmware looks: `grub-install --removable` (EFI/BOOT/BOOTX64.EFI)",
+            ),
+        ],
+        hides: &["no-bootable-device"],
+        decide: "`efibootmgr -v`: order and entries; does the server see the same MAC again right after `finished`",
+        sources: &[
+            "https://github.com/dsx-ai-factory/infra-controller/issues/4289",
+            "https://github.com/danderson/netboot/issues/134",
+            "https://github.com/theforeman/foreman-documentation/issues/61",
+        ],
+        ..BLANK
+    },
+    Cause {
+        id: "no-bootable-device",
+        sentence: "The firmware finds nothing to boot from.",
+        signs: &[
+            usual("No bootable device"),
+            usual("No bootable option or device was found"),
+            usual("Could not read from the boot medium"),
+            usual("Reboot and Select proper Boot device"),
+            usual("No boot device available"),
+            usual("No boot device found"),
+            usual("Boot device not found"),
+            usual("Operating System not found"),
+            usual("Missing operating system"),
+            usual("Non-System disk or disk error"),
+            usual("Boot Failed. EFI {what:any}").unless(&["network", "pxe"]),
+            usual("Selected boot device failed"),
+            usual("Boot failed: not a bootable disk"),
+            usual("An operating system wasn't found"),
+        ],
+        clues: &[
+            against("PXE-E", "the network boot failed before it"),
+            against("remapped NVMe", "the firmware hides the disk"),
+        ],
+        fixes: &[
+            fix("the mode it was installed in: UEFI or BIOS (CSM) in the firmware's setup"),
+            fix(
+                "UEFI: put the loader at EFI/BOOT/BOOTX64.EFI (`grub-install --removable`), or make an entry with `efibootmgr -c`",
+            ),
+            fix("BIOS: `grub-install DISK` on the disk that the firmware boots first"),
+        ],
+        decide: "Boot a live system: `lsblk -f`, `efibootmgr -v`, `file -s DISK`: is a loader there, for which mode",
+        sources: &["https://github.com/netbootxyz/netboot.xyz/issues/1633"],
+        ..BLANK
+    },
+    Cause {
+        id: "grub-rescue-no-device",
+        sentence: "GRUB on the disk looks for a file system that is not there.",
+        signs: &[
+            proof("no such device: {uuid}")
+                .says("GRUB looks for the file system {uuid}, which is not there."),
+            proof("disk 'mduuid/{uuid}' not found")
+                .says("GRUB looks for the RAID {uuid}, which it does not see."),
+            proof("disk 'lvmid/{uuid}' not found")
+                .says("GRUB looks for the volume {uuid}, which it does not see."),
+            usual("disk '{disk}' not found").says("GRUB looks for {disk}, which it does not see."),
+            usual("error: no such partition"),
+            usual("error: unknown filesystem"),
+            usual("no such cryptodisk found"),
+        ],
+        clues: &[
+            supports("grub rescue>", "GRUB waits at its rescue prompt"),
+            supports("Entering rescue mode", "GRUB waits at its rescue prompt"),
+            against("grub-install:", "GRUB is only being installed"),
+            against("grub-probe:", "GRUB is only being installed"),
+        ],
+        fixes: &[
+            fix(
+                "on the target: `grub-install DISK && update-grub` after the file systems have their last UUIDs",
+            ),
+            fix("the modules for md or LVM in the core: `grub-install --modules='mdraid1x lvm' DISK`"),
+            fix("to get on once: `ls`, `set prefix=(hd0,gpt2)/boot/grub`, `insmod normal`, `normal`"),
+        ],
+        hides: &["grub-prefix-wrong", "kernel-file-not-found", "no-bootable-device", "root-spec-wrong"],
+        decide: "`ls` at its prompt shows the disks it sees; `blkid` in a live system the UUIDs",
+        sources: &[
+            "https://github.com/xcp-ng/xcp/issues/312",
+            "https://github.com/UbuntuAsahi/ubuntu-asahi/issues/41",
+            "https://github.com/go-debos/debos/issues/525",
+        ],
+        ..BLANK
+    },
+    Cause {
+        id: "root-spec-wrong",
+        sentence: "root= names a device that does not exist on this machine.",
+        signs: &[
+            usual("ALERT! {device} does not exist")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("ERROR: device '{device}' not found. Skipping fsck")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("ERROR: Unable to find root device '{device}'")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("mount: /new_root: can't find {device}")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("Cannot open root device '{device}' or unknown-block")
+                .unless(&["unknown-block(0,0)"])
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("Warning: {device} does not exist")
+                .unless(&["/etc", "ifname"])
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("/dev/disk/by-uuid/{uuid} does not exist")
+                .says("root= names the UUID {uuid}, which no file system here has."),
+            usual("Timed out waiting for device /dev/disk/by-uuid/{uuid}")
+                .says("root= names the UUID {uuid}, which no file system here has."),
+            usual("unknown-block({major:number},{minor:number})").unless(&[
+                "unknown-block(0,0)",
+                "unknown-block(0,255)",
+                "unknown-block(1,0)",
+                "unknown-block(2,0)",
+            ]),
+            usual("can't find device '{device}'"),
+            trace("Gave up waiting for root"),
+        ],
+        clues: &[
+            supports("Attached SCSI disk", "the disk is there, under another name"),
+            supports("nvme0n1: p1", "the disk is there, under another name"),
+            supports("sda: sda1", "the disk is there, under another name"),
+            supports("vda: vda1", "the disk is there, under another name"),
+            supports("TYPE='ext4'", "the disk is there, under another name"),
+            supports("blkid", "somebody looked at the UUIDs"),
+            against("Missing modules (cat /proc/modules; ls /dev)", "the driver may be missing as well"),
+        ],
+        fixes: &[
+            fix(
+                "`blkid` in its shell: put the UUID that is there into the boot loader's configuration (`update-grub` in the target)",
+            ),
+            fix("a name like /dev/sda2 changes with the machine: use UUID= or PARTUUID="),
+            fix(
+                "initramfs-tools and dracut have it in the initrd, too (RESUME, hostonly): build it anew in the target",
+            ),
+        ],
+        hides: &[
+            "init-exited",
+            "unit-timeout",
+            "root-param-missing",
+            "initrd-not-loaded",
+            "rootfs-wrong-image",
+        ],
+        decide: "`blkid; cat /proc/cmdline` in the initrd's shell: is the UUID of root= among them",
+        sources: &["initramfs-tools: scripts/local", "mkinitcpio: init_functions", "linux: init/do_mounts.c"],
+        ..BLANK
+    },
+    Cause {
+        id: "initramfs-disk-driver-missing",
+        sentence: "The installed system's initrd lacks the driver of the disk controller: it never sees its root.",
+        signs: &[
+            usual("Gave up waiting for root"),
+            trace("ALERT! {device} does not exist"),
+            usual(
+                "dracut-initqueue{:any}: Warning: dracut-initqueue: timeout, still waiting for following initqueue hooks",
+            ),
+            trace("Warning: /dev/{device} does not exist"),
+            trace("Timed out waiting for device"),
+            usual("Missing modules (cat /proc/modules; ls /dev)"),
+        ],
+        clues: &[
+            against("Attached SCSI disk", "the disk is there"),
+            against("nvme0n1: p1", "the disk is there"),
+            against("sda: sda1", "the disk is there"),
+            against("vda: vda1", "the disk is there"),
+            supports("linux_raid_member", "the root is on a RAID that is not assembled"),
+            supports("Module raid1 not found", "the root is on a RAID that is not assembled"),
+            supports("crypto_LUKS", "the root is encrypted, and not opened"),
+            supports("LVM2_member", "the root is on LVM that is not active"),
+            against("http", "the root is on the network"),
+            against("No root device specified", "no root is named"),
+            against("remapped NVMe", "the firmware hides the disk"),
+        ],
+        fixes: &[
+            fix_on(
+                Debian,
+                "`MODULES=most` in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all` in the target",
+            ),
+            fix_on(
+                Ubuntu,
+                "`MODULES=most` in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all` in the target",
+            ),
+            fix_on(
+                Dracut,
+                "`dracut -N --force --regenerate-all` (--no-hostonly) in the target, or boot the rescue entry",
+            ),
+            fix(
+                "a slow controller: `rootdelay=30` or `rd.retry=60`; RAID, LVM, LUKS: their tools in the initrd",
+            ),
+        ],
+        hides: &["init-exited", "unit-timeout", "root-spec-wrong"],
+        decide: "`ls /dev/sd* /dev/nvme*` and `cat /proc/modules` in its shell: no disk is the driver, a disk is the name",
+        sources: &[
+            "initramfs-tools: scripts/local",
+            "https://github.com/linux-surface/linux-surface/issues/1464",
+            "https://github.com/thopiekar/rcraid-dkms/issues/33",
+            "https://github.com/NixOS/nixpkgs/issues/199551",
+        ],
+        ..BLANK
+    },
+    Cause {
+        id: "fsck-required",
+        sentence: "The file system check found what it may not mend by itself, and stops the boot.",
+        signs: &[
+            proof("RUN fsck MANUALLY"),
+            proof("requires a manual fsck"),
+            proof("UNEXPECTED INCONSISTENCY"),
+            proof("fsck exited with status code 4"),
+            usual("fsck failed with exit status 4"),
+            usual("Failed to start File System Check on"),
+            usual("Failed to start Filesystem Check"),
+            usual("xfs_repair"),
+        ],
+        clues: &[
+            excludes("Superblock last mount time is in the future", "the clock is wrong"),
+            against("I/O error, dev", "the disk has errors"),
+        ],
+        fixes: &[
+            fix("`fsck -y DEVICE` in its shell, then boot on"),
+            fix("right after an installation: the image was cut off or written over; install again"),
+            fix("XFS: `xfs_repair DEVICE` (`-L` only as the last resort)"),
+        ],
+        hides: &["init-exited", "unit-timeout", "readonly-root"],
+        decide: "`fsck -n DEVICE`: what it finds, without a change",
+        sources: &["initramfs-tools: scripts/functions", "e2fsprogs: e2fsck"],
+        ..BLANK
+    },
+    Cause {
+        id: "fstab-device-missing",
+        sentence: "/etc/fstab names a device that is not there: the boot ends in emergency mode.",
+        signs: &[
+            usual("Dependency failed for {mount:any}")
+                .unless(&[
+                    "network",
+                    "swap",
+                    "file system check",
+                    "remote",
+                    "local file",
+                    "initrd",
+                    "sysroot",
+                    "emergency",
+                ])
+                .says("/etc/fstab wants {mount}, whose device is not there."),
+            usual("Dependency failed for Local File Systems"),
+            usual("mount: {folder}: can't find UUID={uuid}")
+                .unless(&["/new_root"])
+                .says("/etc/fstab mounts UUID {uuid} at {folder}, and it is not there."),
+            usual("mount: {folder}: special device {device} does not exist")
+                .says("/etc/fstab mounts {device} at {folder}, and it is not there."),
+            trace("You are in emergency mode"),
+            usual("mount: can't find {what} in /etc/fstab"),
+        ],
+        clues: &[
+            supports("Timed out waiting for device", "the device never came"),
+            supports("emergency mode", "the boot ends there"),
+            excludes("dracut", "it is the initrd that stops"),
+            excludes("requires a manual fsck", "a file system is damaged"),
+            excludes("RUN fsck MANUALLY", "a file system is damaged"),
+            excludes("Failed to start File System Check", "a file system is damaged"),
+        ],
+        fixes: &[
+            fix("`blkid` in its shell: put the UUID that is there into /etc/fstab"),
+            fix("what may be absent: `nofail,x-systemd.device-timeout=10` among its options"),
+        ],
+        hides: &["unit-timeout", "readonly-root"],
+        decide: "`systemctl --failed`, `findmnt --verify`",
+        sources: &["systemd: systemd.mount(5), systemd-fstab-generator(8)"],
+        ..BLANK
+    },
+    Cause {
+        id: "nic-name-changed",
+        sentence: "The network configuration names an interface that is called otherwise in this system.",
+        signs: &[
+            usual("Cannot find device '{interface}'")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("Failed to rename network interface {number:number} from '{old}' to '{new}'")
+                .says("{old} cannot be called {new}: another interface has that name."),
+            usual("Failed to bring up {interface}")
+                .says("The configuration names {interface}, which does not come up."),
+            usual("SIOCGIFFLAGS: No such device"),
+            usual("{interface}: ERROR while getting interface flags: No such device")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("Device {interface} does not seem to be present")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("Device '{interface}' does not exist")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("Bringing up interface {interface}: {:any}FAILED"),
+        ],
+        clues: &[
+            supports("renamed from eth{number:number}", "an interface was given another name"),
+            against("no devices to configure", "there is no interface"),
+        ],
+        fixes: &[
+            fix(
+                "name it by its MAC: netplan `match: {macaddress: …}`, networkd `[Match] MACAddress=`, NetworkManager without interface-name",
+            ),
+            fix(
+                "or the old names on both sides: `net.ifnames=0 biosdevname=0` on the installed system's command line, too",
+            ),
+        ],
+        hides: &["network-wait-online", "unit-timeout", "dns-missing", "route-missing"],
+        decide: "`ip -br link` against /etc/netplan, /etc/network/interfaces or /etc/sysconfig/network-scripts",
+        sources: &[
+            "https://github.com/systemd/systemd/issues/24102",
+            "https://github.com/xcat2/xcat-core/issues/3077",
+            "https://github.com/grml/grml-debootstrap/issues/135",
+        ],
+        ..BLANK
+    },
+];

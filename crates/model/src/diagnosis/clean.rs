@@ -1,0 +1,412 @@
+//! From the octets of a log to its lines of text: what terminals, editors, loggers and other systems have put
+//! around them is taken off.
+//!
+//! UTF-16 and byte order marks, CRLF, carriage returns that overprint, escape sequences, tabs and runs of
+//! blanks, typographic quotes; nothing that a terminal obeys is left. A line longer than [`LONGEST`] octets is
+//! cut: nothing that a boot prints is.
+
+use super::shape::fold;
+
+/// Octets of one line that are looked at.
+pub(super) const LONGEST: usize = 4096;
+
+/// Cuts octets into lines as they come.
+pub(super) struct Lines {
+    encoding: Option<Encoding>,
+    /// Octets that came before the encoding was known, or half of a UTF-16 unit.
+    waiting: Vec<u8>,
+    /// The line so far.
+    line: Vec<u8>,
+    number: u64,
+    /// Octets that no text has, in the first ones of the log.
+    strange: usize,
+    looked_at: usize,
+    cleaned: Cleaned,
+    /// The half of a pair of UTF-16 surrogates.
+    surrogate: Option<u16>,
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Octets,
+    Utf16(fn([u8; 2]) -> u16),
+}
+
+/// One text of a log: a line, or a part of one that was overprinted.
+#[derive(Default)]
+pub(super) struct Cleaned {
+    /// As a person reads it.
+    pub(super) text: String,
+    /// As it is compared; as long as the text.
+    pub(super) folded: Vec<u8>,
+}
+
+impl Lines {
+    pub(super) fn new() -> Lines {
+        Lines {
+            encoding: None,
+            waiting: Vec::new(),
+            line: Vec::new(),
+            number: 1,
+            strange: 0,
+            looked_at: 0,
+            cleaned: Cleaned::default(),
+            surrogate: None,
+        }
+    }
+
+    /// Takes the next octets; `each` gets every text with its line's number.
+    pub(super) fn take(&mut self, octets: &[u8], each: &mut dyn FnMut(u64, &Cleaned)) {
+        match self.encoding {
+            Some(Encoding::Octets) => self.take_octets(octets, each),
+            Some(Encoding::Utf16(unit)) => self.take_utf16(octets, unit, each),
+            None => {
+                self.waiting.extend_from_slice(octets);
+                if self.waiting.len() >= 64 {
+                    self.decide(each);
+                }
+            }
+        }
+    }
+
+    /// The log is over: gives out what is left, and says how many lines there were.
+    pub(super) fn finish(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) -> u64 {
+        if self.encoding.is_none() {
+            self.decide(each);
+        }
+        if self.line.is_empty() {
+            self.number - 1
+        } else {
+            self.give_out(each);
+            self.number
+        }
+    }
+
+    /// Whether what was read is no text at all.
+    pub(super) fn is_junk(&self) -> bool {
+        self.strange * 40 > self.looked_at
+    }
+
+    fn decide(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let head = &waiting[..waiting.len().min(64)];
+        let zeros = |parity: usize| head.iter().skip(parity).step_by(2).filter(|octet| **octet == 0).count();
+        let most = head.len() / 2 * 3 / 4;
+        let is_long = head.len() >= 4;
+        let encoding = match head {
+            [0xff, 0xfe, ..] => Encoding::Utf16(u16::from_le_bytes),
+            [0xfe, 0xff, ..] => Encoding::Utf16(u16::from_be_bytes),
+            _ if is_long && zeros(1) >= most && zeros(0) == 0 => Encoding::Utf16(u16::from_le_bytes),
+            _ if is_long && zeros(0) >= most && zeros(1) == 0 => Encoding::Utf16(u16::from_be_bytes),
+            _ => Encoding::Octets,
+        };
+        self.encoding = Some(encoding);
+        self.take(&waiting, each);
+    }
+
+    fn take_octets(&mut self, octets: &[u8], each: &mut dyn FnMut(u64, &Cleaned)) {
+        if self.looked_at < 1 << 16 {
+            let is_strange = |octet: &&u8| {
+                **octet < 0x20 && !matches!(**octet, b'\n' | b'\r' | b'\t' | 0x1b | 0x08 | 0x07 | 0x0c | 0x0f)
+            };
+            self.strange += octets.iter().filter(is_strange).count();
+            self.looked_at += octets.len();
+        }
+        let mut rest = octets;
+        while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+            let (line, after) = (&rest[..end], &rest[end + 1..]);
+            if self.line.is_empty() {
+                give_out(&line[..end.min(LONGEST)], &mut self.cleaned, self.number, each);
+            } else {
+                self.add(line);
+                self.give_out(each);
+            }
+            self.number += 1;
+            rest = after;
+        }
+        self.add(rest);
+    }
+
+    fn add(&mut self, octets: &[u8]) {
+        let room = LONGEST.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&octets[..octets.len().min(room)]);
+    }
+
+    fn give_out(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {
+        let line = std::mem::take(&mut self.line);
+        give_out(&line, &mut self.cleaned, self.number, each);
+        self.line = line;
+        self.line.clear();
+    }
+
+    fn take_utf16(&mut self, octets: &[u8], unit: fn([u8; 2]) -> u16, each: &mut dyn FnMut(u64, &Cleaned)) {
+        let mut text = String::new();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.extend_from_slice(octets);
+        let mut pairs = waiting.chunks_exact(2);
+        for pair in &mut pairs {
+            let unit = unit([pair[0], pair[1]]);
+            match (self.surrogate.take(), unit) {
+                (_, 0xd800..=0xdbff) => self.surrogate = Some(unit),
+                (high, _) => {
+                    text.extend(
+                        char::decode_utf16(high.into_iter().chain([unit])).map(|c| c.unwrap_or('\u{fffd}')),
+                    );
+                }
+            }
+        }
+        self.waiting = pairs.remainder().to_vec();
+        self.take_octets(text.as_bytes(), each);
+    }
+}
+
+/// The folded form of every octet.
+static FOLDED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = fold(octet as u8);
+        octet += 1;
+    }
+    table
+};
+
+/// Gives out one raw line. Nearly all of them are plain ASCII, which takes one pass.
+fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.iter().all(|octet| matches!(octet, 0x20..=0x7e)) {
+        cleaned.text.clear();
+        let mut before = ' ';
+        for octet in line.trim_ascii_end() {
+            let letter = char::from(*octet);
+            if letter != ' ' || before != ' ' {
+                cleaned.text.push(letter);
+            }
+            before = letter;
+        }
+        give(cleaned, number, each);
+    } else {
+        scrub(&String::from_utf8_lossy(line), cleaned, &mut |cleaned| give(cleaned, number, each));
+    }
+}
+
+fn give(cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
+    cleaned.folded.clear();
+    cleaned.folded.extend(cleaned.text.bytes().map(|octet| FOLDED[usize::from(octet)]));
+    each(number, cleaned);
+}
+
+/// One raw line into its texts: where the cursor was sent back or elsewhere, a new one begins.
+fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) {
+    cleaned.text.clear();
+    let mut given = false;
+    let mut letters = line.chars().peekable();
+    let end = |cleaned: &mut Cleaned, given: &mut bool, each: &mut dyn FnMut(&mut Cleaned)| {
+        let length = cleaned.text.trim_end().len();
+        cleaned.text.truncate(length);
+        if length > 0 {
+            each(cleaned);
+            *given = true;
+        }
+        cleaned.text.clear();
+    };
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\r' => end(cleaned, &mut given, each),
+            '\u{1b}' => match letters.next() {
+                Some('[') => {
+                    // A control sequence (ECMA-48 §5.4) ends with an octet from @ to ~.
+                    let last = letters.by_ref().take(64).find(|letter| ('@'..='~').contains(letter));
+                    if matches!(last, Some('H' | 'f' | 'J' | 'A' | 'B' | 'E' | 'F' | 'd' | 'G')) {
+                        end(cleaned, &mut given, each);
+                    }
+                }
+                Some(']' | 'P' | 'X' | '^' | '_') => {
+                    // A string for the terminal: up to BEL, or to the ESC of its ending `ESC \`.
+                    let _ = letters.by_ref().take(4096).find(|letter| matches!(letter, '\u{7}' | '\u{1b}'));
+                    letters.next_if_eq(&'\\');
+                }
+                Some('(' | ')' | '#' | '%') => {
+                    letters.next();
+                }
+                _ => {}
+            },
+            '\u{8}' => {
+                cleaned.text.pop();
+            }
+            ' ' | '\t' | '\u{a0}' => {
+                if !cleaned.text.is_empty() && !cleaned.text.ends_with(' ') {
+                    cleaned.text.push(' ');
+                }
+            }
+            '\u{2018}' | '\u{2019}' | '\u{b4}' => cleaned.text.push('\''),
+            '\u{201c}' | '\u{201d}' => cleaned.text.push('"'),
+            '\u{2010}'..='\u{2015}' | '\u{2212}' => cleaned.text.push('-'),
+            '\u{2026}' => cleaned.text.push_str("..."),
+            // Controls, and the letters that turn a terminal's direction or hide others.
+            letter if letter.is_control() => {}
+            '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => {}
+            letter => cleaned.text.push(letter),
+        }
+    }
+    end(cleaned, &mut given, each);
+    if !given {
+        each(cleaned);
+    }
+}
+
+/// Where a line's own text begins, after what loggers put before it, and the kernel's seconds if they are there.
+///
+/// Taken off, in any order and number: `[   12.345678]`, `[T123]`, `<6>`, `Nov 25 18:53:21 host kernel:`,
+/// `2026-11-25T18:53:21+01:00 host prog[12]:`, `MESSAGE=` of a journal export.
+pub(super) fn message(text: &str) -> (usize, Option<f64>) {
+    let mut start = 0;
+    let mut seconds = None;
+    for _ in 0..6 {
+        let rest = &text[start..];
+        let Some((length, time)) = prefix(rest) else { break };
+        seconds = seconds.or(time);
+        start += length;
+        start += text[start..].len() - text[start..].trim_start().len();
+    }
+    (start, seconds)
+}
+
+fn prefix(rest: &str) -> Option<(usize, Option<f64>)> {
+    if let Some(inside) = rest.strip_prefix('[') {
+        let (inside, _) = inside.split_once(']').filter(|(inside, _)| inside.len() <= 40)?;
+        let bare = inside.trim();
+        let time = bare.parse::<f64>().ok().filter(|_| bare.contains('.'));
+        let is_caller =
+            bare.len() > 1 && bare.starts_with(['T', 'C']) && bare[1..].bytes().all(|b| b.is_ascii_digit());
+        let is_clock = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.contains(':');
+        return (time.is_some() || is_caller || is_clock).then_some((inside.len() + 2, time));
+    }
+    if let Some(inside) = rest.strip_prefix('<') {
+        let (inside, _) = inside.split_once('>')?;
+        return (inside.len() <= 3 && inside.bytes().all(|b| b.is_ascii_digit()))
+            .then_some((inside.len() + 2, None));
+    }
+    if let Some(rest) = rest.strip_prefix("MESSAGE=") {
+        return Some(("MESSAGE=".len(), None)).filter(|_| !rest.is_empty());
+    }
+    dated(rest).map(|length| (length, None))
+}
+
+/// The length of a syslog line's head: date, host and program.
+fn dated(rest: &str) -> Option<usize> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut words = rest.split(' ');
+    let first = words.next()?;
+    let is_clock = |word: &str| word.len() >= 8 && word.as_bytes()[2] == b':' && word.as_bytes()[5] == b':';
+    let mut length = if MONTHS.contains(&first) {
+        let (day, clock) = (words.next()?, words.next()?);
+        if day.is_empty() || !day.bytes().all(|b| b.is_ascii_digit()) || !is_clock(clock) {
+            return None;
+        }
+        first.len() + day.len() + clock.len() + 3
+    } else {
+        let octets = first.as_bytes();
+        let is_date = octets.len() >= 10
+            && octets[4] == b'-'
+            && octets[7] == b'-'
+            && octets[..4].iter().all(u8::is_ascii_digit);
+        if !is_date {
+            return None;
+        }
+        let mut length = first.len() + 1;
+        if let Some(clock) =
+            rest.get(length..).and_then(|rest| rest.split(' ').next()).filter(|word| is_clock(word))
+        {
+            length += clock.len() + 1;
+        }
+        length
+    };
+    // Host and program, if the program ends in a colon: `box1 kernel:`, `box1 dhcpd[12]:`.
+    let after = rest.get(length..).unwrap_or_default();
+    let mut words = after.split(' ');
+    if let (Some(host), Some(program)) = (words.next(), words.next())
+        && program.ends_with(':')
+        && !host.ends_with(':')
+    {
+        length += host.len() + program.len() + 2;
+    } else if let Some(program) = after.split(' ').next().filter(|word| word.ends_with(':') && word.len() > 1)
+    {
+        length += program.len() + 1;
+    }
+    Some(length.min(rest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cleaned, Lines, message};
+
+    fn lines(octets: &[u8]) -> String {
+        let mut found = String::new();
+        let mut each = |number: u64, cleaned: &Cleaned| {
+            assert_eq!(cleaned.text.len(), cleaned.folded.len());
+            found += &format!("{number}|{}\n", cleaned.text);
+        };
+        let mut lines = Lines::new();
+        // Octet by octet: what is split in the middle must come out the same.
+        octets.iter().for_each(|octet| lines.take(&[*octet], &mut each));
+        lines.finish(&mut each);
+        found
+    }
+
+    /// Logs come from serial consoles, cameras, editors of other systems: the text is the same.
+    #[test]
+    fn what_is_around_the_text_is_taken_off() {
+        let check = |octets: &[u8], wanted: &str| assert_eq!(lines(octets), wanted);
+        check(b"one\r\ntwo\n", "1|one\n2|two\n");
+        check(b"", "");
+        check(b"\n\nx", "1|\n2|\n3|x\n");
+        check(b"10%\r50%\rdone\nnext\n", "1|10%\n1|50%\n1|done\n2|next\n");
+        check(b"\x1b[0;32m OK \x1b[0m ready\n", "1|OK ready\n");
+        check(b"\x1b[2J\x1b[1;1Htop\x1b[5;1Hbelow\n", "1|top\n1|below\n");
+        check(b"\x1b]0;rm -rf\x07title\n", "1|title\n");
+        check(b"ab\x08c\x00d\n", "1|acd\n");
+        check("\u{feff}caf\u{e9} \u{2018}x\u{2019} \u{202e}y\n".as_bytes(), "1|café 'x' y\n");
+        check(b"a \t b\n", "1|a b\n");
+        check(b"\xff\xfeh\0i\0\n\0y\0", "1|hi\n2|y\n");
+        check(b"\xfe\xff\0h\0i", "1|hi\n");
+        check(b"h\0i\0 \0x\0\r\0\n\0y\0o\0", "1|hi x\n2|yo\n");
+        check(b"bad \xc3 octet", "1|bad \u{fffd} octet\n");
+        check(b"\x9b31mred\n", "1|\u{fffd}31mred\n");
+    }
+
+    /// Where a line's own text begins, sign by sign of every logger.
+    #[test]
+    fn heads_of_loggers_are_known() {
+        let check = |line: &str, wanted: &str, time: Option<f64>| {
+            let (start, seconds) = message(line);
+            assert_eq!((&line[start..], seconds), (wanted, time), "{line}");
+        };
+        check("[    3.456789] tg3: up", "tg3: up", Some(3.456789));
+        check("[    3.456789][    T1] tg3: up", "tg3: up", Some(3.456789));
+        check("<6>[ 12.000001] x", "x", Some(12.000001));
+        check("Nov 25 18:53:21 box1 kernel: [ 1.5] x", "x", Some(1.5));
+        check("Nov 25 18:53:21 dnsmasq-dhcp[12]: x y", "x y", None);
+        check("2026-11-25T18:53:21.1+01:00 box1 dhcpd[4]: x", "x", None);
+        check("2026-11-25 18:53:21,123 - util.py: x", "x", None);
+        check("MESSAGE=x", "x", None);
+        check("[FAILED] Failed to start x", "[FAILED] Failed to start x", None);
+        check("May the force", "May the force", None);
+        check("plain: x", "plain: x", None);
+    }
+
+    proptest::proptest! {
+        /// Hostile octets neither stop the reading nor reach the terminal.
+        #[test]
+        fn nothing_a_terminal_obeys_is_left(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            let text = lines(&octets);
+            assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
+            text.lines().for_each(|line| { message(line); });
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Lines that say how far a boot came, where a new boot begins, what system speaks, and what nobody names but
+//! everybody fears. Tables only; `reading` counts what is seen of them.
+
+use crate::catalogue::{Stage, System};
+use crate::ladder::Rung;
+
+/// A line that proves a rung.
+pub(super) struct Milestone {
+    pub(super) line: &'static str,
+    pub(super) unless: &'static [&'static str],
+    pub(super) rung: Rung,
+    /// Stages of which nothing that was seen before this line can have stopped the boot.
+    pub(super) heals: &'static [Stage],
+}
+
+const fn at(rung: Rung, heals: &'static [Stage], line: &'static str) -> Milestone {
+    Milestone { line, unless: &[], rung, heals }
+}
+
+impl Milestone {
+    const fn unless(mut self, texts: &'static [&'static str]) -> Milestone {
+        self.unless = texts;
+        self
+    }
+}
+
+const NONE: &[Stage] = &[];
+const FIRMWARE: &[Stage] = &[Stage::Rom];
+const TO_KERNEL: &[Stage] = &[Stage::Rom, Stage::Loader, Stage::Console];
+const NETWORK: &[Stage] = &[Stage::Rom, Stage::Loader, Stage::Console, Stage::Driver, Stage::InitrdNet];
+const ROOT: &[Stage] = &[
+    Stage::Rom,
+    Stage::Loader,
+    Stage::Console,
+    Stage::Kernel,
+    Stage::Driver,
+    Stage::InitrdNet,
+    Stage::Nfs,
+    Stage::Fetch,
+];
+const SYSTEM: &[Stage] = &[
+    Stage::Rom,
+    Stage::Loader,
+    Stage::Console,
+    Stage::Kernel,
+    Stage::Hw,
+    Stage::Driver,
+    Stage::InitrdNet,
+    Stage::Nfs,
+    Stage::Fetch,
+    Stage::Firstboot,
+];
+
+/// In the order of the ladder.
+pub(super) const MILESTONES: &[Milestone] = &[
+    at(Rung::AskedForAddress, NONE, ">>Start PXE over"),
+    at(Rung::AskedForAddress, NONE, ">>Start HTTP Boot over"),
+    at(Rung::AskedForAddress, NONE, "DHCPDISCOVER from {mac}"),
+    at(Rung::AskedForAddress, NONE, "DHCPDISCOVER({interface}) {mac}"),
+    at(Rung::AskedForAddress, NONE, "DHCP4_DISCOVER"),
+    at(Rung::TookAddress, NONE, "Station IP address is {ip}"),
+    at(Rung::TookAddress, NONE, "CLIENT IP: {ip}"),
+    at(Rung::TookAddress, NONE, "DHCPACK on {ip} to {mac}"),
+    at(Rung::TookAddress, NONE, "DHCPACK({interface}) {ip} {mac}"),
+    at(Rung::TookAddress, NONE, "DHCP4_LEASE_ALLOC"),
+    at(Rung::FetchedLoader, FIRMWARE, "iPXE initialising devices"),
+    at(Rung::FetchedLoader, FIRMWARE, "Open Source Network Boot Firmware"),
+    at(Rung::FetchedLoader, FIRMWARE, "PXELINUX {version} {:any} Copyright"),
+    at(Rung::FetchedLoader, FIRMWARE, "GNU GRUB version"),
+    at(Rung::FetchedLoader, FIRMWARE, "Welcome to GRUB"),
+    at(Rung::FetchedKernel, TO_KERNEL, "Linux version {release} ("),
+    at(Rung::FetchedKernel, TO_KERNEL, "Booting the kernel"),
+    at(Rung::FetchedInitrd, TO_KERNEL, "Freeing initrd memory"),
+    at(Rung::FetchedInitrd, NONE, "EFI stub: Loaded initrd from"),
+    at(Rung::InitrdSpoke, TO_KERNEL, "Begin: Running /scripts/init-premount"),
+    at(Rung::InitrdSpoke, TO_KERNEL, "Begin: Loading essential drivers"),
+    at(Rung::InitrdSpoke, TO_KERNEL, "systemd[1]: systemd {version} running in system mode"),
+    at(Rung::InitrdSpoke, TO_KERNEL, "dracut-cmdline[{pid:number}]: dracut-"),
+    at(Rung::LinkUp, NONE, "link becomes ready"),
+    at(Rung::LinkUp, NONE, "Link is up"),
+    at(Rung::GotAddress, NETWORK, "IP-Config: {interface} complete"),
+    at(Rung::GotAddress, NETWORK, "IP-Config: Complete"),
+    at(Rung::GotAddress, NETWORK, "bound to {ip} -- renewal in"),
+    at(Rung::GotAddress, NETWORK, "lease of {ip} obtained"),
+    at(Rung::GotAddress, NETWORK, "DHCPv4 address {ip} via"),
+    at(Rung::GotAddress, NETWORK, "DHCPv4 address {ip}, gateway"),
+    at(Rung::GotAddress, NETWORK, "dhcp4 ({interface}): state changed {:any} -> bound"),
+    at(Rung::GotAddress, NETWORK, "DHCPACK of {ip} from"),
+    at(Rung::MountedRoot, NONE, "Begin: Running /scripts/init-bottom"),
+    at(Rung::MountedRoot, ROOT, "Switching root"),
+    at(Rung::MountedRoot, ROOT, "Reached target {:any}Switch Root"),
+    at(Rung::MountedRoot, ROOT, "Welcome to {:any}!").unless(&["dracut", "Initramfs", "GRUB"]),
+    at(Rung::MountedRoot, ROOT, "INIT: version {version} booting"),
+    at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Multi-User System"),
+    at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Graphical Interface"),
+    at(Rung::ControllerSpoke, SYSTEM, "Startup finished in {:any} = {time}"),
+    at(Rung::ControllerSpoke, SYSTEM, "{host} login:"),
+    at(Rung::ControllerSpoke, SYSTEM, "Cloud-init v. {version} finished at"),
+    at(Rung::ImageWritten, NONE, "Successfully written"),
+    at(Rung::BootLoaderInstalled, &[Stage::Bootloader], "Installation finished. No error reported"),
+    at(Rung::PoweredOff, NONE, "reboot: Power down"),
+];
+
+/// From which part of a boot a line is that begins one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Firmware,
+    Loader,
+    Kernel,
+}
+
+/// A line with which a part of a boot begins.
+pub(super) struct Opening {
+    pub(super) line: &'static str,
+    pub(super) begins: Begins,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// This part; a new boot if the kernel ran already.
+    Part(Phase),
+    /// A new boot, whatever was before.
+    Boot,
+    /// A report in which the kernel's log stands more than once: everything is one boot.
+    Report,
+}
+
+const fn opens(begins: Begins, line: &'static str) -> Opening {
+    Opening { line, begins }
+}
+
+/// What begins boots, and parts of them.
+pub(super) const OPENINGS: &[Opening] = &[
+    opens(Begins::Part(Phase::Firmware), ">>Start PXE over"),
+    opens(Begins::Part(Phase::Firmware), ">>Start HTTP Boot over"),
+    opens(Begins::Part(Phase::Firmware), "Intel(R) Boot Agent"),
+    opens(Begins::Part(Phase::Firmware), "SeaBIOS (version"),
+    opens(Begins::Part(Phase::Firmware), "BdsDxe: loading Boot"),
+    opens(Begins::Part(Phase::Firmware), "American Megatrends"),
+    opens(Begins::Part(Phase::Loader), "iPXE initialising devices"),
+    opens(Begins::Part(Phase::Loader), "GNU GRUB version"),
+    opens(Begins::Part(Phase::Loader), "PXELINUX {version} {:any} Copyright"),
+    opens(Begins::Part(Phase::Kernel), "Linux version {release} ("),
+    opens(Begins::Boot, "^-- Boot {id:hex}"),
+    opens(Begins::Boot, "^-- Reboot --"),
+    opens(Begins::Report, "^+ dmesg"),
+    opens(Begins::Report, "^+ journalctl -ab"),
+    opens(Begins::Report, "^+ cat /lib/dracut"),
+];
+
+/// Words by which a system is known, for the order of the fixes.
+pub(super) const SYSTEMS: &[(System, &str)] = &[
+    (System::Line, "bootworks"),
+    (System::Ubuntu, "ubuntu"),
+    (System::Ubuntu, "subiquity"),
+    (System::Ubuntu, "casper"),
+    (System::Debian, "debian"),
+    (System::Debian, "Begin: Running /scripts"),
+    (System::Dracut, "dracut"),
+    (System::Dracut, "anaconda"),
+    (System::Dracut, "Red Hat"),
+    (System::Dracut, "fedora"),
+];
+
+/// Lines after which nothing goes on: a boot with one of them failed, whether the cause is known or not.
+pub(super) const FATAL: &[&str] = &[
+    "Kernel panic",
+    "not syncing",
+    "Oops:",
+    "BUG: unable to handle",
+    "emergency mode",
+    "emergency shell",
+    "rescue mode",
+    "grub rescue>",
+    "Dropping to a shell",
+    "^(initramfs)",
+    "dracut:/#",
+    "FATAL:",
+    "Boot failed",
+    "System halted",
+    "Installation failed",
+    "install_fail",
+    "An unknown error has occurred",
+    "Pane is dead",
+    "Traceback (most recent call last)",
+];
+
+/// Words of lines that may say what went wrong.
+pub(super) const ODD: &[&str] = &[
+    "error",
+    "failed",
+    "failure",
+    "cannot",
+    "could not",
+    "couldn't",
+    "timed out",
+    "timeout",
+    "refused",
+    "not found",
+    "unable to",
+    "no such",
+    "denied",
+    "invalid",
+    "corrupt",
+];
+
+/// Lines of healthy machines that have such words.
+pub(super) const HARMLESS: &[&str] = &[
+    "ACPI BIOS Error",
+    "ACPI Error",
+    "ACPI BIOS Warning",
+    "AE_NOT_FOUND",
+    "unstable",
+    "AER:",
+    "tg3_tso",
+    "regulatory.db",
+    "Alt. header",
+    "autoexec.ipxe",
+    "com0",
+    "RTNETLINK answers: File exists",
+    "User aborted the transfer",
+    "TSC calibration failed",
+    "platform eisa",
+    "i8042",
+    "No arrays found in config file",
+    "ehci-orion",
+    "Error Recovery",
+    "error recovery",
+    "error reporting",
+    "ERST: Error Record",
+    "EDAC",
+    "RAS: Correctable Errors",
+    "MTRR",
+    "no such device or address: thermal",
+    "remount-ro",
+    "errors=remount",
+    "audit",
+    "tainting kernel",
+    "taints kernel",
+    "i2c i2c",
+    "libkmod",
+    "fsck",
+    "failed to evaluate _DSM",
+    "Cannot get hvm parameter CONSOLE_EVTCHN",
+    "hpet",
+    "loaded without errors",
+    "0 errors",
+    "no errors",
+    "ERROR_INJECTION",
+    "printk: console",
+    "watchdog did not stop",
+];

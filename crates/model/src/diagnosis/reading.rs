@@ -1,0 +1,215 @@
+//! A log as it is read: line by line, in constant memory, boot by boot. What is kept of a boot is what
+//! `judge` needs to name its cause.
+
+use super::Evidence;
+use super::clean::{Cleaned, message};
+use super::milestone::{Begins, MILESTONES, OPENINGS, Phase, SYSTEMS};
+use super::shape::Capture;
+use super::watch::{Meaning, Stamps, Watch};
+use crate::catalogue::{Stage, System};
+use crate::ladder::Rung;
+use std::collections::BTreeMap;
+
+/// Letters of a line that are kept as evidence.
+const KEPT: usize = 240;
+
+/// What was seen of one shape in one boot.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    /// Where it stood first, and in how many lines.
+    pub(super) first: Evidence,
+    /// Where it stood last.
+    pub(super) last_line: u64,
+    /// What stood at the shape's blanks there.
+    pub(super) captures: Vec<Capture>,
+    /// The most times that it came one after the other with the same at its blanks.
+    pub(super) repeats: u32,
+    last: Vec<Capture>,
+    run: u32,
+}
+
+/// One boot, as far as it was read.
+#[derive(Debug)]
+pub(super) struct Boot {
+    pub(super) first_line: u64,
+    pub(super) last_line: u64,
+    /// Every shape that was seen.
+    pub(super) seen: BTreeMap<usize, Sight>,
+    /// Signs that no later milestone of the boot has healed: by stage, number of the cause, number of the sign.
+    pub(super) open: BTreeMap<(Stage, usize, usize), Sight>,
+    /// Highest rung with its line.
+    pub(super) rung: Option<(Rung, Evidence)>,
+    /// First line after which nothing goes on.
+    pub(super) fatal: Option<Evidence>,
+    /// First odd line since the last milestone.
+    pub(super) odd: Option<Evidence>,
+    /// Where the last line with text stands.
+    pub(super) last_text: u64,
+    /// How often each system's words were seen.
+    pub(super) systems: BTreeMap<System, u64>,
+    phase: Option<Phase>,
+    is_report: bool,
+}
+
+impl Boot {
+    pub(super) fn new(first_line: u64) -> Boot {
+        Boot {
+            first_line,
+            last_line: first_line,
+            seen: BTreeMap::new(),
+            open: BTreeMap::new(),
+            rung: None,
+            fatal: None,
+            odd: None,
+            last_text: 0,
+            systems: BTreeMap::new(),
+            phase: None,
+            is_report: false,
+        }
+    }
+
+    /// Takes in one line. A line with which the next boot begins gives this one back, whole.
+    pub(super) fn read(
+        &mut self,
+        watch: &Watch,
+        stamps: &mut Stamps,
+        number: u64,
+        line: &Cleaned,
+    ) -> Option<Boot> {
+        if line.text.is_empty() {
+            self.last_line = number;
+            return None;
+        }
+        let (start, _) = message(&line.text);
+        let mut sights: Vec<(usize, Vec<Capture>)> = Vec::new();
+        watch.look(line, start, stamps, |place, captures| sights.push((place, captures)));
+        let meanings: Vec<Meaning> =
+            sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
+        let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
+        self.note_openings(&meanings);
+        let evidence = || Evidence::of(number, &line.text[start..]);
+        self.climb(watch, &meanings, line, &evidence);
+        for (place, captures) in sights {
+            for meaning in &watch.watched[place].meanings {
+                if let Meaning::Sign { stage, cause, sign, unless } = *meaning
+                    && !watch.is_voided(unless, &line.folded)
+                {
+                    note(self.open.entry((stage, cause, sign)), number, &evidence, &captures);
+                }
+            }
+            note(self.seen.entry(place), number, &evidence, &captures);
+        }
+        self.note_odd(&meanings, &evidence);
+        self.last_line = number;
+        if !is_remark(&line.text) {
+            self.last_text = number;
+        }
+        ended
+    }
+
+    fn begins_anew(&self, meanings: &[Meaning]) -> bool {
+        let has_run = self.phase == Some(Phase::Kernel);
+        meanings.iter().any(|meaning| match meaning {
+            Meaning::Opening(row) => match OPENINGS[*row].begins {
+                Begins::Boot => self.last_text > 0,
+                Begins::Part(_) => has_run && !self.is_report,
+                Begins::Report => false,
+            },
+            _ => false,
+        })
+    }
+
+    fn note_openings(&mut self, meanings: &[Meaning]) {
+        for meaning in meanings {
+            let Meaning::Opening(row) = meaning else { continue };
+            match OPENINGS[*row].begins {
+                Begins::Part(phase) => self.phase = self.phase.max(Some(phase)),
+                Begins::Report => self.is_report = true,
+                Begins::Boot => {}
+            }
+        }
+    }
+
+    /// A milestone raises the rung, and takes back what can no longer have stopped the boot.
+    fn climb(
+        &mut self,
+        watch: &Watch,
+        meanings: &[Meaning],
+        line: &Cleaned,
+        evidence: &impl Fn() -> Evidence,
+    ) {
+        for meaning in meanings {
+            let Meaning::Milestone { row, unless } = *meaning else { continue };
+            let milestone = &MILESTONES[row];
+            if watch.is_voided(unless, &line.folded) {
+                continue;
+            }
+            if self.rung.as_ref().is_none_or(|(rung, _)| *rung <= milestone.rung) {
+                self.rung = Some((milestone.rung, evidence()));
+            }
+            self.odd = None;
+            if !milestone.heals.is_empty() {
+                self.fatal = None;
+                self.open.retain(|(stage, cause, _), _| {
+                    let until = stage.causes()[*cause].until.unwrap_or(*stage);
+                    !milestone.heals.contains(&until)
+                });
+            }
+        }
+    }
+
+    fn note_odd(&mut self, meanings: &[Meaning], evidence: &impl Fn() -> Evidence) {
+        for meaning in meanings {
+            if let Meaning::System(row) = meaning {
+                *self.systems.entry(SYSTEMS[*row].0).or_default() += 1;
+            }
+        }
+        if meanings.contains(&Meaning::Fatal) {
+            self.fatal.get_or_insert_with(evidence);
+        } else if meanings.contains(&Meaning::Odd) && !meanings.contains(&Meaning::Harmless) {
+            self.odd.get_or_insert_with(evidence);
+        }
+    }
+}
+
+/// Whether a person wrote this line below the log: `(nothing more for ten minutes)`.
+fn is_remark(text: &str) -> bool {
+    text.starts_with('(') && text.ends_with(')') && text.contains(' ')
+}
+
+fn note<K: Ord>(
+    entry: std::collections::btree_map::Entry<'_, K, Sight>,
+    number: u64,
+    evidence: &impl Fn() -> Evidence,
+    captures: &[Capture],
+) {
+    entry
+        .and_modify(|sight| {
+            sight.first.times += 1;
+            sight.last_line = number;
+            sight.run = if sight.last == captures { sight.run + 1 } else { 1 };
+            sight.repeats = sight.repeats.max(sight.run);
+            if sight.last != captures {
+                sight.last = captures.to_vec();
+            }
+        })
+        .or_insert_with(|| Sight {
+            first: evidence(),
+            last_line: number,
+            captures: captures.to_vec(),
+            repeats: 1,
+            last: captures.to_vec(),
+            run: 1,
+        });
+}
+
+impl Evidence {
+    /// A line of the log, cut where it is longer than a person reads.
+    pub(super) fn of(line: u64, text: &str) -> Evidence {
+        let mut kept: String = text.chars().take(KEPT).collect();
+        if kept.len() < text.len() {
+            kept.push('…');
+        }
+        Evidence { line, text: kept, times: 1, why: None }
+    }
+}

@@ -1,0 +1,207 @@
+//! Everything that is looked for in a line, as one automaton: the shapes of the catalogue and of `milestone`,
+//! each with what its sight means.
+//!
+//! One pass over the folded line finds the longest text of every shape at once (Aho-Corasick, linear in the
+//! line); only shapes whose text is there are looked at closer.
+
+use super::clean::Cleaned;
+use super::milestone::{FATAL, HARMLESS, MILESTONES, ODD, OPENINGS, SYSTEMS};
+use super::shape::{Capture, Shape, fold, position};
+use crate::catalogue::{self, Look, Stage};
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// What the sight of a shape means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Sign number `sign` of cause number `cause` of the stage.
+    Sign { stage: Stage, cause: usize, sign: usize, unless: usize },
+    /// A clue of some cause.
+    Clue,
+    /// Row of [`MILESTONES`].
+    Milestone { row: usize, unless: usize },
+    /// Row of [`OPENINGS`].
+    Opening(usize),
+    /// Row of [`SYSTEMS`].
+    System(usize),
+    /// Nothing goes on after it.
+    Fatal,
+    /// It may say what went wrong.
+    Odd,
+    /// It looks worse than it is.
+    Harmless,
+}
+
+/// One shape and all that its sight means.
+pub(super) struct Watched {
+    shape: Shape,
+    pub(super) meanings: Vec<Meaning>,
+}
+
+/// All shapes, compiled.
+pub(super) struct Watch {
+    automaton: AhoCorasick,
+    /// For each literal of the automaton the shapes it is the longest text of.
+    behind: Vec<Vec<usize>>,
+    pub(super) watched: Vec<Watched>,
+    places: HashMap<&'static str, usize>,
+    /// Lists of folded texts that must not stand in the same line.
+    unless: Vec<Vec<Vec<u8>>>,
+}
+
+/// The one of this program.
+pub(super) fn watch() -> Option<&'static Watch> {
+    static WATCH: LazyLock<Option<Watch>> = LazyLock::new(Watch::new);
+    WATCH.as_ref()
+}
+
+impl Watch {
+    fn new() -> Option<Watch> {
+        let mut unless = vec![Vec::new()];
+        let mut watched: Vec<Watched> = Vec::new();
+        let mut places: HashMap<&'static str, usize> = HashMap::new();
+        for (line, meaning) in looked_for(&mut unless) {
+            let place = match places.get(line) {
+                Some(place) => *place,
+                None => {
+                    watched.push(Watched { shape: Shape::parse(line)?, meanings: Vec::new() });
+                    places.insert(line, watched.len() - 1);
+                    watched.len() - 1
+                }
+            };
+            watched[place].meanings.push(meaning);
+        }
+        let mut literals: Vec<&[u8]> = watched.iter().map(|watched| watched.shape.anchor()).collect();
+        literals.sort_unstable();
+        literals.dedup();
+        let mut behind = vec![Vec::new(); literals.len()];
+        for (place, watched) in watched.iter().enumerate() {
+            behind[literals.binary_search(&watched.shape.anchor()).ok()?].push(place);
+        }
+        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&literals).ok()?;
+        Some(Watch { automaton, behind, watched, places, unless })
+    }
+
+    /// Whether one of the texts of this list stands in the folded line.
+    pub(super) fn is_voided(&self, list: usize, folded: &[u8]) -> bool {
+        self.unless.get(list).is_some_and(|texts| texts.iter().any(|text| position(folded, text).is_some()))
+    }
+
+    /// The number of a shape.
+    pub(super) fn place(&self, line: &str) -> Option<usize> {
+        self.places.get(line).copied()
+    }
+
+    /// Calls `each` for every shape in the line, once, with what stands at its blanks.
+    pub(super) fn look(
+        &self,
+        cleaned: &Cleaned,
+        start: usize,
+        stamps: &mut Stamps,
+        mut each: impl FnMut(usize, Vec<Capture>),
+    ) {
+        stamps.now += 1;
+        for hit in self.automaton.find_overlapping_iter(&cleaned.folded) {
+            for place in &self.behind[hit.pattern().as_usize()] {
+                if std::mem::replace(&mut stamps.seen[*place], stamps.now) == stamps.now {
+                    continue;
+                }
+                if let Some(captures) = self.watched[*place].shape.find(&cleaned.text, &cleaned.folded, start)
+                {
+                    each(*place, captures);
+                }
+            }
+        }
+    }
+}
+
+/// At which line each shape was looked at last, so that a line with a text many times costs it once.
+pub(super) struct Stamps {
+    now: u64,
+    seen: Vec<u64>,
+}
+
+impl Stamps {
+    pub(super) fn of(watch: &Watch) -> Stamps {
+        Stamps { now: 0, seen: vec![0; watch.watched.len()] }
+    }
+}
+
+/// The shapes by which a sign is recognised: an iPXE code stands in two forms of address.
+pub(super) fn shapes(look: Look) -> Vec<&'static str> {
+    match look {
+        Look::Anywhere(line) | Look::AtTheEnd(line) | Look::Times(_, line) => vec![line],
+        Look::Ipxe(code) => {
+            ipxe_shapes().iter().filter(|(of, _)| *of == code).map(|(_, shape)| *shape).collect()
+        }
+    }
+}
+
+/// `ipxe.org/2d0c61{rest}` and `ipxe.org/err/2d0c61{rest}` for every code of the catalogue.
+fn ipxe_shapes() -> &'static [(&'static str, &'static str)] {
+    static SHAPES: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
+        let codes = catalogue::all().flat_map(|(_, cause)| cause.signs).filter_map(|sign| match sign.line {
+            Look::Ipxe(code) => Some(code),
+            _ => None,
+        });
+        let mut shapes = Vec::new();
+        for code in codes.collect::<std::collections::BTreeSet<_>>() {
+            for form in ["ipxe.org/", "ipxe.org/err/"] {
+                // Made once for the whole run, like the texts of the catalogue themselves.
+                let shape: &'static str = String::leak(format!("{form}{code}{{ipxe:hex}}"));
+                shapes.push((code, shape));
+            }
+        }
+        shapes
+    });
+    &SHAPES
+}
+
+fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
+    let mut list = |texts: &[&str]| {
+        if texts.is_empty() {
+            return 0;
+        }
+        lists.push(texts.iter().map(|text| text.bytes().map(fold).collect()).collect());
+        lists.len() - 1
+    };
+    let mut all = Vec::new();
+    for stage in Stage::ALL {
+        for (number, cause) in stage.causes().iter().enumerate() {
+            for (sign, definition) in cause.signs.iter().enumerate() {
+                let unless = list(definition.unless);
+                let meaning = Meaning::Sign { stage, cause: number, sign, unless };
+                all.extend(shapes(definition.line).into_iter().map(|shape| (shape, meaning)));
+            }
+            all.extend(cause.clues.iter().map(|clue| (clue.line, Meaning::Clue)));
+        }
+    }
+    for (row, milestone) in MILESTONES.iter().enumerate() {
+        all.push((milestone.line, Meaning::Milestone { row, unless: list(milestone.unless) }));
+    }
+    all.extend(OPENINGS.iter().enumerate().map(|(row, it)| (it.line, Meaning::Opening(row))));
+    all.extend(SYSTEMS.iter().enumerate().map(|(row, (_, line))| (*line, Meaning::System(row))));
+    all.extend(FATAL.iter().map(|line| (*line, Meaning::Fatal)));
+    all.extend(ODD.iter().map(|line| (*line, Meaning::Odd)));
+    all.extend(HARMLESS.iter().map(|line| (*line, Meaning::Harmless)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{looked_for, watch};
+    use crate::diagnosis::shape::Shape;
+
+    /// A shape that is written wrongly, or without a text to find it by, would silently find nothing.
+    #[test]
+    fn every_shape_is_well_written() {
+        let broken: Vec<&str> = looked_for(&mut Vec::new())
+            .into_iter()
+            .map(|(line, _)| line)
+            .filter(|line| Shape::parse(line).is_none_or(|shape| shape.anchor().len() < 4))
+            .collect();
+        assert!(broken.is_empty(), "shapes need a text of four letters at least: {broken:?}");
+        assert!(watch().is_some());
+    }
+}

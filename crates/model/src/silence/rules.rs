@@ -1,0 +1,628 @@
+//! The signatures, each with the rule that recognises it. The order matters: what is more particular stands
+//! before what is more general, and the first rule that applies speaks.
+//!
+//! Long because the table is one: every signature stands beside its causes and its rule.
+
+use super::seen::{Dialogue, File, Seen};
+use super::{Explanation, Signature, missing};
+use crate::ladder::Rung;
+use crate::proof::nic::BootNic;
+use crate::timeline::{Cut, Denial, FileRole, Road, Trouble};
+
+/// A signature and its rule.
+pub(super) struct Rule {
+    pub(super) signature: Signature,
+    pub(super) applies: fn(&Seen<'_>) -> Option<Finding>,
+}
+
+/// What a rule found: its evidence, and a cause to put before the signature's others where it knows better.
+#[derive(Default)]
+pub(super) struct Finding {
+    evidence: Vec<String>,
+    first: Option<&'static str>,
+    trouble: Option<Trouble>,
+}
+
+fn found(evidence: impl IntoIterator<Item = String>) -> Option<Finding> {
+    Some(Finding { evidence: evidence.into_iter().collect(), ..Finding::default() })
+}
+
+impl Finding {
+    fn first(mut self, cause: &'static str) -> Option<Finding> {
+        self.first = Some(cause);
+        Some(self)
+    }
+}
+
+/// A finding as it is told.
+pub(super) fn tell(signature: &Signature, finding: Finding, seen: &Seen<'_>) -> Explanation {
+    let mut causes: Vec<&str> = signature.causes.to_vec();
+    if let Some(first) = finding.first {
+        causes.retain(|cause| *cause != first);
+        causes.insert(0, first);
+    }
+    let mut trouble = finding.trouble.unwrap_or_else(|| Trouble {
+        cause: causes.first().copied().unwrap_or_default().to_owned(),
+        rung: missing(seen.highest()),
+        sentence: format!("{}, then nothing.", signature.seen),
+        evidence: Vec::new(),
+        fix: vec![signature.next.to_owned()],
+    });
+    trouble.evidence.extend(finding.evidence);
+    trouble.evidence.extend(company(seen));
+    let others = causes.into_iter().filter(|cause| *cause != trouble.cause).map(str::to_owned).collect();
+    Explanation { signature: signature.id, trouble, others }
+}
+
+/// What the other boxes say (S46, S47): all of one model stop here, or its twins passed.
+fn company(seen: &Seen<'_>) -> Option<String> {
+    let product = &seen.state.smbios.product;
+    let highest = seen.highest()?;
+    let twins = || {
+        let is_twin = |other: &&crate::timeline::state::BoxState| {
+            other.of != seen.state.of && !product.is_empty() && other.smbios.product == *product
+        };
+        seen.around.others.iter().filter(is_twin)
+    };
+    let here = twins().filter(|other| other.highest().is_some_and(|(rung, _)| rung == highest)).count();
+    let further = twins().filter(|other| other.highest().is_some_and(|(rung, _)| rung > highest)).count();
+    match (here, further) {
+        (0, 0) => None,
+        (2.., 0) => Some(format!(
+            "all {} boxes of the model {product} stop here: the model's driver, firmware or set-up",
+            here + 1
+        )),
+        (_, 0) => Some(format!("another {product} stops here too")),
+        (_, _) => Some(format!(
+            "{further} of the model {product} got further: look at this one's cable, port, memory, parts"
+        )),
+    }
+}
+
+/// Attempts that follow each other this closely go in circles, in milliseconds.
+const CIRCLE_MILLIS: u64 = 60_000;
+/// A finished box that boots from the network again within this time was not meant to, in milliseconds.
+const AGAIN_MILLIS: u64 = 300_000;
+
+macro_rules! rule {
+    ($id:literal, $seen:literal, [$($cause:literal),+], $next:literal, $applies:expr) => {
+        Rule {
+            signature: Signature { id: $id, seen: $seen, causes: &[$($cause),+], next: $next },
+            applies: $applies,
+        }
+    };
+}
+
+/// All of them, in the order in which they are tried.
+pub(super) const RULES: &[Rule] = &[
+    rule!(
+        "S37",
+        "The box was finished, and booted from the network again at once",
+        ["uefi-boot-order"],
+        "put the disk before the network in the firmware's boot order, or take the box off the build network",
+        |seen| {
+            let (rung, at) = *seen.earlier.last()?;
+            let began = seen.state.rungs.values().next()?;
+            (rung == Rung::PoweredOff && began.0.saturating_sub(at.0) < AGAIN_MILLIS).then_some(())?;
+            found([format!(
+                "it was finished {} s before it asked for an address again",
+                (began.0 - at.0) / 1000
+            )])
+        }
+    ),
+    rule!(
+        "S15",
+        "iPXE fetched the boot program, which is iPXE again, over and over",
+        ["ipxe-chain-loop"],
+        "give iPXE (user class `iPXE`, option 77 or 175) the script and not the boot program",
+        |seen| {
+            let recent =
+                seen.loader_rounds.iter().filter(|at| seen.now.0.saturating_sub(at.0) < CIRCLE_MILLIS);
+            let rounds = recent.count();
+            (rounds >= 3 && seen.ipxe.asked >= 2).then_some(())?;
+            found([format!(
+                "the boot program went over {rounds} times within a minute, iPXE asking each time"
+            )])
+        }
+    ),
+    rule!(
+        "S34",
+        "The box fetched the root's image again and again",
+        ["init-crashed", "kernel-oom", "squashfs-corrupt"],
+        "watch the box's console from the kernel on; give it more memory, or use root = \"nfs\"",
+        |seen| {
+            let times = &seen.root_fetches;
+            (times.len() >= 3 && seen.highest() < Some(Rung::ControllerSpoke)).then_some(())?;
+            let period = times.last()?.0.saturating_sub(times.first()?.0) / 1000 / (times.len() as u64 - 1);
+            found([format!("{} times, about every {period} s", times.len())])
+        }
+    ),
+    rule!(
+        "S48",
+        "The box stopped in a different place each time",
+        ["image-corrupt", "squashfs-read-error", "no-carrier"],
+        "test its memory (memtest86+), look at its cooling, and change the cable",
+        |seen| {
+            let mut stops: Vec<Rung> = seen.earlier.iter().map(|(rung, _)| *rung).collect();
+            stops.extend(seen.highest());
+            stops.retain(|rung| *rung >= Rung::FetchedLoader && *rung < Rung::PoweredOff);
+            let last: Vec<Rung> = stops.iter().rev().take(4).copied().collect();
+            let different: std::collections::BTreeSet<Rung> = last.iter().copied().collect();
+            (last.len() >= 4 && different.len() >= 3 && seen.is_overdue()).then_some(())?;
+            let names: Vec<&str> = last.iter().rev().map(|rung| rung.label()).collect();
+            found([format!("the last starts ended at: {}", names.join("; "))])
+        }
+    ),
+    // Addresses.
+    rule!(
+        "S4",
+        "The box asked for an address and took another DHCP server's offer",
+        ["dhcp-two-servers"],
+        "find the owner of that address and switch its DHCP off, or set dhcp = \"proxy\" in line.toml [network]",
+        |seen| {
+            let said = denied(seen, Denial::OtherServer)?;
+            (seen.is_overdue() || seen.highest().is_none()).then_some(())?;
+            found([said.to_owned()])
+        }
+    ),
+    rule!(
+        "S3",
+        "The box asked for an address, and every address is leased",
+        ["dhcp-pool-empty"],
+        "make `range` in line.toml [network] larger, or wait until leases end",
+        |seen| found([denied(seen, Denial::PoolEmpty)?.to_owned()])
+    ),
+    rule!(
+        "S26",
+        "The box found somebody else using the address that it was given",
+        ["duplicate-address"],
+        "find who has that address by hand (`arping`), or move `range` in line.toml [network] away from it",
+        |seen| { found([denied(seen, Denial::AddressInUse)?.to_owned()]) }
+    ),
+    rule!(
+        "S24",
+        "Firmware and loader got an address, the operating system none",
+        ["dhcp-server-silent"],
+        "look at the reason below; each program on a box is a DHCP client of its own",
+        |seen| {
+            let (_, said) = seen.system.denials.last()?;
+            (seen.system.taken.is_none() && seen.is_overdue()).then_some(())?;
+            found([said.clone()])
+        }
+    ),
+    rule!(
+        "S22",
+        "The operating system asked for an address, was offered one each time, and never took it",
+        ["vlan-mismatch", "nic-probe-failed", "dhcp-no-answer"],
+        "the offers do not arrive: look at the switch port's VLAN, and at the NIC's driver in the kernel log",
+        |seen| {
+            (seen.system.ignores_offers() && seen.is_overdue()).then_some(())?;
+            found([asked_words("the operating system", &seen.system)])
+        }
+    ),
+    rule!(
+        "S14",
+        "iPXE asked for an address, was offered one each time, and never took it",
+        ["ipxe-dhcp-failed", "stp-delay", "lacp-required"],
+        "the offers do not arrive: portfast on the switch port, no LACP; or a loader that uses the ROM's driver (undionly.kpxe, snponly.efi)",
+        |seen| {
+            (seen.ipxe.ignores_offers() && seen.whole(FileRole::Loader).is_some()).then_some(())?;
+            found([asked_words("iPXE", &seen.ipxe)])
+        }
+    ),
+    rule!(
+        "S2",
+        "The firmware asked for an address, was offered one each time, and never took it",
+        ["dhcp-no-offer", "vlan-mismatch", "dhcp-two-servers"],
+        "capture at the switch port: the offers do not arrive (VLAN, relay), or the firmware wants something in them that is not there",
+        |seen| {
+            let dialogue =
+                [&seen.rom, &seen.http_boot, &seen.ipxe].into_iter().find(|one| one.ignores_offers())?;
+            seen.is_overdue().then_some(())?;
+            found([asked_words("the firmware", dialogue)])
+        }
+    ),
+    // The loader.
+    rule!(
+        "S45",
+        "The box fetched pxelinux and asked for ldlinux.c32, which is not here",
+        ["syslinux-ldlinux-missing"],
+        "put ldlinux.c32 (BIOS), ldlinux.e64 (UEFI) of the same syslinux version beside pxelinux.0",
+        |seen| name(seen.not_found("ldlinux.")?)
+    ),
+    rule!(
+        "S44",
+        "The box fetched pxelinux and asked for its configuration, which is not here",
+        ["pxelinux-config-not-found"],
+        "put a file `default` into pxelinux.cfg/",
+        |seen| name(seen.not_found("pxelinux.cfg/")?)
+    ),
+    rule!(
+        "S43",
+        "GRUB runs and finds neither its modules nor its configuration",
+        ["grub-prefix-wrong"],
+        "GRUB looks where its prefix points: put grub.cfg and its modules there, or build the image with another prefix",
+        |seen| name(
+            seen.not_found("-efi/")
+                .or_else(|| seen.not_found("i386-pc/"))
+                .or_else(|| seen.not_found("grub.cfg"))?
+        )
+    ),
+    rule!(
+        "S41",
+        "shim was fetched and asked for its second stage, which is not here",
+        ["shim-second-stage"],
+        "put grubx64.efi beside shim, under the path it asked for",
+        |seen| name(
+            seen.not_found("grubx64")
+                .or_else(|| seen.not_found("grubaa64"))
+                .or_else(|| seen.not_found("mmx64"))?
+        )
+    ),
+    rule!(
+        "S42",
+        "shim and GRUB were fetched, and GRUB asked for nothing",
+        ["grub-prefix-wrong", "secureboot-denied", "grub-wrong-server"],
+        "see on the box's screen whether GRUB has a prompt (its prefix is wrong) or the firmware refused it (Secure Boot)",
+        |seen| {
+            let grub = seen.files.iter().find(|file| file.cut.is_none() && file.name.contains("grubx64"))?;
+            (seen.silent_seconds() >= 60).then_some(())?;
+            name(grub)
+        }
+    ),
+    rule!(
+        "S9",
+        "The box asked over TFTP for a file that is not here",
+        ["tftp-file-not-found"],
+        "look at the name it asked for: a wrong boot file in another DHCP server's offer names it",
+        |seen| {
+            let file = seen.cut(Road::Tftp, Cut::NotFound)?;
+            seen.highest().is_some_and(|rung| rung < Rung::FetchedLoader).then_some(())?;
+            name(file)
+        }
+    ),
+    rule!(
+        "S10",
+        "The box asked over TFTP and was refused",
+        ["tftp-access-denied"],
+        "only reading in octet mode is served",
+        |seen| {
+            let file = seen.cut(Road::Tftp, Cut::Refused)?;
+            seen.highest().is_some_and(|rung| rung < Rung::FetchedLoader).then_some(())?;
+            name(file)
+        }
+    ),
+    rule!(
+        "S11",
+        "A TFTP transfer ended where its block counter ends",
+        ["tftp-size-limit"],
+        "the client cannot count further: a larger blksize, or HTTP for files of this size",
+        |seen| {
+            let at_limit = |file: &&File| {
+                let block = [65_535, 32_767]
+                    .into_iter()
+                    .find(|blocks| file.bytes > 0 && file.bytes.is_multiple_of(*blocks));
+                block.is_some_and(|blocks| (8..=65_464).contains(&(file.bytes / blocks)))
+            };
+            let cut = seen.files.iter().rev().filter(|file| file.road == Road::Tftp && file.cut.is_some());
+            let file = cut.into_iter().find(at_limit)?;
+            found([format!("{} ended after {} bytes", file.name, file.bytes)])
+        }
+    ),
+    rule!(
+        "S7",
+        "The box asked over TFTP, was answered, and heard nothing",
+        ["tftp-reply-path", "tftp-timeout"],
+        "the answers come from another port than 69: a NAT, a container or a firewall on the way drops them",
+        |seen| {
+            let silent =
+                |file: &&File| file.road == Road::Tftp && file.cut == Some(Cut::Silent) && file.bytes == 0;
+            let times = seen.files.iter().filter(silent).count();
+            let file = seen.files.iter().find(silent)?;
+            seen.highest().is_some_and(|rung| rung < Rung::FetchedLoader).then_some(())?;
+            found([format!("{} was asked for {times} times and not one block was acknowledged", file.name)])
+        }
+    ),
+    rule!(
+        "S40",
+        "UEFI HTTP Boot got an address and asked for nothing, or for its size only",
+        ["http-boot-failed"],
+        "HTTP Boot may be allowed for HTTPS only in the firmware's set-up; or use PXE",
+        |seen| {
+            (seen.http_boot.taken.is_some() && seen.whole(FileRole::Loader).is_none()).then_some(())?;
+            seen.is_overdue().then_some(())?;
+            found([format!(
+                "it was told to boot {}",
+                seen.http_boot.bootfile.as_deref().unwrap_or("nothing")
+            )])
+        }
+    ),
+    rule!(
+        "S5",
+        "The firmware took an address and asked for no file",
+        ["tftp-arp-timeout", "pxe-no-proxy-reply", "dhcp-no-bootfile", "rom-exit"],
+        "read the firmware's own lines on the box's screen: `PXE-E..` says which",
+        |seen| {
+            (seen.rom.taken.is_some() && seen.files.is_empty() && seen.ipxe.asked == 0).then_some(())?;
+            seen.is_overdue().then_some(())?;
+            match seen.rom.bootfile.as_deref() {
+                None => found(["our offer named no boot file".to_owned()])?.first("dhcp-no-bootfile"),
+                Some(file) if file.starts_with("http") => {
+                    found([format!("the boot file was {file}, and the firmware spoke PXE")])?
+                        .first("nbp-filename-is-url")
+                }
+                Some(file) => found([format!("the boot file in our offer was {file}")]),
+            }
+        }
+    ),
+    rule!(
+        "S13",
+        "The boot program went over whole, and iPXE never asked for an address",
+        ["ipxe-hang-init", "ipxe-no-device", "stp-delay", "nbp-too-big"],
+        "see on the box's screen whether iPXE started; else try another loader (the one that uses the ROM's driver)",
+        |seen| {
+            let file = seen.whole(FileRole::Loader)?;
+            (seen.ipxe.asked == 0 && seen.stands_at(Rung::FetchedLoader) && seen.is_overdue())
+                .then_some(())?;
+            (seen.is_uefi() != Some(true)).then_some(())?;
+            name(file)
+        }
+    ),
+    rule!(
+        "S12",
+        "The boot program went over whole, and nothing of it was heard",
+        ["secureboot-denied", "nbp-wrong-arch", "ipxe-hang-init", "ipxe-no-device"],
+        "read the firmware's lines: `Access Denied` or `Security Violation` is Secure Boot, `Unsupported` the wrong program",
+        |seen| {
+            let file = seen.whole(FileRole::Loader)?;
+            (seen.ipxe.asked == 0 && seen.stands_at(Rung::FetchedLoader) && seen.is_overdue())
+                .then_some(())?;
+            let said = [
+                format!("{} went over whole, {} bytes", file.name, file.bytes),
+                format!("its firmware is UEFI (architecture {})", seen.architecture.unwrap_or_default()),
+            ];
+            match seen.architecture {
+                // The loaders served are for x86-64 (RFC 4578 errata 4624: 7 and 9; 16 is its HTTP Boot).
+                Some(7 | 9 | 16) | None => found(said),
+                Some(_) => found(said)?.first("nbp-wrong-arch"),
+            }
+        }
+    ),
+    rule!(
+        "S16",
+        "iPXE took an address and fetched nothing",
+        ["ipxe-nothing-to-boot", "http-timeout", "ipxe-dns-no-server", "ipxe-proto-unsupported"],
+        "read iPXE's line on the box's screen: it ends in the address of a page that explains it",
+        |seen| {
+            (seen.ipxe.taken.is_some() && seen.nic().is_none() && seen.is_overdue()).then_some(())?;
+            (!seen.files.iter().any(|file| file.role == FileRole::Script)).then_some(())?;
+            match seen.ipxe.bootfile.as_deref() {
+                None => found(["our offer to iPXE named nothing to boot".to_owned()]),
+                Some(file) => found([format!("our offer to iPXE named {file}")])?.first("http-timeout"),
+            }
+        }
+    ),
+    // Kernel and initrd.
+    rule!(
+        "S18",
+        "The box asked over HTTP for a file that is not here",
+        ["http-404"],
+        "run `bootworks build`, and let the box boot again: its script names what is there now",
+        |seen| {
+            let file = seen.cut(Road::Http, Cut::NotFound)?;
+            (seen.is_overdue() && seen.highest() < Some(Rung::InitrdSpoke)).then_some(())?;
+            name(file)
+        }
+    ),
+    rule!(
+        "S18b",
+        "The box asked for a file that the server could not read",
+        ["http-server-error"],
+        "run `bootworks build` again, and look at the server's disk",
+        |seen| {
+            let file = seen.cut(Road::Http, Cut::Unreadable)?;
+            seen.is_overdue().then_some(())?;
+            found([format!("{}: {}", file.name, file.reason)])
+        }
+    ),
+    rule!(
+        "S19",
+        "The box broke off the transfer of its kernel or initrd",
+        ["ipxe-stall", "ipxe-no-memory", "mtu-mismatch"],
+        "always at the same place: too little memory; at different places: the way there (MTU, a bad cable)",
+        |seen| {
+            let large = |file: &&File| {
+                file.road == Road::Http && matches!(file.cut, Some(Cut::ByClient | Cut::Silent))
+            };
+            let cuts: Vec<&File> = seen.files.iter().filter(large).collect();
+            let last = cuts.last()?;
+            (seen.highest() < Some(Rung::FetchedInitrd) && seen.is_overdue()).then_some(())?;
+            let of = last.of_bytes.map(|bytes| format!(" of {bytes}")).unwrap_or_default();
+            let finding = found([format!("{} ended after {}{of} bytes", last.name, last.bytes)])?;
+            let same = cuts.len() >= 2 && cuts.iter().all(|file| file.bytes == last.bytes);
+            if same { finding.first("ipxe-no-memory") } else { Some(finding) }
+        }
+    ),
+    rule!(
+        "S21",
+        "Kernel and initrd went over whole, and another NIC of the same machine asked for an address",
+        ["wrong-nic-chosen", "bootif-unmatched"],
+        "plug the build network into the NIC that boots, or let the initrd use the one it booted from (BOOTIF)",
+        |seen| {
+            (seen.highest() == Some(Rung::FetchedInitrd)).then_some(())?;
+            let (_, since) = seen.state.highest()?;
+            let serial = &seen.state.smbios.serial;
+            let is_same = |other: &&crate::timeline::state::BoxState| {
+                other.of != seen.state.of
+                    && other.last_seen >= since
+                    && (other.of.0[..5] == seen.state.of.0[..5]
+                        || (!serial.is_empty() && other.smbios.serial == *serial))
+                    && other.nic.is_none()
+            };
+            let other = seen.around.others.iter().find(is_same)?;
+            found([format!("{} asked after the initrd of {} had gone over", other.of, seen.state.of)])
+        }
+    ),
+    rule!(
+        "S20",
+        "Kernel and initrd went over whole, and the initrd never spoke",
+        [
+            "kernel-lockup",
+            "ram-too-small-initrd",
+            "initrd-corrupt",
+            "console-missing",
+            "kernel-image-corrupt"
+        ],
+        "see the box's console: it starts verbosely next time",
+        |seen| {
+            (seen.stands_at(Rung::FetchedInitrd) && seen.is_overdue()).then_some(())?;
+            let silent = format!(
+                "nothing for {} s; no address was asked for by the operating system",
+                seen.silent_seconds()
+            );
+            if let Some(BootNic::Missing(trouble)) = seen.around.boot_nic {
+                let trouble = Trouble { rung: Rung::InitrdSpoke, ..trouble.clone() };
+                return Some(Finding { evidence: vec![silent], first: None, trouble: Some(trouble) });
+            }
+            let restarts = seen.earlier.iter().filter(|(rung, _)| *rung == Rung::FetchedInitrd).count();
+            if restarts > 0 {
+                let said = format!("it started over {restarts} times at this point: it restarts by itself");
+                return found([said, silent])?.first("kernel-image-corrupt");
+            }
+            found([silent])
+        }
+    ),
+    // The initrd.
+    rule!(
+        "S23",
+        "The initrd's link is up, and its request for an address does not arrive",
+        ["stp-delay", "vlan-mismatch", "mtu-mismatch"],
+        "portfast on the switch port; then its VLAN: the loader came over the same cable",
+        |seen| {
+            (seen.stands_at(Rung::LinkUp) && seen.system.asked == 0 && seen.is_overdue()).then_some(())?;
+            found([format!("the link is up for {} s", seen.silent_seconds())])
+        }
+    ),
+    rule!(
+        "S29",
+        "The box asked to mount its root and was refused",
+        ["nfs-access-denied"],
+        "boot it again: it mounts what today's build exports",
+        |seen| {
+            let (why, path, address) = seen.roots_refused.last()?;
+            (seen.highest() < Some(Rung::MountedRoot)).then_some(())?;
+            let finding = found([format!("{address} asked for {path}")])?;
+            if *why == Denial::NotFound { finding.first("nfs-path-missing") } else { Some(finding) }
+        }
+    ),
+    rule!(
+        "S25",
+        "The operating system has another address than the loader had, and asks for nothing",
+        ["nfs-access-denied", "http-forbidden", "route-missing"],
+        "what is allowed by address is refused to it: give leases by MAC and not by client identifier",
+        |seen| {
+            let (loader, _) = seen.ipxe.taken.or(seen.rom.taken)?;
+            let (system, _) = seen.system.taken?;
+            (loader != system && seen.is_overdue() && seen.highest() < Some(Rung::FoundServer))
+                .then_some(())?;
+            found([format!("the loader had {loader}, the operating system {system}")])
+        }
+    ),
+    rule!(
+        "S27",
+        "The operating system took an address and asked for nothing",
+        ["route-missing", "http-unreachable", "dns-missing", "live-medium-not-found"],
+        "see its console: is there an address, a route, a server named on the kernel command line",
+        |seen| {
+            let (address, _) = seen.system.taken?;
+            (seen.is_overdue() && seen.highest() < Some(Rung::FoundServer)).then_some(())?;
+            found([format!("it has {address}")])
+        }
+    ),
+    rule!(
+        "S32",
+        "The root's image broke off on its way into the box's memory",
+        ["ram-too-small-squashfs", "http-conn-reset", "mtu-mismatch"],
+        "about half of the box's memory is what a root in RAM may take: more memory, or root = \"nfs\" in line.toml [live]",
+        |seen| {
+            (seen.stands_at(Rung::FoundServer) && seen.is_overdue()).then_some(())?;
+            let cut = |file: &&File| file.cut.is_some() && file.bytes > 0 && file.name.contains("squashfs");
+            let file = seen.files.iter().rev().find(cut)?;
+            let of = file.of_bytes.map(|bytes| format!(" of {bytes}")).unwrap_or_default();
+            found([format!("{} ended after {}{of} bytes", file.name, file.bytes)])
+        }
+    ),
+    rule!(
+        "S33",
+        "The root's image went over whole, and was never mounted",
+        ["squashfs-mount-failed", "squashfs-corrupt", "union-missing", "init-crashed"],
+        "see the box's console: the kernel says why it refuses an image",
+        |seen| {
+            let file = seen.whole(FileRole::Root)?;
+            (seen.highest() < Some(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
+            name(file)
+        }
+    ),
+    rule!(
+        "S30",
+        "The root was mounted, and the controller never spoke",
+        ["nfs-hang-after-mount", "nic-tx-timeout", "init-crashed"],
+        "see the box's console for `not responding` and `transmit queue`; is the server's NFS port still open",
+        |seen| {
+            (seen.stands_at(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
+            found([format!("nothing for {} s after the mount", seen.silent_seconds())])
+        }
+    ),
+    // The controller.
+    rule!(
+        "S35",
+        "The controller runs, and no step was begun",
+        ["disk-driver-missing", "disk-in-use", "unit-timeout"],
+        "see the box's console: it names the disks that it found",
+        |seen| {
+            let stands =
+                matches!(seen.highest()?, Rung::ControllerSpoke | Rung::HardwareKnown | Rung::PlanConfirmed);
+            (stands && seen.state.step.is_none() && seen.is_overdue()).then_some(())?;
+            let disks = seen.state.disks.len();
+            found([format!("{disks} disks are known of it")])
+        }
+    ),
+    rule!(
+        "S36",
+        "The image went over whole, and was never told to be written",
+        ["disk-io-error", "image-corrupt", "image-no-space"],
+        "see the box's console for errors of its disk",
+        |seen| {
+            let file = seen.whole(FileRole::Image)?;
+            (seen.highest() < Some(Rung::ImageWritten) && seen.is_overdue()).then_some(())?;
+            name(file)
+        }
+    ),
+];
+
+/// The words of a refusal of that kind to a program on the box that has got no address since.
+fn denied<'s>(seen: &'s Seen<'_>, why: Denial) -> Option<&'s str> {
+    let dialogues = [&seen.rom, &seen.http_boot, &seen.ipxe, &seen.system];
+    dialogues
+        .into_iter()
+        .filter(|dialogue| dialogue.taken.is_none())
+        .find_map(|dialogue| dialogue.denied(why))
+}
+
+fn asked_words(who: &str, dialogue: &Dialogue) -> String {
+    let attempts = match dialogue.attempts.len() {
+        0 | 1 => String::new(),
+        several => format!(" in {several} attempts"),
+    };
+    format!(
+        "{who} asked {} times{attempts} and was offered an address {} times",
+        dialogue.asked, dialogue.offered
+    )
+}
+
+fn name(file: &File) -> Option<Finding> {
+    found([match file.cut {
+        Some(_) => format!("it asked for {}", file.name),
+        None => format!("{} went over whole, {} bytes", file.name, file.bytes),
+    }])
+}

@@ -1,0 +1,366 @@
+//! Our server beside the usual ones, one after the other on the same virtual cable, and a rack powered on at once.
+//!
+//! Each server gets the same clients, files and time. What is quoted is what the clients saw.
+
+use crate::programs;
+use crate::setup::{self, Purpose};
+use crate::shell::{Result, Stop, as_root, cargo, note, run, say};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Network namespaces of the servers and of the clients.
+const SERVERS: &str = "bench-servers";
+const CLIENTS: &str = "bench-clients";
+/// The servers' address.
+const SERVER: &str = "10.77.0.1";
+/// Runs of each measurement; the median is quoted.
+const RUNS: usize = 3;
+/// Sizes of the files, in MiB.
+const SMALL: usize = 16;
+const LARGE: usize = 300;
+
+/// A rack of so many boxes.
+pub(crate) fn storm(boxes: &str) -> Result<()> {
+    setup::install(Purpose::Test)?;
+    let programs = programs::build()?;
+    let words = ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "system_a_rack"];
+    // Compiled by whoever calls, so that no file of root's is left in cargo's folder.
+    run(cargo(&words).arg("--no-run"))?;
+    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut storm = as_root(&program, &[&words[..], &["--", "--nocapture"]].concat());
+    storm.env("BOOTWORKS_TEST_SYSTEM", "1").env("BOOTWORKS_STORM", boxes);
+    run(storm.env("BOOTWORKS_BIN", &programs.bootworks).current_dir(crate::shell::root()))
+}
+
+/// Every comparison.
+pub(crate) fn side_by_side() -> Result<()> {
+    setup::install(Purpose::BenchServe)?;
+    let programs = programs::build()?;
+    let folder = programs::target().join("bench/serve");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| Stop::new(format!("cannot make {}: {error}", folder.display())))?;
+    let cable = Cable::lay()?;
+    let servers = Servers { folder, ours: programs.bootworks };
+    servers.prepare()?;
+    dhcp(&servers)?;
+    tftp(&servers)?;
+    http(&servers)?;
+    drop(cable);
+    Ok(())
+}
+
+/// DHCP exchanges a second, as perfdhcp counts those that were completed.
+fn dhcp(servers: &Servers) -> Result<()> {
+    say("DHCP, completed exchanges a second (perfdhcp, 8 s, new clients)");
+    let mut rates = Vec::new();
+    for name in ["bootworks", "dnsmasq", "kea"] {
+        let mut seen = Vec::new();
+        for _ in 0..RUNS {
+            let _server = servers.start(name, Service::Dhcp)?;
+            let words = ["-4", "-l", "c0", "-R", "20000", "-p", "8", "-r", "20000", "-W", "2000000"];
+            let output = on_clients("perfdhcp", &words).output();
+            let output = output.map_err(|error| Stop::new(format!("cannot run perfdhcp: {error}")))?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let received = text.rsplit_once("received packets: ").and_then(|(_, rest)| rest.lines().next());
+            let received: f64 = received.and_then(|count| count.trim().parse().ok()).ok_or_else(|| {
+                Stop::new(format!(
+                    "perfdhcp said nothing to read:\n{text}{}",
+                    String::from_utf8_lossy(&output.stderr)
+                ))
+            })?;
+            seen.push(received / 8.0);
+        }
+        rates.push((name, median(seen)));
+    }
+    table(&rates, "/s");
+    Ok(())
+}
+
+/// TFTP: one client with the options that each server has, and 64 at once.
+fn tftp(servers: &Servers) -> Result<()> {
+    let names = ["bootworks", "dnsmasq", "tftpd-hpa"];
+    for (title, script) in [
+        (
+            format!("TFTP of {SMALL} MiB, one client, blocks of 1468, MiB/s"),
+            "curl -s --tftp-blksize 1468 -o /dev/null tftp://10.77.0.1//big",
+        ),
+        (
+            format!(
+                "TFTP of {SMALL} MiB, one client, blocks of 1468 in windows of 16 where the server has them, MiB/s"
+            ),
+            "rm -f /tmp/bench-got; atftp --option 'blksize 1468' --option 'windowsize 16' --get -r big -l /tmp/bench-got 10.77.0.1",
+        ),
+    ] {
+        say(&title);
+        let mut rates = Vec::new();
+        for name in names {
+            let _server = servers.start(name, Service::Tftp)?;
+            let seconds = median((0..RUNS).map(|_| timed(script)).collect::<Result<_>>()?);
+            rates.push((name, SMALL as f64 / seconds));
+        }
+        table(&rates, " MiB/s");
+    }
+    say(&format!("TFTP of {SMALL} MiB, 64 clients at once: MiB/s in all, slowest against fastest"));
+    crowd(servers, &names, Service::Tftp, 64, "tftp://10.77.0.1//big", SMALL)
+}
+
+/// HTTP: one client, and 200 at once.
+fn http(servers: &Servers) -> Result<()> {
+    let names = ["bootworks", "nginx"];
+    say(&format!("HTTP of {LARGE} MiB, one client, MiB/s"));
+    let mut rates = Vec::new();
+    for name in names {
+        let _server = servers.start(name, Service::Http)?;
+        let script = "curl -s -o /dev/null http://10.77.0.1/loader/large";
+        let seconds = median((0..RUNS).map(|_| timed(script)).collect::<Result<_>>()?);
+        rates.push((name, LARGE as f64 / seconds));
+    }
+    table(&rates, " MiB/s");
+    say(&format!("HTTP of {SMALL} MiB, 200 clients at once: MiB/s in all, slowest against fastest"));
+    crowd(servers, &names, Service::Http, 200, "http://10.77.0.1/loader/big", SMALL)
+}
+
+/// Many clients at once.
+fn crowd(
+    servers: &Servers,
+    names: &[&'static str],
+    service: Service,
+    count: usize,
+    url: &str,
+    mib: usize,
+) -> Result<()> {
+    for name in names {
+        let _server = servers.start(name, service)?;
+        let script = format!(
+            "for i in $(seq {count}); do curl -s --tftp-blksize 1468 -o /dev/null -w '%{{time_total}} %{{size_download}}\\n' {url} & done; wait"
+        );
+        let began = Instant::now();
+        let output = on_clients("sh", &["-c", &script]).output();
+        let output = output.map_err(|error| Stop::new(format!("cannot run curl: {error}")))?;
+        let seconds = began.elapsed().as_secs_f64();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut times: Vec<f64> = Vec::new();
+        for line in text.lines() {
+            let Some((time, size)) = line.split_once(' ') else { continue };
+            if size.parse() == Ok(mib * 1024 * 1024) {
+                times.extend(time.parse::<f64>().ok());
+            }
+        }
+        times.sort_by(f64::total_cmp);
+        let (Some(fastest), Some(slowest)) = (times.first(), times.last()) else {
+            say(&format!("  {name:<12} no client got the file"));
+            continue;
+        };
+        let lost = count - times.len();
+        let rate = (times.len() * mib) as f64 / seconds;
+        say(&format!("  {name:<12} {rate:9.1} MiB/s  {:.2}  {lost} without the file", slowest / fastest));
+    }
+    Ok(())
+}
+
+/// What a server is started for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Dhcp,
+    Tftp,
+    Http,
+}
+
+impl Service {
+    /// The socket that says that it is there.
+    fn socket(self) -> &'static str {
+        match self {
+            Service::Dhcp => "ss -lunH | grep -q ':67 '",
+            Service::Tftp => "ss -lunH | grep -q ':69 '",
+            Service::Http => "ss -ltnH | grep -q ':80 '",
+        }
+    }
+}
+
+/// The servers and their files.
+struct Servers {
+    folder: PathBuf,
+    ours: PathBuf,
+}
+
+impl Servers {
+    /// A line with a build of a few files, and the configuration of the others.
+    fn prepare(&self) -> Result<()> {
+        let line = self.folder.join("line");
+        run(as_root(&self.ours.display().to_string(), &["new", &line.display().to_string()])
+            .stdout(Stdio::null()))?;
+        let kea = r#"{"Dhcp4":{"interfaces-config":{"interfaces":["s0"]},"lease-database":{"type":"memfile","persist":true,"name":"FOLDER/kea.leases"},"valid-lifetime":3600,"subnet4":[{"id":1,"subnet":"10.77.0.0/16","pools":[{"pool":"10.77.1.0-10.77.255.250"}]}],"loggers":[{"name":"kea-dhcp4","severity":"ERROR","output_options":[{"output":"stderr"}]}]}}"#;
+        let nginx = "daemon off; master_process on; worker_processes 2; pid FOLDER/nginx.pid; error_log stderr; \
+                     events { worker_connections 1024; } http { access_log off; sendfile on; tcp_nopush on; \
+                     client_body_temp_path FOLDER/n1; proxy_temp_path FOLDER/n2; fastcgi_temp_path FOLDER/n3; \
+                     uwsgi_temp_path FOLDER/n4; scgi_temp_path FOLDER/n5; \
+                     server { listen 10.77.0.1:80; root FOLDER/files; } }";
+        let folder = self.folder.display().to_string();
+        self.write("kea.json", &kea.replace("FOLDER", &folder))?;
+        self.write("nginx.conf", &nginx.replace("FOLDER", &folder))?;
+        // Files that do not compress, the same for all; the line's own loaders are the way to ours.
+        let script = format!(
+            "set -e; cd {folder}; mkdir -p files/loader line/.build/root
+             head -c {small} /dev/urandom > files/big; head -c {large} /dev/urandom > files/loader/large
+             ln files/big files/loader/big; cp files/big line/big; cp files/loader/large line/large
+             sed -i 's|10.77.0.1/24|10.77.0.1/16|; s|10.77.0.50-10.77.0.250|10.77.1.0-10.77.255.250|' line/line.toml
+             sed -i '/^range /a [[network.loader]]\\nfirmware = \"uefi-arm64\"\\nfile = \"big\"\\n[[network.loader]]\\nfirmware = \"uefi-ia32\"\\nfile = \"large\"' line/line.toml
+             for f in kernel initrd root.squashfs drivers.json image undionly.kpxe ipxe.efi ipxe.iso; do echo {{}} > line/.build/$f; done",
+            small = SMALL * 1024 * 1024,
+            large = LARGE * 1024 * 1024,
+        );
+        run(&mut as_root("sh", &["-c", &script]))?;
+        let file = |name: &str| format!(r#"{{"path":"{name}","bytes":3,"sha256":"00"}}"#);
+        let outputs = format!(
+            r#"{{"line":"edge-gateway","build":"bench","lock":"00","live":{{"digest":"bench","release":"6.1","kernel":{},"initrd":{},"squashfs":{},"tree":"root","drivers":{}}},"image":{},"image_unpacked_bytes":1,"loader_bios":{},"loader_efi":{},"loader_cd":{}}}"#,
+            file("kernel"),
+            file("initrd"),
+            file("root.squashfs"),
+            file("drivers.json"),
+            file("image"),
+            file("undionly.kpxe"),
+            file("ipxe.efi"),
+            file("ipxe.iso"),
+        );
+        self.write("line/.build/outputs.json", &outputs)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text)
+            .map_err(|error| Stop::new(format!("cannot write {}: {error}", path.display())))
+    }
+
+    /// Starts a server and waits until it listens.
+    fn start(&self, name: &'static str, service: Service) -> Result<Running> {
+        let folder = self.folder.display().to_string();
+        let ours = self.ours.display().to_string();
+        for file in ["line/.state", "kea.leases", "dnsmasq.leases"] {
+            let path = self.folder.join(file);
+            let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
+        }
+        let script = match (name, service) {
+            ("bootworks", _) => format!("exec {ours} serve {folder}/line --interface s0"),
+            ("dnsmasq", Service::Dhcp) => format!(
+                "exec dnsmasq -k -C /dev/null -p 0 -i s0 --user=root --bind-interfaces --no-ping --dhcp-authoritative \
+                 --dhcp-lease-max=65535 --dhcp-range=10.77.1.0,10.77.255.250,1h --dhcp-leasefile={folder}/dnsmasq.leases -q"
+            ),
+            ("dnsmasq", _) => format!(
+                "exec dnsmasq -k -C /dev/null -p 0 -i s0 --user=root --bind-interfaces --enable-tftp --tftp-max=500 --tftp-root={folder}/files"
+            ),
+            ("kea", _) => format!(
+                "exec env KEA_PIDFILE_DIR={folder} KEA_LOCKFILE_DIR=none kea-dhcp4 -c {folder}/kea.json"
+            ),
+            ("tftpd-hpa", _) => format!("exec in.tftpd -L -s -a 10.77.0.1:69 {folder}/files"),
+            ("nginx", _) => format!("exec nginx -c {folder}/nginx.conf"),
+            _ => return Err(Stop::new(format!("no server `{name}`"))),
+        };
+        let log = std::fs::File::create(self.folder.join(format!("{name}.log")))
+            .map_err(|error| Stop::new(format!("cannot write {name}'s log: {error}")))?;
+        let errors =
+            log.try_clone().map_err(|error| Stop::new(format!("cannot write {name}'s log: {error}")))?;
+        let mut words = as_root("ip", &["netns", "exec", SERVERS, "sh", "-c", &script]);
+        let child = words.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
+        let mut running = Running(child.map_err(|error| Stop::new(format!("cannot start {name}: {error}")))?);
+        for _ in 0..200 {
+            let there = as_root("ip", &["netns", "exec", SERVERS, "sh", "-c", service.socket()]).status();
+            if there.is_ok_and(|status| status.success()) {
+                return Ok(running);
+            }
+            if let Ok(Some(status)) = running.0.try_wait() {
+                let said =
+                    std::fs::read_to_string(self.folder.join(format!("{name}.log"))).unwrap_or_default();
+                return Err(Stop::new(format!("{name} ended with {status}:\n{said}")));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(Stop::new(format!("{name} does not listen after 10 s")))
+    }
+}
+
+/// A server that runs; it ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // nginx and in.tftpd have children; a polite end takes them along.
+        let _ = as_root("kill", &[&self.0.id().to_string()]).status();
+        for _ in 0..100 {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = as_root("kill", &["-9", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Two namespaces and a cable; gone when it is dropped.
+struct Cable;
+
+impl Cable {
+    fn lay() -> Result<Cable> {
+        drop(Cable);
+        let cable = Cable;
+        for words in [
+            format!("netns add {SERVERS}"),
+            format!("netns add {CLIENTS}"),
+            format!("-n {SERVERS} link add s0 type veth peer name c0 netns {CLIENTS}"),
+            format!("-n {SERVERS} address add {SERVER}/16 dev s0"),
+            format!("-n {CLIENTS} address add 10.77.0.2/16 dev c0"),
+            format!("-n {SERVERS} link set s0 up"),
+            format!("-n {CLIENTS} link set c0 up"),
+            format!("-n {SERVERS} link set lo up"),
+            format!("-n {CLIENTS} link set lo up"),
+        ] {
+            run(&mut as_root("ip", &words.split(' ').collect::<Vec<_>>()))?;
+        }
+        // A switch and two cables: 0.3 ms there and back, where the kernel can do that.
+        for (name, interface) in [(SERVERS, "s0"), (CLIENTS, "c0")] {
+            let words = [
+                "netns", "exec", name, "tc", "qdisc", "add", "dev", interface, "root", "netem", "delay",
+                "150us", "limit", "100000",
+            ];
+            if !as_root("ip", &words).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+                note("the kernel has no netem: measured without a cable's delay");
+            }
+        }
+        Ok(cable)
+    }
+}
+
+impl Drop for Cable {
+    fn drop(&mut self) {
+        for name in [SERVERS, CLIENTS] {
+            let _ = as_root("ip", &["netns", "delete", name]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+fn on_clients(program: &str, words: &[&str]) -> Command {
+    as_root("ip", &[&["netns", "exec", CLIENTS, program], words].concat())
+}
+
+/// Seconds that a client's command takes.
+fn timed(script: &str) -> Result<f64> {
+    let began = Instant::now();
+    run(on_clients("sh", &["-c", script]).stdout(Stdio::null()))?;
+    Ok(began.elapsed().as_secs_f64())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A line for each server, and how ours stands to it.
+fn table(rates: &[(&str, f64)], unit: &str) {
+    let ours = rates.first().map_or(0.0, |(_, rate)| *rate);
+    for (name, rate) in rates {
+        let ratio = if *rate > 0.0 { format!("{:.2}", ours / rate) } else { "-".into() };
+        say(&format!("  {name:<12} {rate:9.1}{unit}  ours is {ratio} of it"));
+    }
+}
