@@ -1,13 +1,15 @@
-//! Benchmarks that need whole boots: ours beside the stock way, in one run, on the same virtual hardware.
+//! Benchmarks: ours beside the stock way, in one run, on the same virtual hardware or the same file.
 
 use crate::programs::{self, Programs};
 use crate::setup::{self, Purpose};
-use crate::shell::{Result, Stop, as_root, note, root, say};
+use crate::shell::{Result, Stop, as_root, command, note, root, say, typed};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// Runs of each side; the median is quoted.
 const RUNS: usize = 3;
+/// The same where a run takes no minutes.
+const LIST_RUNS: usize = 7;
 
 /// Packages that the stock way needs besides those of the line: what makes a Debian root boot by itself over
 /// NFS. Ours gets them as well, so that both boot the same root.
@@ -42,6 +44,40 @@ pub(crate) fn boot() -> Result<()> {
     say(&format!("  bootworks, to the first question                        {ours:6.1}"));
     say(&format!("  ratio                                                   {:6.2}", ours / stock));
     Ok(())
+}
+
+/// Listing an initrd: `lsinitramfs -l` beside `bootworks initrd list`.
+pub(crate) fn initrd(file: &str) -> Result<()> {
+    setup::install(Purpose::Test)?;
+    let programs = programs::build()?;
+    let bytes = std::fs::metadata(file).map_err(|error| {
+        Stop::new(format!("cannot read {file}: {error}; `mkinitramfs -o FILE` makes an initrd"))
+    })?;
+    let ours = programs.bootworks.display().to_string();
+    let (mut stock, mut own) = (Vec::new(), Vec::new());
+    for _ in 0..LIST_RUNS {
+        stock.push(wall(command("lsinitramfs", &["-l", file]))?);
+        own.push(wall(command(&ours, &["initrd", "list", file]))?);
+    }
+    let (stock, own) = (median(stock), median(own));
+    say(&format!("{file}, {} MB, seconds, median of {LIST_RUNS}:", bytes.len() / 1_000_000));
+    say(&format!("  lsinitramfs -l         {stock:7.3}"));
+    say(&format!("  bootworks initrd list  {own:7.3}"));
+    say(&format!("  ratio                  {:7.1}", stock / own));
+    Ok(())
+}
+
+/// Seconds that a command takes, its output thrown away.
+fn wall(mut command: std::process::Command) -> Result<f64> {
+    let line = typed(&command);
+    let start = std::time::Instant::now();
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let seconds = start.elapsed().as_secs_f64();
+    match status {
+        Ok(status) if status.success() => Ok(seconds),
+        Ok(status) => Err(Stop::new(format!("`{line}` ended with {status}"))),
+        Err(error) => Err(Stop::new(format!("cannot start `{line}`: {error}"))),
+    }
 }
 
 /// The example line with a root that can boot by itself as well.

@@ -25,6 +25,7 @@ cargo xtask COMMAND
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
+  bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
+        ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),
         ["bench", "install"] => bench_install::install(),
         ["bench", "serve"] => bench_serve::side_by_side(),

@@ -87,7 +87,7 @@ pub(crate) fn as_root(program: &str, arguments: &[&str]) -> Command {
     let mut sudo = command(
         "sudo",
         &[
-            "--preserve-env=PATH,CARGO_TARGET_DIR,BOOTWORKS_STORE,BOOTWORKS_TEST_SYSTEM,BOOTWORKS_TEST_REHEARSALS,BOOTWORKS_BIN",
+            "--preserve-env=PATH,CARGO_TARGET_DIR,BOOTWORKS_STORE,BOOTWORKS_TEST_SYSTEM,BOOTWORKS_TEST_ALIASES,BOOTWORKS_TEST_INITRDS,BOOTWORKS_TEST_REHEARSALS,BOOTWORKS_BIN",
         ],
     );
     sudo.arg(program).args(arguments);

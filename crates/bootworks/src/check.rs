@@ -2,6 +2,7 @@
 //!
 //! The verdicts and the words are `model::proof`'s; here they are asked for and shown.
 
+use crate::initrd::evidence;
 use crate::{Ending, line_folder, profiles, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Hardware;
@@ -22,6 +23,12 @@ pub(crate) struct Arguments {
     /// modaliases, lshw -json or Redfish, in place of what the line itself must boot
     #[arg(long, value_name = "NAME|FILE", num_args = 1..)]
     hardware: Vec<String>,
+    /// Check this initrd, of any distribution, instead of a line's build
+    #[arg(long, value_name = "FILE", requires = "hardware")]
+    initrd: Option<PathBuf>,
+    /// The modules beside the initrd: /lib/modules/RELEASE, a folder of several releases, or a root
+    #[arg(long, value_name = "DIR", requires = "initrd")]
+    modules: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, conflicts_with = "markdown")]
     json: bool,
@@ -32,18 +39,37 @@ pub(crate) struct Arguments {
 
 /// `bootworks check`: exit code 1 where anything is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
+    if let Some(initrd) = &arguments.initrd {
+        return run_on_initrd(initrd, arguments);
+    }
     let hardware = hardware(&arguments.line)?;
     let profiles = profiles(&arguments.line, &arguments.hardware, &hardware)?;
     let live = live_os(&arguments.line)?;
     let checked = hold(&live, profiles, &hardware);
-    if arguments.json {
-        report::say(&json(&checked).to_string());
-    } else if arguments.markdown {
-        report::say(markdown(&live, &checked).trim_end());
-    } else {
-        table(&live, &checked, colour()).iter().for_each(|line| report::say(line));
+    Ok(show(&live, &checked, None, arguments))
+}
+
+/// `bootworks check --initrd`: the same for an initrd that no line of ours made.
+fn run_on_initrd(initrd: &Path, arguments: &Arguments) -> Result<Ending> {
+    let named: Result<Vec<Profile>> = arguments.hardware.iter().map(|name| profiles::open(name)).collect();
+    let evidence = evidence::read(initrd, arguments.modules.as_deref())?;
+    let mut checked = hold(&evidence.live, named?, &Hardware::default());
+    for finding in checked.iter_mut().flat_map(|checked| &mut checked.proof.devices) {
+        evidence.fix(finding);
     }
-    Ok(if checked.iter().all(|checked| checked.proof.covered) { Ending::Well } else { Ending::No })
+    Ok(show(&evidence.live, &checked, Some(evidence.title(initrd)), arguments))
+}
+
+fn show(live: &LiveOs, checked: &[Checked], title: Option<String>, arguments: &Arguments) -> Ending {
+    if arguments.json {
+        report::say(&json(checked).to_string());
+    } else if arguments.markdown {
+        report::say(markdown(live, checked).trim_end());
+    } else {
+        title.iter().for_each(|title| report::say(title));
+        table(live, checked, colour()).iter().for_each(|line| report::say(line));
+    }
+    if checked.iter().all(|checked| checked.proof.covered) { Ending::Well } else { Ending::No }
 }
 
 /// Holds a live OS against profiles, with the line's exceptions.

@@ -5,6 +5,7 @@ mod check;
 mod diagnose;
 mod explain;
 mod hardware;
+mod initrd;
 mod line_folder;
 mod new;
 mod pci_names;
@@ -42,6 +43,8 @@ enum Command {
     Diagnose(diagnose::Arguments),
     /// Show what is known of a cause
     Explain(explain::Arguments),
+    /// Take an initrd apart and put it back, bit for bit
+    Initrd(initrd::Arguments),
     /// Make hardware profiles and show them
     Hardware(hardware::Arguments),
     /// Say which package has a module, a device's driver or a firmware file
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Check(arguments) => check::run(&arguments),
         Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Initrd(arguments) => initrd::run(&arguments),
         Command::Hardware(arguments) => hardware::run(&arguments),
         Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),

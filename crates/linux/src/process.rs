@@ -98,24 +98,49 @@ impl Child {
         Err(failure)
     }
 
+    /// Runs it as a filter: what it writes goes to `sink` as it comes. Gives whether all of it did: a sink that
+    /// refuses ends the child.
+    ///
+    /// Errors: not found, not started, or it ended badly by itself.
+    pub fn filter(mut self, input: &[u8], sink: &mut dyn std::io::Write) -> Result<bool> {
+        let line = self.command_line();
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.start(&line)?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (passed, said) = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                if let Some(mut stdin) = stdin {
+                    let _ = stdin.write_all(input);
+                }
+            });
+            let errors = scope.spawn(move || drain(stderr));
+            let mut stdout = stdout;
+            let passed = stdout.as_mut().map(|stdout| std::io::copy(stdout, sink));
+            let passed = matches!(passed, Some(Ok(_)));
+            if !passed {
+                // It may be about to write for minutes what nobody wants.
+                let _ = child.kill();
+            }
+            drop(stdout);
+            (passed, errors.join().unwrap_or_default())
+        });
+        let status = child.wait().or_fail(|| format!("cannot wait for `{line}`"))?;
+        if !passed || status.success() {
+            return Ok(passed);
+        }
+        let mut failure = Failure::new(format!("`{line}` {}", ending(status)));
+        for last in last_lines(&said) {
+            failure = failure.because(last);
+        }
+        Err(failure)
+    }
+
     /// Runs it to its end and gives how it ended and what it wrote to standard output and standard error.
     pub fn spawn_and_wait(mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
         let line = self.command_line();
         self.command.stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() });
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = match self.command.spawn() {
-            Ok(child) => child,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let failure = Failure::new(format!("`{}` is not on this machine", self.program_name()));
-                return Err(match self.tool {
-                    Some(tool) => failure
-                        .because(format!("it is needed for {}", tool.reason))
-                        .hint(format!("`apt-get install {}`", tool.package)),
-                    None => failure,
-                });
-            }
-            Err(error) => return Err(error).or_fail(|| format!("cannot start `{line}`")),
-        };
+        let mut child = self.start(&line)?;
         let input = std::mem::take(&mut self.input);
         let stdin = child.stdin.take();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -176,6 +201,22 @@ impl Child {
         let said = said.into_inner().unwrap_or_else(PoisonError::into_inner);
         let last = &said[said.len().saturating_sub(LAST_LINES)..];
         Err(last.iter().fold(Failure::new(failure), |failure, line: &String| failure.because(line)))
+    }
+
+    fn start(&mut self, line: &str) -> Result<std::process::Child> {
+        match self.command.spawn() {
+            Ok(child) => Ok(child),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let failure = Failure::new(format!("`{}` is not on this machine", self.program_name()));
+                Err(match self.tool {
+                    Some(tool) => failure
+                        .because(format!("it is needed for {}", tool.reason))
+                        .hint(format!("`apt-get install {}`", tool.package)),
+                    None => failure,
+                })
+            }
+            Err(error) => Err(error).or_fail(|| format!("cannot start `{line}`")),
+        }
     }
 
     fn program_name(&self) -> String {
@@ -282,6 +323,21 @@ mod tests {
             because: it is needed for the tests
             hint: `apt-get install nowhere-tools`"#]]
         .assert_eq(&Child::of(NOWHERE).run().unwrap_err().report());
+    }
+
+    /// A search for the right parameters ends a compressor at the first wrong byte; one that fails is heard.
+    #[test]
+    fn a_filter_ends_with_its_sink() {
+        let mut all = Vec::new();
+        let input = vec![b'x'; 1 << 20];
+        assert!(Child::of(Tool { name: "cat", ..SH }).filter(&input, &mut all).unwrap());
+        assert_eq!(all.len(), input.len());
+        let mut room = [0; 100];
+        assert!(
+            !Child::of(SH).args(["-c", "while :; do echo y; done"]).filter(b"", &mut &mut room[..]).unwrap()
+        );
+        let failed = Child::of(SH).args(["-c", "echo half; echo bad >&2; exit 3"]).filter(b"", &mut all);
+        assert!(failed.unwrap_err().report().contains("because: bad"));
     }
 
     /// Input and output larger than a pipe's buffer must not hang parent and child on each other.

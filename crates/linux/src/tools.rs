@@ -29,6 +29,18 @@ tools! {
     APT_CACHE = "apt-cache" in "apt" for "resolving recipes";
     /// Configures packages in the root that is built.
     CHROOT = "chroot" in "coreutils" for "running programs of another root in it";
+    /// Packs a changed initrd as the tool did that made it.
+    GZIP = "gzip" in "gzip" for "packing an initrd as its maker did";
+    /// The same, on several processors.
+    PIGZ = "pigz" in "pigz" for "packing an initrd as its maker did";
+    /// The same for xz and lzma.
+    XZ = "xz" in "xz-utils" for "packing an initrd as its maker did";
+    /// The same for lz4.
+    LZ4 = "lz4" in "lz4" for "packing an initrd as its maker did";
+    /// The same for lzo.
+    LZOP = "lzop" in "lzop" for "packing an initrd as its maker did";
+    /// The same for zstd.
+    ZSTD = "zstd" in "zstd" for "packing an initrd as its maker did";
     /// Runs virtual boxes.
     QEMU = "qemu-system-x86_64" in "qemu-system-x86" for "rehearsing with virtual boxes";
     /// Makes virtual disks.

@@ -21,6 +21,7 @@ pub mod modules;
 pub mod profile;
 pub mod proof;
 pub mod suite;
+pub mod unpacked;
 
 pub mod api;
 pub mod boot;

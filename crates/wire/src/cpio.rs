@@ -4,15 +4,17 @@
 //! Writes what it is given in that order and numbers inodes itself; compression is the caller's. Reads what
 //! other tools write; hard links are given as they stand, one entry a name.
 
+pub mod header;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Length of an entry's header: a magic of 6 digits and 13 fields of 8.
-const HEADER: usize = 110;
+use header::{Header, LENGTH as HEADER, NoHeader};
+
 /// The name that ends an archive.
-const TRAILER: &[u8] = b"TRAILER!!!";
-/// Longest name that the kernel takes (`PATH_MAX` in `init/initramfs.c`).
-const LONGEST_NAME: usize = 4096;
+pub const TRAILER: &[u8] = b"TRAILER!!!";
+/// Longest name that the kernel takes, with its closing NUL (`PATH_MAX` in `init/initramfs.c`).
+pub const LONGEST_NAME: usize = 4096;
 
 /// File type bits of a mode, as in stat(2).
 mod kind {
@@ -186,18 +188,15 @@ impl<'a> Reader<'a> {
             }
             let start = self.at;
             let rest = self.rest();
-            let header = rest.get(..HEADER).ok_or(Damaged::CutOff(start))?;
-            // 070702 is the same with a checksum, which the kernel ignores, too.
-            if !header.starts_with(b"070701") && !header.starts_with(b"070702") {
-                return Err(Damaged::Magic(start));
-            }
-            let field =
-                |index: usize| number(&header[6 + index * 8..14 + index * 8]).ok_or(Damaged::Field(start));
-            let (mode, modified, size) = (field(1)?, field(5)?, field(6)? as usize);
-            let (major, minor, name_size) = (field(9)?, field(10)?, field(11)? as usize);
-            let body_at = HEADER + name_size + padding(HEADER + name_size);
+            let bytes = rest.first_chunk().ok_or(Damaged::CutOff(start))?;
+            let header = Header::read(bytes).map_err(|error| match error {
+                NoHeader::Magic | NoHeader::OldForm => Damaged::Magic(start),
+                NoHeader::Field => Damaged::Field(start),
+            })?;
+            let (size, name_size) = (header.size as usize, header.name_size as usize);
+            let body_at = HEADER + name_size + header.name_padding();
             let name = rest.get(HEADER..HEADER + name_size).ok_or(Damaged::CutOff(start))?;
-            let name = name.strip_suffix(b"\0").unwrap_or(name);
+            let name = header::name(name);
             if name == TRAILER {
                 self.at += body_at.min(rest.len());
                 self.inside = false;
@@ -206,17 +205,17 @@ impl<'a> Reader<'a> {
             let body = rest.get(body_at..body_at + size).ok_or(Damaged::CutOff(start))?;
             // The last padding may be missing at the end of the bytes.
             self.at += (body_at + size + padding(size)).min(rest.len());
-            let node = match mode & kind::MASK {
-                kind::FOLDER => Node::Folder,
-                kind::FILE => Node::File(body),
-                kind::LINK => Node::Link(body),
-                kind::CHARACTER => Node::Character(major, minor),
-                kind::BLOCK => Node::Block(major, minor),
-                kind::PIPE => Node::Pipe,
-                kind::SOCKET => Node::Socket,
-                _ => return Err(Damaged::Kind(start)),
+            let node = match header.kind().ok_or(Damaged::Kind(start))? {
+                header::Kind::Folder => Node::Folder,
+                header::Kind::File => Node::File(body),
+                header::Kind::Link => Node::Link(body),
+                header::Kind::Character => Node::Character(header.device.0, header.device.1),
+                header::Kind::Block => Node::Block(header.device.0, header.device.1),
+                header::Kind::Pipe => Node::Pipe,
+                header::Kind::Socket => Node::Socket,
             };
-            return Ok(Some(Entry { path: name, permissions: mode & !kind::MASK, modified, node }));
+            let (permissions, modified) = (header.permissions(), header.modified);
+            return Ok(Some(Entry { path: name, permissions, modified, node }));
         }
     }
 }
@@ -233,13 +232,6 @@ impl<'a> Iterator for Reader<'a> {
         }
         entry.transpose()
     }
-}
-
-fn number(digits: &[u8]) -> Option<u32> {
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u32::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -53,13 +53,18 @@ fn kept_file(sha256: &str, kept: &Path) -> PathBuf {
 /// The modules in an unpacked kernel package, or in any root: `FOLDER/lib/modules/RELEASE`.
 pub(crate) fn of_folder(folder: &Path) -> Result<Tree> {
     let (release, modules) = release_in(folder)?;
+    of_modules(release, &modules, &folder.display().to_string())
+}
+
+/// The modules of one release's folder; `from` is what a person calls it.
+pub(crate) fn of_modules(release: String, modules: &Path, from: &str) -> Result<Tree> {
     let mut files = Vec::new();
-    walk(&modules, &mut files)?;
+    walk(modules, &mut files)?;
     let mut building = Building::default();
     building.tree.release = release;
     building.read_all(|send| {
         for path in files {
-            let name = path.strip_prefix(&modules).unwrap_or(&path).to_string_lossy().into_owned();
+            let name = path.strip_prefix(modules).unwrap_or(&path).to_string_lossy().into_owned();
             if wanted(&name) {
                 let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
                 send(name, bytes);
@@ -67,7 +72,20 @@ pub(crate) fn of_folder(folder: &Path) -> Result<Tree> {
         }
         Ok(())
     })?;
-    building.finish(&folder.display().to_string())
+    building.finish(from)
+}
+
+/// The modules among files by their paths below the release's folder.
+pub(crate) fn of_files(release: String, files: Vec<(String, Vec<u8>)>, from: &str) -> Result<Tree> {
+    let mut building = Building::default();
+    building.tree.release = release;
+    building.read_all(|send| {
+        for (name, bytes) in files.into_iter().filter(|(name, _)| wanted(name)) {
+            send(name, bytes);
+        }
+        Ok(())
+    })?;
+    building.finish(from)
 }
 
 /// The one release of a folder and its modules' folder.
@@ -316,4 +334,4 @@ fn parse_one(tree: &mut Tree, name: String, bytes: Vec<u8>) -> Result<()> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

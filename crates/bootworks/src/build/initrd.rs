@@ -204,17 +204,16 @@ fn add_tables(
     table(place::KERNEL, format!("{}\n", sources.kernel.package));
 }
 
-/// Which of a kernel's modules are among these names with all that they depend on, and which of the firmware
-/// files that its modules ask for are.
+/// Which of a kernel's modules are among these names with all that they need, and which of the firmware files
+/// that its modules ask for are.
 fn found_in(tree: &Tree, names: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSet<String>) {
     let in_modules = format!("lib/modules/{}/", tree.release);
-    let there: BTreeSet<&str> = tree
+    let there: BTreeSet<String> = tree
         .modules
         .iter()
         .filter(|(_, module)| names.contains(&format!("{in_modules}{}", module.path)))
-        .map(|(name, _)| name.as_str())
+        .map(|(name, _)| name.clone())
         .collect();
-    let loadable = there.iter().filter(|name| depends_are_in(tree, name, &there));
     let firmware: Vec<&str> =
         names.iter().filter_map(|name| name.strip_prefix("lib/firmware/")).map(plain).collect();
     let firmware: BTreeSet<&str> = firmware.into_iter().collect();
@@ -224,27 +223,14 @@ fn found_in(tree: &Tree, names: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSe
             || file.contains(['*', '?', '['])
                 && firmware.iter().any(|name| pattern::matches(file.as_bytes(), name.as_bytes()))
     });
-    (loadable.map(|name| (*name).to_owned()).collect(), asked.cloned().collect())
+    (tree.loadable(&there).0, asked.cloned().collect())
 }
 
-/// Whether everything a module needs for its symbols is there, too.
-fn depends_are_in(tree: &Tree, module: &str, there: &BTreeSet<&str>) -> bool {
-    let mut open = vec![module];
-    let mut seen = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if !there.contains(name) && !tree.builtin.contains(name) {
-            return false;
-        }
-        if seen.insert(name)
-            && let Some(found) = tree.modules.get(name)
-        {
-            open.extend(found.info.depends.iter().map(String::as_str));
-        }
-    }
-    true
-}
-
-fn asked_by<'m>(tree: &Tree, modules: impl Iterator<Item = &'m String>) -> BTreeMap<String, Vec<String>> {
+/// What modules ask for.
+pub(crate) fn asked_by<'m>(
+    tree: &Tree,
+    modules: impl Iterator<Item = &'m String>,
+) -> BTreeMap<String, Vec<String>> {
     let asked = modules.filter_map(|name| {
         let firmware = &tree.modules.get(name)?.info.firmware;
         (!firmware.is_empty()).then(|| (name.clone(), firmware.clone()))
@@ -253,7 +239,7 @@ fn asked_by<'m>(tree: &Tree, modules: impl Iterator<Item = &'m String>) -> BTree
 }
 
 /// The name under which a driver asks for a firmware file that is kept compressed.
-fn plain(name: &str) -> &str {
+pub(crate) fn plain(name: &str) -> &str {
     name.strip_suffix(".xz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name)
 }
 

@@ -15,6 +15,7 @@ pub mod choice;
 pub mod index;
 pub mod modinfo;
 pub mod tree;
+pub mod trie;
 
 pub mod pattern;
 

@@ -62,6 +62,10 @@ const UNDECLARED: &[Undeclared] = &[
     Undeclared { module: "usbhid", before: &[], after: &["hid_generic"] },
 ];
 
+/// Soft dependencies without which a driver refuses its device, whatever else is known of the kernel:
+/// rtl_init_one() in drivers/net/ethernet/realtek/r8169_main.c ends with -EUNATCH where the PHY has no driver.
+const HARD_AFTER_ALL: &[(&str, &str)] = &[("r8169", "realtek")];
+
 impl Tree {
     /// Adds a module by its path and what it says of itself.
     pub fn add(&mut self, path: impl Into<String>, info: Modinfo) {
@@ -121,6 +125,54 @@ impl Tree {
             Some((name.clone(), Entry { path: module.path.clone(), before, after }))
         });
         DependencyTable::of(&entries.collect())
+    }
+
+    /// What a module needs and what is not among the modules `there`: those whose symbols it uses, over all
+    /// steps, and those that it asks for (softdep, weakdep), as far as this kernel has them at all.
+    pub fn lacking(&self, module: &str, there: &BTreeSet<String>) -> Vec<String> {
+        let needs = Needs::of(self);
+        self.lacking_with(&needs, module, there)
+    }
+
+    /// The modules among `there` that have all they need, and what the others lack.
+    pub fn loadable(&self, there: &BTreeSet<String>) -> (BTreeSet<String>, BTreeMap<String, Vec<String>>) {
+        let needs = Needs::of(self);
+        let (mut loadable, mut lacking) = (BTreeSet::new(), BTreeMap::new());
+        for module in there {
+            let missing = self.lacking_with(&needs, module, there);
+            if missing.is_empty() {
+                loadable.insert(module.clone());
+            } else {
+                lacking.insert(module.clone(), missing);
+            }
+        }
+        (loadable, lacking)
+    }
+
+    fn lacking_with(&self, needs: &Needs<'_>, module: &str, there: &BTreeSet<String>) -> Vec<String> {
+        let mut lacking = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![module.to_owned()];
+        while let Some(name) = open.pop() {
+            if !seen.insert(name.clone()) || self.builtin.contains(&name) {
+                continue;
+            }
+            if !there.contains(&name) {
+                lacking.insert(name);
+                continue;
+            }
+            let Some(found) = self.modules.get(&name) else { continue };
+            open.extend(found.info.depends.iter().cloned());
+            for asked in found.info.before.iter().chain(&found.info.after).chain(&found.info.weak) {
+                // Several modules may go by an alias (crc32c): one of them will do.
+                let named = needs.named(asked);
+                let present = named.iter().find(|name| there.contains(**name));
+                open.extend(present.or(named.first()).map(|name| (*name).to_owned()));
+            }
+            let hard = HARD_AFTER_ALL.iter().filter(|(driver, _)| *driver == name);
+            open.extend(hard.map(|(_, needed)| (*needed).to_owned()));
+        }
+        lacking.into_iter().collect()
     }
 
     /// Our own spelling of a module's name, where the kernel has it as a module.
@@ -260,7 +312,61 @@ mod tests {
         .assert_eq(tree.dependency_table(&modules).text());
     }
 
+    /// A module without what it needs is a file and no driver; each is named with what it lacks.
+    #[test]
+    fn what_is_lacking_is_named() {
+        let mut tree = real();
+        tree.add("kernel/r8169.ko", Modinfo { before: vec!["realtek".into()], ..Modinfo::default() });
+        tree.add("kernel/asks.ko", Modinfo { before: vec!["nowhere".into()], ..Modinfo::default() });
+        tree.add("kernel/weak.ko", Modinfo { weak: vec!["pps-core".into()], ..Modinfo::default() });
+        let lacking = |module: &str, there: &[&str]| {
+            let there = there.iter().map(|name| (*name).to_owned()).collect();
+            tree.lacking(module, &there).join(" ")
+        };
+        for (module, there, lacks) in [
+            ("e1000e", &["e1000e", "ptp", "pps_core"][..], ""),
+            ("e1000e", &["e1000e", "ptp"], "pps_core"),
+            ("e1000e", &["e1000e"], "ptp"),
+            ("e1000e", &[], "e1000e"),
+            ("ext4", &["ext4", "jbd2", "crc32c_intel"], ""),
+            ("ext4", &["ext4", "jbd2"], "crc32c_generic"),
+            ("r8169", &["r8169"], "realtek"),
+            ("asks", &["asks"], ""),
+            ("weak", &["weak"], "pps_core"),
+            ("a", &["a", "b"], ""),
+        ] {
+            assert_eq!(lacking(module, there), lacks, "{module} among {there:?}");
+        }
+    }
+
     proptest! {
+        /// Whatever subset of the modules is there: a module is loadable if and only if its closure is.
+        #[test]
+        fn loadable_is_what_has_its_whole_closure(
+            edges in proptest::collection::vec((0u8..9, 0u8..9, 0u8..3), 0..25), present: [bool; 9],
+        ) {
+            let mut tree = Tree::default();
+            for module in 0u8..9 {
+                let mut info = Modinfo::default();
+                for (_, to, kind) in edges.iter().filter(|(from, ..)| *from == module) {
+                    match kind {
+                        0 => info.take("depends", &format!("m{to}")),
+                        1 => info.take("softdep", &format!("pre: m{to}")),
+                        _ => info.take("weakdep", &format!("m{to}")),
+                    }
+                }
+                tree.add(format!("kernel/m{module}.ko"), info);
+            }
+            let there: BTreeSet<String> =
+                (0..9).filter(|module| present[*module]).map(|module| format!("m{module}")).collect();
+            let (loadable, lacking) = tree.loadable(&there);
+            for module in &there {
+                let whole = tree.closure([module.as_str()]).is_subset(&there);
+                prop_assert_eq!(loadable.contains(module), whole, "{}", module);
+                prop_assert_eq!(lacking.contains_key(module), !whole);
+            }
+        }
+
         /// In any tree, circles included, everything a module depends on stands before it.
         #[test]
         fn what_is_needed_stands_before(edges in proptest::collection::vec((0u8..9, 0u8..9), 0..25)) {

@@ -44,6 +44,32 @@ pub struct LiveOs {
     pub root_firmware: BTreeSet<String>,
     /// Which packages of the suite have them.
     pub firmware_index: FirmwareIndex,
+    /// Modules that are in the initrd and lack what they need there, and what that is.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lacking: BTreeMap<String, Vec<String>>,
+    /// How much is known.
+    #[serde(skip_serializing_if = "View::is_whole")]
+    pub view: View,
+}
+
+/// What of a live OS is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum View {
+    /// All of what a line's build made: the root comes over the network, and disks may wait for it.
+    #[default]
+    Whole,
+    /// An initrd of anybody's: what it needs must be in it. `root` is the modules' folder beside it.
+    Initrd,
+    /// The same, and nothing tells what the kernel has built in.
+    InitrdAlone,
+}
+
+impl View {
+    /// Whether it is a line's build.
+    pub fn is_whole(&self) -> bool {
+        *self == View::Whole
+    }
 }
 
 /// A device to be held against a live OS, known in whole or in part.
@@ -141,7 +167,12 @@ pub struct Proof {
 /// Holds a live OS against devices. Devices that are neither network nor storage are judged and do not count.
 pub fn check(live: &LiveOs, devices: &[Candidate]) -> Proof {
     let devices: Vec<Finding> = devices.iter().map(|device| judge(live, device)).collect();
-    Proof { covered: !devices.iter().any(Finding::lacks), devices }
+    Proof { covered: is_proved(&devices), devices }
+}
+
+/// Nothing that counts is nothing proved.
+fn is_proved(devices: &[Finding]) -> bool {
+    devices.iter().any(Finding::counts) && !devices.iter().any(Finding::lacks)
 }
 
 impl Proof {
@@ -151,7 +182,7 @@ impl Proof {
             let of_it = exceptions.iter().find(|exception| exception.is_for(profile, finding));
             finding.exception = of_it.map(|exception| exception.reason.clone());
         }
-        self.covered = !self.devices.iter().any(Finding::lacks);
+        self.covered = is_proved(&self.devices);
     }
 }
 
@@ -215,7 +246,8 @@ fn judge(live: &LiveOs, device: &Candidate) -> Finding {
     }
     finding.drivers = chain(live, &device.modalias, driver);
     finding.place = finding.drivers.iter().map(|driver| live.place(driver)).min().unwrap_or(Place::Absent);
-    let needed = if class == DeviceClass::Ethernet { Place::Initrd } else { Place::Root };
+    let in_initrd = class == DeviceClass::Ethernet || !live.view.is_whole();
+    let needed = if in_initrd { Place::Initrd } else { Place::Root };
     if finding.place < needed {
         finding.status = Status::DriverMissing;
         let lacking = finding.drivers.iter().find(|driver| live.place(driver) < needed).cloned();
@@ -253,6 +285,10 @@ impl LiveOs {
     }
 
     fn say_where_to_get(&self, driver: &str, finding: &mut Finding) {
+        if !self.view.is_whole() {
+            self.say_what_is_lacking(driver, finding);
+            return;
+        }
         match self.package_with(driver) {
             Some(package) => {
                 finding.package = Some(package.to_owned());
@@ -262,6 +298,23 @@ impl LiveOs {
                 finding.package = Some(self.kernel.clone()).filter(|name| !name.is_empty());
                 finding.remark(&format!("{driver} is in this kernel's package and was not put in place"));
             }
+        }
+    }
+}
+
+impl LiveOs {
+    /// What there is to say of an initrd that nobody's index stands behind.
+    fn say_what_is_lacking(&self, driver: &str, finding: &mut Finding) {
+        if let Some(lacking) = self.lacking.get(driver) {
+            let needed = lacking.join(", ");
+            finding.remark =
+                Some(format!("{driver} is in the initrd and lacks there what it needs: {needed}"));
+        } else if self.view == View::InitrdAlone && self.place(driver) == Place::Absent {
+            finding.status = Status::DriverUnknown;
+            finding.remark(&format!(
+                "{driver} is not in the initrd, and nothing in it tells whether the kernel has it built in \
+                 (no modules.builtin)"
+            ));
         }
     }
 }
@@ -322,8 +375,14 @@ fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
     if driver == "virtio_pci"
         && let Some(kind) = virtio_kind(modalias)
     {
-        let next = fitting(live, &format!("virtio:d{kind:08X}v00001AF4"));
-        chain.extend(next.into_keys().max_by_key(|driver| live.place(driver)).map(str::to_owned));
+        let modalias = format!("virtio:d{kind:08X}v00001AF4");
+        let next = fitting(live, &modalias).into_keys().max_by_key(|driver| live.place(driver));
+        // The bus alone is no NIC: where nobody names the other half, it is named here, and looked for.
+        let usual = BUILT_IN_EVERYWHERE
+            .iter()
+            .find(|(carried, _)| pattern::matches(carried.as_bytes(), modalias.as_bytes()))
+            .map(|(_, driver)| *driver);
+        chain.extend(next.or(usual).map(str::to_owned));
     }
     if driver == "mlx4_core" && DeviceClass::of(modalias) == Some(DeviceClass::Ethernet) {
         chain.push("mlx4_en".to_owned());
@@ -335,7 +394,7 @@ fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
         && !last.contains("sdhci")
         && !last.contains("mmc")
         && !last.starts_with("nd_");
-    if brings_scsi_disks && last != "sd_mod" && live.aliases.drivers_for("scsi:t-0x00").contains(&"sd_mod") {
+    if brings_scsi_disks && last != "sd_mod" {
         chain.push("sd_mod".to_owned());
     }
     chain

@@ -35,7 +35,10 @@ pub enum Colour {
 
 /// The table for the console.
 pub fn table(live: &LiveOs, checked: &[Checked], colour: Colour) -> Vec<String> {
-    let mut lines = vec![live_os(live)];
+    let mut lines = Vec::new();
+    if live.view.is_whole() {
+        lines.push(live_os(live));
+    }
     let mut order: Vec<&Checked> = checked.iter().collect();
     order.sort_by_key(|checked| !checked.proof.covered);
     let drivers =
@@ -68,10 +71,11 @@ pub fn table(live: &LiveOs, checked: &[Checked], colour: Colour) -> Vec<String> 
         .filter(|finding| finding.counts())
         .collect();
     lines.extend(section("notes", &notes(&findings)));
-    lines.extend(section(
-        "to change in line.toml [live], then `bootworks lock` and `bootworks build`",
-        &fixes(&findings),
-    ));
+    let place = match live.view.is_whole() {
+        true => "to change in line.toml [live], then `bootworks lock` and `bootworks build`",
+        false => "to change",
+    };
+    lines.extend(section(place, &fixes(&findings)));
     lines.push(String::new());
     lines.extend(wrapped("not proven here: ", NOT_PROVEN));
     lines.push(painted(verdict(&findings), checked.iter().all(|checked| checked.proof.covered), colour));
@@ -95,6 +99,9 @@ fn verdict(findings: &[&Finding]) -> String {
         more => format!("; {more} are excepted by the line"),
     };
     match missing {
+        _ if findings.is_empty() => {
+            "NOT covered: there is no network and no storage device to prove".to_owned()
+        }
         0 => format!(
             "covered: {} network and storage devices have driver and firmware{but}",
             findings.len() - excepted
@@ -155,10 +162,24 @@ fn drivers_words(finding: &Finding) -> String {
 
 /// Why a device is not covered.
 fn reason(live: &LiveOs, finding: &Finding) -> String {
-    let kernel = if live.kernel.is_empty() { "this live OS" } else { &live.kernel };
+    let kernel = match live.kernel.as_str() {
+        "" if live.view.is_whole() => "this live OS",
+        "" => "the initrd, and not built in",
+        package => package,
+    };
     match (finding.status, finding.place) {
         (Status::Covered, _) => String::new(),
-        (Status::DriverUnknown, _) => "no kernel of this suite has a driver for it".to_owned(),
+        (Status::DriverUnknown, _) => match (live.view.is_whole(), &finding.remark) {
+            (true, _) => "no kernel of this suite has a driver for it".to_owned(),
+            (false, Some(remark)) => remark.clone(),
+            (false, None) => "no driver for it is known, in the initrd or beside it".to_owned(),
+        },
+        (Status::DriverMissing, _) if finding.drivers.iter().any(|name| live.lacking.contains_key(name)) => {
+            finding.remark.clone().unwrap_or_default()
+        }
+        (Status::DriverMissing, Place::Root) if !live.view.is_whole() => {
+            "in the modules beside the initrd, but not in it".to_owned()
+        }
         (Status::FirmwareMissing, _) => {
             let files = finding.firmware_missing.join(", ");
             let from = match &finding.package {
@@ -304,7 +325,7 @@ pub fn markdown(live: &LiveOs, checked: &[Checked]) -> String {
     };
     list("Notes", notes(&findings));
     list(
-        "To change in `line.toml` [live]",
+        if live.view.is_whole() { "To change in `line.toml` [live]" } else { "To change" },
         fixes(&findings).iter().map(|fix| format!("`{}`", fix.replace('`', "'"))).collect(),
     );
     text + &format!("\nNot proven: {NOT_PROVEN}.\n")

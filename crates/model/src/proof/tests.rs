@@ -406,6 +406,61 @@ fn what_every_kernel_has_built_in_is_known_all_the_same() {
     );
 }
 
+/// An initrd with the bus of virtio and without its NIC boots no virtual box, even where nothing names the NIC's
+/// driver; a controller without the disk layer shows no disk.
+#[test]
+fn half_a_chain_is_not_covered() {
+    let mut live = full();
+    live.view = View::Initrd;
+    live.aliases = AliasTable::of([
+        ("pci:v00001AF4d*sv*sd*bc*sc*i*", "virtio_pci"),
+        ("pci:v00001000d0000005Dsv*sd*bc*sc*i*", "megaraid_sas"),
+    ]);
+    live.initrd = ["virtio_pci", "megaraid_sas"].map(str::to_owned).into();
+    live.root = ["virtio_net"].map(str::to_owned).into();
+    verdicts(
+        &live,
+        &[VIRTIO_NET, MEGARAID],
+        expect![[r#"
+            1af4:1000 | Ethernet | virtio_pci+virtio_net | DriverMissing | Root
+            1000:005d | Storage | megaraid_sas+sd_mod | DriverMissing | Absent
+            not covered"#]],
+    );
+}
+
+/// What stands in the initrd and lacks a module there is a file and no driver; where nothing tells what is built in,
+/// nothing is claimed; and nothing at all is no pass.
+#[test]
+fn an_initrd_is_judged_by_what_is_in_it() {
+    let mut live = full();
+    live.firmware_index = FirmwareIndex::default();
+    live.view = View::Initrd;
+    live.initrd.remove("e1000e");
+    live.initrd.remove("megaraid_sas");
+    live.root.remove("e1000e");
+    live.lacking.insert("e1000e".into(), vec!["ptp".into(), "pps_core".into()]);
+    verdicts(
+        &live,
+        &[E1000E, MEGARAID],
+        expect![[r#"
+            8086:10d3 | Ethernet | e1000e | DriverMissing | Absent |  | e1000e is in the initrd and lacks there what it needs: ptp, pps_core
+            1000:005d | Storage | megaraid_sas+sd_mod | DriverMissing | Root
+            not covered"#]],
+    );
+    live.view = View::InitrdAlone;
+    live.initrd.remove("nvme");
+    live.root.clear();
+    verdicts(
+        &live,
+        &[NVME, BNX2],
+        expect![[r#"
+            144d:a808 | Storage | nvme | DriverUnknown | Absent |  | nvme is not in the initrd, and nothing in it tells whether the kernel has it built in (no modules.builtin)
+            14e4:1639 | Ethernet | bnx2 | FirmwareMissing | Initrd
+            not covered"#]],
+    );
+    verdicts(&live, &[], expect!["not covered"]);
+}
+
 /// A NIC's driver in the root is of no use: the root comes through the NIC. A disk's is.
 #[test]
 fn a_nic_needs_its_driver_in_the_initrd() {
