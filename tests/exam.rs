@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const HALVES: [&str; 2] = ["practice", "held-out"];
+const HALVES: [&str; 3] = ["practice", "held-out", "held-out-2"];
 
 /// One entry of an `exam.toml`.
 struct Log {
