@@ -84,7 +84,8 @@ fn the_halves_are_alike() {
 fn the_later_half_has_threads_of_its_own() {
     let failures = |half: &str| exam(half).into_iter().filter(|log| !log.accept.is_empty());
     let [practice, held_out, later] = HALVES;
-    let earlier: BTreeSet<String> = failures(practice).chain(failures(held_out)).map(|log| log.source).collect();
+    let earlier: BTreeSet<String> =
+        failures(practice).chain(failures(held_out)).map(|log| log.source).collect();
     let mut of_its_own = BTreeSet::new();
     for log in failures(later) {
         assert!(!earlier.contains(&log.source), "{}: its thread is in an earlier half", log.file);
