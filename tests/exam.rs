@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const HALVES: [&str; 2] = ["practice", "held-out"];
+const HALVES: [&str; 3] = ["practice", "held-out", "held-out-2"];
 
 /// One entry of an `exam.toml`.
 struct Log {
@@ -68,7 +68,7 @@ fn each_answer_has_its_reason() {
 /// The score of one half says something of the other only while both are dealt from the same cards.
 #[test]
 fn the_halves_are_alike() {
-    let [practice, held_out] = HALVES.map(exam);
+    let [practice, held_out, _] = HALVES.map(exam);
     let healthy = |logs: &[Log]| logs.iter().filter(|log| log.accept.is_empty()).count();
     assert!(practice.len().abs_diff(held_out.len()) <= 1);
     assert!(healthy(&practice).abs_diff(healthy(&held_out)) <= 1);
@@ -76,5 +76,19 @@ fn the_halves_are_alike() {
     let threads: BTreeSet<String> = failures(practice).map(|log| log.source).collect();
     for log in failures(held_out) {
         assert!(!threads.contains(&log.source), "{}: its thread is in the other half too", log.file);
+    }
+}
+
+/// A later half measures anew only with threads that the catalogue's authors cannot have met in the first two.
+#[test]
+fn the_later_half_has_threads_of_its_own() {
+    let failures = |half: &str| exam(half).into_iter().filter(|log| !log.accept.is_empty());
+    let [practice, held_out, later] = HALVES;
+    let earlier: BTreeSet<String> =
+        failures(practice).chain(failures(held_out)).map(|log| log.source).collect();
+    let mut of_its_own = BTreeSet::new();
+    for log in failures(later) {
+        assert!(!earlier.contains(&log.source), "{}: its thread is in an earlier half", log.file);
+        assert!(of_its_own.insert(log.source), "{}: its thread has a log already", log.file);
     }
 }
