@@ -403,7 +403,7 @@ const WISHES: [&str; 30] = [
     "redis-server",
     "postfix",
     "exim4-daemon-light",
-    "mail-transport-agent mailutils",
+    "exim4-daemon-light mailutils",
     "bind9 dnsutils",
     "isc-dhcp-server tftpd-hpa",
     "samba",
