@@ -2,6 +2,7 @@
 //! called `held-out` was never looked at while the catalogue was written; see testdata/exam/README.md.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads its files")]
+#![allow(clippy::print_stderr, reason = "the score is what one runs it for")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use model::catalogue;
