@@ -3,6 +3,7 @@
 //! Needs cargo and nothing else: what is missing of the system it installs itself, saying which and why.
 
 mod bench;
+mod bench_build;
 mod bench_install;
 mod bench_serve;
 mod check;
@@ -24,6 +25,7 @@ cargo xtask COMMAND
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
+  bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
         ["bench", "boot"] => bench::boot(),
+        ["bench", "build"] => bench_build::run(),
         ["bench", "install"] => bench_install::install(),
         ["bench", "serve"] => bench_serve::side_by_side(),
         ["bench", "storm"] => bench_serve::storm("1000"),

@@ -11,6 +11,8 @@ pub(crate) enum Purpose {
     Rehearse,
     /// Running all tests as well: their real peers and clients.
     Test,
+    /// Measuring the builder beside others.
+    BenchBuild,
     /// Running the servers that ours is measured beside.
     BenchServe,
 }
@@ -33,7 +35,6 @@ const REHEARSE: &[Package] = &[
     package("seabios", "/usr/share/seabios/bios-256k.bin", "BIOS of virtual boxes"),
     package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "UEFI of virtual boxes"),
     package("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-e1000e.rom", "boot ROMs of virtual network cards"),
-    package("squashfs-tools", "/usr/bin/mksquashfs", "packs the live OS's root"),
     package("gpgv", "/usr/bin/gpgv", "verifies archives' signatures"),
     package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt", "verifies mirrors that speak HTTPS"),
 ];
@@ -68,7 +69,15 @@ const TEST: &[Package] = &[
     package("acl", "/usr/bin/setfacl", "access control lists that images have"),
     package("libcap2-bin", "/usr/sbin/setcap", "capabilities that images have"),
     package("xz-utils", "/usr/bin/xz", "packs packages in the tests of the builder"),
+    package("squashfs-tools", "/usr/bin/unsquashfs", "reads the squashfs that the builder writes"),
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
+];
+
+const BENCH_BUILD: &[Package] = &[
+    package("mmdebstrap", "/usr/bin/mmdebstrap", "the builder beside ours in `bench build`"),
+    package("debootstrap", "/usr/sbin/debootstrap", "the builder beside ours in `bench build`"),
+    package("dracut-core", "/usr/bin/dracut", "the initrd generator beside ours in `bench build`"),
+    package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builders share"),
 ];
 
 const BENCH_SERVE: &[Package] = &[
@@ -87,6 +96,7 @@ pub(crate) fn install(purpose: Purpose) -> Result<()> {
     let wanted: &[&[Package]] = match purpose {
         Purpose::Rehearse => &[REHEARSE],
         Purpose::Test => &[REHEARSE, TEST],
+        Purpose::BenchBuild => &[REHEARSE, BENCH_BUILD],
         Purpose::BenchServe => &[BENCH_SERVE],
     };
     let missing: Vec<&Package> =

@@ -50,6 +50,8 @@ enum Command {
     Rehearse(rehearse::Arguments),
     /// Serve the line on its build network
     Serve(serve::Arguments),
+    /// Show or shrink the store of packages and configured systems
+    Store(build::keeping::Arguments),
     /// Show what the server knows of its boxes
     Boxes(serve::boxes::Arguments),
     /// Verify the signed record of a finished box, or print its page
@@ -79,6 +81,7 @@ fn run(command: Command) -> Result<Ending> {
         Command::Which(arguments) => which::run(&arguments),
         Command::Rehearse(arguments) => rehearse::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Store(arguments) => build::keeping::run(&arguments),
         Command::Boxes(arguments) => serve::boxes::run(&arguments),
         Command::Record(arguments) => record::run(&arguments),
     }

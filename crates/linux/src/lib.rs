@@ -20,6 +20,7 @@ pub mod link;
 pub mod module;
 pub mod mount;
 pub mod namespace;
+pub mod overlay;
 pub mod power;
 pub mod privileges;
 pub mod process;

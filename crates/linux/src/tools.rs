@@ -27,8 +27,6 @@ tools! {
     APT_CACHE = "apt-cache" in "apt" for "resolving recipes";
     /// Configures packages in the root that is built.
     CHROOT = "chroot" in "coreutils" for "running programs of another root in it";
-    /// Writes squashfs.
-    MKSQUASHFS = "mksquashfs" in "squashfs-tools" for "packing the live OS's root";
     /// Runs virtual boxes.
     QEMU = "qemu-system-x86_64" in "qemu-system-x86" for "rehearsing with virtual boxes";
     /// Makes virtual disks.
@@ -44,7 +42,7 @@ tools! {
 }
 
 /// Programs that `build` and `lock` run on the server.
-pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT, MKSQUASHFS];
+pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT];
 /// Programs that `rehearse` runs on the server.
 pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG];
 /// Programs that the controller runs in the live OS.

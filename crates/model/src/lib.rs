@@ -13,6 +13,7 @@ pub mod lock;
 pub mod outputs;
 pub mod recipe;
 pub mod rivals;
+pub mod sbom;
 
 pub mod hardware;
 pub mod initrd;

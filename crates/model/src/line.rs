@@ -113,10 +113,23 @@ pub struct Live {
     pub recipe: Recipe,
     /// The kernel's package: `linux-image-amd64`.
     pub kernel: String,
+    /// Which drivers its initrd has.
+    pub drivers: Drivers,
+    /// Modules that its initrd has besides.
+    pub modules: Vec<String>,
     /// How its root gets to the box.
     pub root: RootRoad,
     /// More words for the kernel command line.
     pub kernel_arguments: String,
+}
+
+/// Which drivers an initrd has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drivers {
+    /// Every wired NIC's and every disk controller's.
+    All,
+    /// Those that the line's hardware profiles ask for.
+    Hardware,
 }
 
 /// The servers that the live OS must boot, besides the profiles in the line's `hardware/`.

@@ -38,6 +38,8 @@ pub struct Lock {
 pub struct Archive {
     /// Base address.
     pub uri: String,
+    /// Further addresses of the same archive, in the order in which they are tried.
+    pub also: Vec<String>,
     /// Suite.
     pub suite: String,
     /// `Date` of its InRelease file, as it stands there.
@@ -126,6 +128,20 @@ impl Lock {
         packages.map(|package| (package.sha256.as_str(), package)).collect()
     }
 
+    /// Where a package can be had: its own address, and those at its archive's further addresses.
+    pub fn addresses(&self, package: &Package) -> Vec<String> {
+        let mut addresses = vec![package.url.clone()];
+        for archive in &self.archives {
+            let below = package.url.strip_prefix(&archive.uri).filter(|rest| rest.starts_with('/'));
+            for address in archive.also.iter().flat_map(|uri| below.map(|rest| format!("{uri}{rest}"))) {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+        addresses
+    }
+
     /// The text of `line.lock`.
     pub fn write(&self) -> String {
         let mut text = format!(
@@ -138,6 +154,10 @@ impl Lock {
                 quoted(&archive.uri),
                 quoted(&archive.suite)
             );
+            if !archive.also.is_empty() {
+                let also: Vec<String> = archive.also.iter().map(|uri| quoted(uri)).collect();
+                let _ = writeln!(text, "also = [{}]", also.join(", "));
+            }
             let _ = write!(text, "date = {}\nsha256 = {}\n", quoted(&archive.date), quoted(&archive.sha256));
         }
         for (name, section) in self.sections() {
@@ -233,6 +253,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct FileArchive {
     uri: String,
+    #[serde(default)]
+    also: Vec<String>,
     suite: String,
     date: String,
     sha256: Spanned<String>,
@@ -269,7 +291,13 @@ impl Check<'_> {
         let mut archives = Vec::new();
         for archive in file.archive {
             let sha256 = self.digest(archive.sha256);
-            archives.push(Archive { uri: archive.uri, suite: archive.suite, date: archive.date, sha256 });
+            archives.push(Archive {
+                uri: archive.uri,
+                also: archive.also,
+                suite: archive.suite,
+                date: archive.date,
+                sha256,
+            });
         }
         Lock {
             archives,
@@ -301,7 +329,7 @@ impl Check<'_> {
                 ),
                 bytes: package.bytes,
                 sha256: self.digest(package.sha256),
-                url: self.value(package.url, is_address, "is no http, https or file address"),
+                url: self.value(package.url, is_address, "is no http, https, file or line address"),
             });
         }
         packages.sort();
@@ -354,7 +382,7 @@ fn is_version(text: &str) -> bool {
 }
 
 fn is_address(text: &str) -> bool {
-    ["http://", "https://", "file:/"].iter().any(|scheme| text.starts_with(scheme))
+    ["http://", "https://", "file:/", "line:"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 #[cfg(test)]
@@ -378,6 +406,7 @@ mod tests {
         Lock {
             archives: vec![Archive {
                 uri: "http://archive.example.org/debian".into(),
+                also: Vec::new(),
                 suite: "bookworm".into(),
                 date: "Sat, 21 Nov 2026 00:53:02 UTC".into(),
                 sha256: "1".repeat(64),
@@ -454,7 +483,7 @@ mod tests {
             error: line.lock has 6 wrong values
             because: line.lock:14:57: `armhf` is neither `amd64` nor `all`
             because: line.lock:14:86: `AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA` is no SHA-256: 64 digits 0-9a-f
-            because: line.lock:14:160: `ftp://pool/dash.deb` is no http, https or file address
+            because: line.lock:14:160: `ftp://pool/dash.deb` is no http, https, file or line address
             because: line.lock:15:12: `../etc` is no package name
             because: line.lock:15:32: `1 2` is no version
             because: line.lock:15:54: `armhf` is neither `amd64` nor `all`

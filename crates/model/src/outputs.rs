@@ -1,6 +1,7 @@
 //! What a build leaves behind: `LINE/.build/outputs.json` names every file that serving a line needs.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Folder of the outputs in the line.
 pub const FOLDER: &str = ".build";
@@ -28,6 +29,9 @@ pub struct Outputs {
     pub loader_efi: OutputFile,
     /// iPXE as a CD image (`ipxe.iso`), for boxes whose NIC has no boot ROM.
     pub loader_cd: OutputFile,
+    /// Bills of materials (CycloneDX), by what they are of: `root`, `initrd`, `image`, `loaders`.
+    #[serde(default)]
+    pub boms: BTreeMap<String, OutputFile>,
 }
 
 /// The live OS.

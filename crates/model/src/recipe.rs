@@ -14,6 +14,12 @@ pub struct Recipe {
     /// Archives; empty means what the host's apt configuration names for the suite.
     #[serde(default)]
     pub mirrors: Vec<Mirror>,
+    /// The moment that archives of snapshots are read as of, as their addresses have it: `20260101T000000Z`.
+    #[serde(default)]
+    pub snapshot: Option<String>,
+    /// Packages of the line's own, or folders of them; they come before the archives'.
+    #[serde(default)]
+    pub debs: Vec<String>,
     /// Parts of the archive; empty means `main`.
     #[serde(default)]
     pub components: Vec<String>,
@@ -37,12 +43,31 @@ pub struct Recipe {
 pub struct Mirror {
     /// Base address, as after `deb` in apt's sources.
     pub uri: String,
+    /// Further addresses of the same archive, in the order in which they are tried.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// Suites taken from it: `bookworm`, `bookworm-updates`.
     pub suites: Vec<String>,
     /// Keyring file that its InRelease is checked with; absent means the distribution's.
     #[serde(default)]
     pub signed_by: Option<String>,
+    /// What is taken from it although it would be refused elsewhere.
+    #[serde(default)]
+    pub accept: Vec<Accepted>,
 }
+
+/// What an archive may be where the recipe says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accepted {
+    /// Signed by nobody, or by somebody unknown.
+    Unsigned,
+    /// Past the date until which its maker vouches for it.
+    Expired,
+}
+
+/// What stands in a mirror's address for [`Recipe::snapshot`].
+pub const SNAPSHOT: &str = "{snapshot}";
 
 /// A file of the line copied into the root.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +98,14 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
     let components = words(sheet, section, "components", "`\"main\"`");
     let mirrors: Option<Vec<_>> =
         section.sections("mirrors").iter().map(|section| mirror(sheet, section)).collect();
+    let snapshot = section.text("snapshot").and_then(|text| snapshot(sheet, &text, mirrors.as_deref()));
+    let mut debs = Vec::new();
+    for deb in section.list("debs") {
+        if let Some(path) = path_in_line(sheet, &deb) {
+            exists(sheet, &deb, path, folder);
+            debs.push(path.to_owned());
+        }
+    }
     let files: Option<Vec<_>> =
         section.sections("files").iter().map(|section| file(sheet, section, folder)).collect();
     let mut scripts = Vec::new();
@@ -87,7 +120,17 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
         check_unit(sheet, unit);
     }
     let enable = enable.iter().map(|unit| unit.value.to_owned()).collect();
-    Some(Recipe { suite: suite?, mirrors: mirrors?, components, packages, files: files?, scripts, enable })
+    Some(Recipe {
+        suite: suite?,
+        mirrors: mirrors?,
+        snapshot,
+        debs,
+        components,
+        packages,
+        files: files?,
+        scripts,
+        enable,
+    })
 }
 
 fn suite(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
@@ -97,6 +140,26 @@ fn suite(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
     let message = format!("`{}` cannot be a suite", text.value.escape_debug());
     sheet.report(text.at.clone(), message, "a release's name as in apt's sources: `\"bookworm\"`");
     None
+}
+
+/// A moment as archives of snapshots write it. Without an address that it goes into it would change nothing.
+fn snapshot(sheet: &Sheet<'_>, text: &At<&str>, mirrors: Option<&[Mirror]>) -> Option<String> {
+    let form = "00000000T000000Z";
+    let fits = |(octet, form): (u8, u8)| if form == b'0' { octet.is_ascii_digit() } else { octet == form };
+    if text.value.len() != form.len() || !text.value.bytes().zip(form.bytes()).all(fits) {
+        let message = format!("`{}` is not a moment", text.value.escape_debug());
+        sheet.report(
+            text.at.clone(),
+            message,
+            "year, month, day, hour, minute, second in UTC: `\"20260101T000000Z\"`",
+        );
+        return None;
+    }
+    if mirrors.is_some_and(|mirrors| !mirrors.iter().any(|mirror| mirror.uri.contains(SNAPSHOT))) {
+        let hint = format!("`mirrors = [{{ uri = \"https://snapshot.example.org/debian/{SNAPSHOT}\", … }}]`");
+        sheet.report(text.at.clone(), format!("no mirror's address has `{SNAPSHOT}` in it"), hint);
+    }
+    Some(text.value.to_owned())
 }
 
 /// Whether text can stand as one word in apt's sources.
@@ -142,7 +205,8 @@ pub fn package(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {
 
 fn mirror(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Mirror> {
     let uri = section.text("uri");
-    if let Some(text) = &uri {
+    let also = section.list("also");
+    for text in uri.iter().chain(&also) {
         let known = ["http://", "https://", "file:/"].iter().any(|scheme| text.value.starts_with(scheme));
         if !known || text.value.chars().any(|character| character.is_whitespace() || character.is_control()) {
             let message = format!("`{}` is not an archive's address", text.value.escape_debug());
@@ -162,9 +226,23 @@ fn mirror(sheet: &Sheet<'_>, section: &Section<'_>) -> Option<Mirror> {
     let signed_by = section.text("signed-by");
     Some(Mirror {
         uri: uri?.value.to_owned(),
+        also: also.iter().map(|text| text.value.to_owned()).collect(),
         suites,
         signed_by: signed_by.map(|text| text.value.to_owned()),
+        accept: section.list("accept").iter().filter_map(|text| accepted(sheet, text)).collect(),
     })
+}
+
+fn accepted(sheet: &Sheet<'_>, text: &At<&str>) -> Option<Accepted> {
+    match text.value {
+        "unsigned" => Some(Accepted::Unsigned),
+        "expired" => Some(Accepted::Expired),
+        other => {
+            let message = format!("`{}` cannot stand in `accept`", other.escape_debug());
+            sheet.report(text.at.clone(), message, "`\"unsigned\"`, `\"expired\"` or both");
+            None
+        }
+    }
 }
 
 fn file(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Option<RecipeFile> {

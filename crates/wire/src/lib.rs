@@ -18,6 +18,7 @@ pub mod mac;
 pub mod netconsole;
 pub mod nfs;
 pub mod rpc;
+pub mod squashfs;
 pub mod syslog;
 pub mod tar;
 pub mod tftp;

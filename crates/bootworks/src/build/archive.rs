@@ -4,6 +4,7 @@
 //! It verifies the archives' signatures and chooses packages exactly as an installation would; names, versions
 //! and hashes are then read from the verified indexes.
 
+use super::own::{self, OwnPackage};
 use super::sources::Source;
 use super::store::{Store, digest, digest_file};
 use linux::process::Child;
@@ -17,12 +18,18 @@ use wire::deb::{Stanza, compare_versions, dependency_names, percent_decoded, sta
 /// The only architecture that boxes have.
 pub(crate) const ARCHITECTURE: &str = "amd64";
 
+/// Folder of the line's own packages beside apt's state.
+const OWN: &str = "own";
+
 /// Archives as apt sees them.
 #[derive(Debug)]
 pub(crate) struct Apt {
     settings: PathBuf,
     folder: PathBuf,
-    sources: Vec<Source>,
+    /// Each archive with the address that the recipe names first, whatever address it answered at.
+    sources: Vec<(String, Source)>,
+    own: Vec<OwnPackage>,
+    lists: Lists,
 }
 
 /// Which of an archive's lists apt fetches.
@@ -43,42 +50,96 @@ const CONTENTS: &str = "Acquire::IndexTargets::deb::Contents-deb {\n\
     Description \"$(RELEASE)/$(COMPONENT) $(ARCHITECTURE) Contents\";\n\
     KeepCompressed \"false\"; PDiffs \"false\"; Optional \"true\"; Identifier \"Contents-deb\";\n};\n";
 
+impl Lists {
+    fn settings(self) -> &'static str {
+        match self {
+            Lists::Packages => "",
+            Lists::WithContents => CONTENTS,
+        }
+    }
+}
+
 impl Apt {
-    /// Sets apt up for these archives and has it fetch and verify their indexes.
-    pub(crate) fn update(sources: Vec<Source>, store: &Store) -> Result<Apt> {
-        Apt::update_with(sources, Lists::Packages, store)
+    /// Sets apt up for these archives, and for the line's own packages, and has it fetch and verify the indexes.
+    /// Where an archive does not answer, or is not what it should be, its next address is tried.
+    pub(crate) fn update(
+        sources: Vec<Source>,
+        own: Vec<OwnPackage>,
+        line: &Path,
+        store: &Store,
+    ) -> Result<Apt> {
+        Apt::update_with(sources, own, line, Lists::Packages, store)
     }
 
     /// The same with a choice of lists.
-    pub(crate) fn update_with(sources: Vec<Source>, lists: Lists, store: &Store) -> Result<Apt> {
+    pub(crate) fn update_with(
+        sources: Vec<Source>,
+        own: Vec<OwnPackage>,
+        line: &Path,
+        lists: Lists,
+        store: &Store,
+    ) -> Result<Apt> {
         let text = sources.iter().map(Source::write).collect::<Vec<_>>().join("\n");
-        let more = if lists == Lists::WithContents { CONTENTS } else { "" };
-        let folder = store.apt(&digest(format!("{text}{more}")));
-        let apt = Apt { settings: folder.join("apt.conf"), folder, sources };
-        apt.write(&text, more)?;
-        // Without it apt-get ends with exit code 0 where an archive did not answer.
-        let child = apt.get().args(["update", "-o", "APT::Update::Error-Mode=any"]);
-        let (status, out, err) = child.spawn_and_wait()?;
-        if status.success() {
-            return Ok(apt);
+        let own_text: String =
+            own.iter().map(|package| format!("{} {}\n", package.path, package.sha256)).collect();
+        let folder = store.apt(&digest(text + &own_text + lists.settings()));
+        let sources = sources.into_iter().map(|source| (source.uri.clone(), source)).collect();
+        let mut apt = Apt { settings: folder.join("apt.conf"), folder, sources, own, lists };
+        if !apt.own.is_empty() {
+            own::publish(&apt.own, line, &apt.folder.join(OWN))?;
         }
-        let out = String::from_utf8_lossy(&out);
-        let tried = apt.sources.iter().map(|source| format!("{} ({})", source.uri, source.suites.join(", ")));
-        let failure = Failure::new(format!("cannot take the package indexes from {}", list(tried)));
-        let said = String::from_utf8_lossy(&err);
-        let lines =
-            out.lines().filter(|line| line.starts_with("Err:")).chain(said.lines().filter_map(complaint));
-        let failure = lines.collect::<BTreeSet<_>>().into_iter().fold(failure, Failure::because);
-        Err(failure.hint(
-            if said.contains("signature") || said.contains("NO_PUBKEY") || said.contains("not signed") {
-                "name the archive's keyring in the recipe's mirror: `signed-by = \"/path/to/keyring.gpg\"`"
-            } else {
-                "see whether the archive answers from here, or name another one under `mirrors` in the recipe"
-            },
-        ))
+        let mut tried = BTreeSet::new();
+        loop {
+            apt.write()?;
+            // Without it apt-get ends with exit code 0 where an archive did not answer.
+            let child = apt.get().args(["update", "-o", "APT::Update::Error-Mode=any"]);
+            let (status, out, err) = child.spawn_and_wait()?;
+            if status.success() {
+                return Ok(apt);
+            }
+            let (out, said) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+            let errors = out.lines().filter(|line| line.starts_with("Err:"));
+            let lines = errors.chain(said.lines().filter_map(complaint));
+            tried.extend(lines.map(str::to_owned));
+            if !apt.try_next(&out, &said) {
+                return Err(apt.unanswered(tried));
+            }
+        }
     }
 
-    fn write(&self, sources: &str, more: &str) -> Result<()> {
+    /// Takes the next address of the archives that apt complained of; says whether there was any.
+    fn try_next(&mut self, out: &str, said: &str) -> bool {
+        let mut is_changed = false;
+        for (_, source) in &mut self.sources {
+            let is_meant = out.lines().filter(|line| line.starts_with("Err:")).chain(said.lines());
+            let is_meant = is_meant.into_iter().any(|line| line.contains(&source.uri));
+            if is_meant && !source.also.is_empty() {
+                source.uri = source.also.remove(0).trim_end_matches('/').to_owned();
+                is_changed = true;
+            }
+        }
+        is_changed
+    }
+
+    fn unanswered(&self, tried: BTreeSet<String>) -> Failure {
+        let of = |(named, source): &(String, Source)| format!("{named} ({})", source.suites.join(", "));
+        let failure = Failure::new(format!(
+            "cannot take the package indexes from {}",
+            list(self.sources.iter().map(of))
+        ));
+        let has = |words: &[&str]| tried.iter().any(|line| words.iter().any(|word| line.contains(word)));
+        let hint = if has(&["is expired", "not valid yet"]) {
+            "take another address of it, or take it as it is: `accept = [\"expired\"]` in the recipe's mirror"
+        } else if has(&["NO_PUBKEY", "signature", "not signed", "signed-by"]) {
+            "name the archive's keyring in the recipe's mirror: `signed-by = \"/path/to/keyring.gpg\"`"
+        } else {
+            "see whether the archive answers from here; further addresses of it stand in the recipe's mirror: \
+             `also = [\"https://…\"]`"
+        };
+        tried.into_iter().fold(failure, Failure::because).hint(hint)
+    }
+
+    fn write(&self) -> Result<()> {
         for part in ["lists/partial", "archives/partial", "sources"] {
             let part = self.folder.join(part);
             std::fs::create_dir_all(&part).or_fail(|| format!("cannot make {}", part.display()))?;
@@ -87,15 +148,21 @@ impl Apt {
             let path = self.folder.join(name);
             std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))
         };
-        put("sources/line.sources", sources)?;
+        let mut sources: Vec<String> = self.sources.iter().map(|(_, source)| source.write()).collect();
+        if !self.own.is_empty() {
+            sources.push(format!("Types: deb\nURIs: {}\nSuites: ./\nTrusted: yes\n", self.own_address()));
+        }
+        put("sources/line.sources", &sources.join("\n"))?;
+        put("preferences", &format!("Package: *\nPin: release o={}\nPin-Priority: 1001\n", own::ORIGIN))?;
         put("status", "")?;
+        let more = self.lists.settings();
         let folder = self.folder.display();
         put(
             "apt.conf",
             &format!(
                 "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n\
                  Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{folder}/sources\";\n\
-                 Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
+                 Dir::Etc::preferences \"{folder}/preferences\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
                  Dir::State \"{folder}\";\nDir::State::lists \"{folder}/lists\";\n\
                  Dir::State::status \"{folder}/status\";\nDir::State::extended_states \"{folder}/extended\";\n\
                  Dir::Cache \"{folder}\";\nDir::Cache::archives \"{folder}/archives\";\n\
@@ -113,6 +180,22 @@ impl Apt {
         Child::of(APT_GET).env("APT_CONFIG", &self.settings).env("LC_ALL", "C.UTF-8").arg("-q")
     }
 
+    /// The line's own packages as an archive.
+    fn own_address(&self) -> String {
+        format!("file:{}", self.folder.join(OWN).display())
+    }
+
+    /// The archive at this address: the address that the recipe names first, and the others.
+    fn named(&self, uri: &str) -> (String, Vec<String>) {
+        match self.sources.iter().find(|(_, source)| source.uri == uri) {
+            Some((named, source)) => {
+                let others = std::iter::once(&source.uri).chain(&source.also);
+                (named.clone(), others.filter(|other| *other != named).cloned().collect())
+            }
+            None => (uri.to_owned(), Vec::new()),
+        }
+    }
+
     /// Reads the verified indexes.
     pub(crate) fn index(&self) -> Result<Index> {
         let format = "$(FILENAME)\t$(REPO_URI)\t$(RELEASE)";
@@ -128,9 +211,19 @@ impl Apt {
             if let Ok(text) = std::fs::read_to_string(file) {
                 texts.push((uri.trim_end_matches('/').to_owned(), text));
             }
-            archives.insert(self.release(Path::new(file), uri.trim_end_matches('/'), suite)?);
+            if uri.trim_end_matches('/') != self.own_address() {
+                archives.insert(self.release(Path::new(file), uri.trim_end_matches('/'), suite)?);
+            }
         }
-        Ok(Index { texts, archives: archives.into_iter().collect() })
+        let mut addresses: Vec<(String, String)> = Vec::new();
+        for package in &self.own {
+            let address = format!("{}/{}", self.own_address(), own::name(package));
+            addresses.push((address, format!("{}{}", own::SCHEME, package.path)));
+        }
+        for (named, source) in self.sources.iter().filter(|(named, source)| *named != source.uri) {
+            addresses.push((format!("{}/", source.uri), format!("{named}/")));
+        }
+        Ok(Index { texts, archives: archives.into_iter().collect(), addresses })
     }
 
     /// The lists of contents, as far as the archives have them.
@@ -159,7 +252,8 @@ impl Apt {
         let text = std::fs::read_to_string(&path).or_fail(|| format!("cannot read {}", path.display()))?;
         let date =
             text.lines().find_map(|line| line.strip_prefix("Date:")).unwrap_or_default().trim().to_owned();
-        Ok(Archive { uri: uri.to_owned(), suite: suite.to_owned(), date, sha256: digest_file(&path)?.0 })
+        let (uri, also) = self.named(uri);
+        Ok(Archive { uri, also, suite: suite.to_owned(), date, sha256: digest_file(&path)?.0 })
     }
 
     /// The packages that an installation of `wanted` on an empty disk would bring, with what they depend on.
@@ -175,10 +269,10 @@ impl Apt {
         let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
         if !status.success() {
             let failure = Failure::new(format!("the packages of {what} do not go together"));
-            let reasons = out.lines().map(str::trim).filter(|line| {
-                line.contains("Depends:") || line.contains("Conflicts:") || line.contains("Breaks:")
-            });
-            let failure = reasons.chain(err.lines().filter_map(complaint)).fold(failure, Failure::because);
+            let reasons = reasons(&out);
+            // apt's own last words say no more than that it is so.
+            let said = err.lines().filter_map(complaint).filter(|_| reasons.is_empty()).map(str::to_owned);
+            let failure = reasons.iter().cloned().chain(said).fold(failure, Failure::because);
             return Err(failure.hint("take one of them out of the recipe, or the archive that it comes from"));
         }
         index.packages(&out)
@@ -209,6 +303,49 @@ fn host_proxies() -> String {
     lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
+/// Why packages do not go together, out of what apt lists as unmet dependencies:
+/// ` NAME : Depends: OTHER (>= 2) but 1 is to be installed`, with further lines of the same package below it.
+fn reasons(out: &str) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let mut package = String::new();
+    for line in out.lines() {
+        let Some((kind, rest)) = ["PreDepends: ", "Depends: ", "Conflicts: ", "Breaks: "]
+            .iter()
+            .find_map(|kind| Some((*kind, line.split_once(*kind)?)))
+            .map(|(kind, (before, rest))| {
+                if let Some(name) =
+                    before.trim().strip_suffix(':').map(str::trim).filter(|name| !name.is_empty())
+                {
+                    package = name.trim_end_matches(" PreDepends").to_owned();
+                }
+                (kind, rest.trim())
+            })
+        else {
+            continue;
+        };
+        let (other, but) = rest.split_once(" but ").unwrap_or((rest, ""));
+        let other = other.trim();
+        reasons.push(match (kind, but.trim()) {
+            ("Conflicts: ", _) => format!("{package} and {other} exclude each other"),
+            ("Breaks: ", but) => match but.strip_suffix(" is to be installed") {
+                Some(version) => {
+                    format!("{package} does not work beside {other}, and {version} would be installed")
+                }
+                None => format!("{package} does not work beside {other}"),
+            },
+            (_, "it is not installable") => format!("{package} needs {other}, which no archive has"),
+            (_, "it is not going to be installed") => {
+                format!("{package} needs {other}, which does not go with the others")
+            }
+            (_, but) => match but.strip_suffix(" is to be installed") {
+                Some(version) => format!("{package} needs {other}, but {version} would be installed"),
+                None => format!("{package} needs {other}"),
+            },
+        });
+    }
+    reasons
+}
+
 fn complaint(line: &str) -> Option<&str> {
     line.strip_prefix("E: ").or_else(|| line.strip_prefix("W: "))
 }
@@ -223,6 +360,8 @@ pub(crate) struct Index {
     texts: Vec<(String, String)>,
     /// The archives they are from.
     pub archives: Vec<Archive>,
+    /// How addresses begin that stand in the lock under another name, and that.
+    addresses: Vec<(String, String)>,
 }
 
 impl Index {
@@ -322,7 +461,7 @@ impl Index {
         let mut packages = Vec::new();
         for url in urls {
             match wanted.get(&*percent_decoded(url)).cloned().flatten() {
-                Some(package) => packages.push(Package { url: url.to_owned(), ..package }),
+                Some(package) => packages.push(Package { url: self.address(url), ..package }),
                 None => {
                     return Err(Failure::new(format!("the index has no SHA-256 for {url}")).hint(
                         "the archive is too old or broken; name another one under `mirrors` in the recipe",
@@ -333,6 +472,21 @@ impl Index {
         packages.sort();
         packages.dedup();
         Ok(packages)
+    }
+}
+
+impl Index {
+    /// A package's address as the lock has it.
+    fn address(&self, url: &str) -> String {
+        let plain = percent_decoded(&url.replace("/./", "/")).into_owned();
+        let known = self.addresses.iter();
+        let mut found = known.filter_map(|(from, to)| match plain.strip_prefix(from.as_str()) {
+            // The line's own package: its whole address is another.
+            Some("") => Some(to.clone()),
+            Some(_) => Some(format!("{to}{}", url.strip_prefix(from.as_str())?)),
+            None => None,
+        });
+        found.next().unwrap_or_else(|| url.to_owned())
     }
 }
 
@@ -353,7 +507,7 @@ fn bare(wish: &str) -> &str {
 }
 
 /// Up to three names most like this one.
-fn nearest<'a>(name: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: &BTreeSet<&'a str>) -> Vec<&'a str> {
     let allowed = (name.len() / 3).clamp(1, 4);
     let mut near: Vec<(usize, &str)> = names
         .iter()
@@ -385,7 +539,8 @@ mod tests {
     use super::*;
 
     fn index(text: &str) -> Index {
-        Index { texts: vec![("http://a.example.org/debian".into(), text.into())], archives: Vec::new() }
+        let texts = vec![("http://a.example.org/debian".into(), text.into())];
+        Index { texts, archives: Vec::new(), addresses: Vec::new() }
     }
 
     /// A slip of the finger should cost one look, not a search.
@@ -401,6 +556,23 @@ mod tests {
             because: looked in 
             hint: correct the name, or add the component that has it: `components = ["main", "non-free-firmware"]`"#]]
         .assert_eq(&index.know(&wanted, "the live OS").unwrap_err().report());
+    }
+
+    /// apt's list is for people who know apt; each line of it is one sentence here.
+    #[test]
+    fn conflicts_are_told_in_words() {
+        let out = "The following packages have unmet dependencies:\n \
+            a : Depends: b (>= 2) but 1 is to be installed\n     \
+                Depends: c but it is not installable\n \
+            d : PreDepends: e but it is not going to be installed\n \
+            other : Conflicts: tool\n f : Breaks: g (< 3) but 2 is to be installed\n";
+        expect_test::expect![[r#"
+            a needs b (>= 2), but 1 would be installed
+            a needs c, which no archive has
+            d needs e, which does not go with the others
+            other and tool exclude each other
+            f does not work beside g (< 3), and 2 would be installed"#]]
+        .assert_eq(&reasons(out).join("\n"));
     }
 
     /// apt prints addresses percent-encoded and an MD5 only; name, version and SHA-256 come from the index.

@@ -6,7 +6,9 @@ use super::package::Opened;
 use super::unpack::Root;
 use linux::process::Child;
 use model::failure::{Explain as _, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use wire::deb::dependency_names;
 
 /// Folders that are links into `/usr` since Debian 11 and Ubuntu 20.04.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
@@ -55,10 +57,30 @@ pub(crate) fn lay_out(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether dpkg itself must unpack a package: one whose `preinst` moves other packages' files out of the way
-/// has to run before its own files are there.
-pub(crate) fn is_left_to_dpkg(unpacked: &Unpacked<'_>) -> bool {
-    unpacked.text("preinst").contains("dpkg-divert")
+/// The packages that dpkg itself must unpack, by name: one whose `preinst` moves other packages' files out of the
+/// way has to run before its own files are there.
+///
+/// Not those without which dpkg cannot run: essential ones and what they need (Debian 13's libc6 diverts, for
+/// upgrades from a root whose `/lib` was no link yet). debootstrap unpacks these without their `preinst` as well.
+pub(crate) fn left_to_dpkg(packages: &[Unpacked<'_>]) -> BTreeSet<String> {
+    let name = |unpacked: &Unpacked<'_>| unpacked.opened.package.name.clone();
+    let mut needed = BTreeSet::new();
+    let is_essential =
+        |unpacked: &&Unpacked<'_>| unpacked.field("Essential").is_some_and(|value| value == "yes");
+    let mut open: Vec<String> = packages.iter().filter(is_essential).map(name).collect();
+    while let Some(next) = open.pop() {
+        let Some(unpacked) = packages.iter().find(|unpacked| unpacked.opened.package.name == next) else {
+            continue;
+        };
+        if needed.insert(next) {
+            for field in ["Pre-Depends", "Depends"] {
+                let value = unpacked.field(field).unwrap_or_default();
+                open.extend(dependency_names(&value).map(str::to_owned));
+            }
+        }
+    }
+    let diverts = |unpacked: &&Unpacked<'_>| unpacked.text("preinst").contains("dpkg-divert");
+    packages.iter().filter(diverts).map(name).filter(|name| !needed.contains(name)).collect()
 }
 
 /// Configures the unpacked packages, and unpacks and configures those that were left to dpkg.

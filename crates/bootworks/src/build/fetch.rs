@@ -1,13 +1,15 @@
 //! Fetches the packages of a lock into the store: in parallel, resumed where a connection was cut, verified
 //! before they get their name.
 
-use super::store::{Store, feed, hex};
+use super::own;
+use super::store::{Store, feed, hex, touch};
 use crate::report;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::{Lock, Package};
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,16 +32,21 @@ pub(crate) struct Fetched {
     pub bytes: u64,
 }
 
-/// Makes sure that every package of the lock is in the store.
-pub(crate) fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
+/// Makes sure that every package of the lock is in the store. `line` is the line's folder, which has its own.
+pub(crate) fn fetch(lock: &Lock, line: &Path, store: &Store) -> Result<Fetched> {
     let mut missing: Vec<&Package> = lock.files().into_values().collect();
-    missing.retain(|package| !store.package(&package.sha256).is_file());
+    missing.retain(|package| {
+        let file = store.package(&package.sha256);
+        touch(&file);
+        !file.is_file()
+    });
     // Large ones first: the last connection should not be alone with the kernel.
     missing.sort_by_key(|package| std::cmp::Reverse(package.bytes));
     let bytes = missing.iter().map(|package| package.bytes).sum();
     if missing.is_empty() {
         return Ok(Fetched::default());
     }
+    super::room::need(store.folder(), bytes, "the packages")?;
     report::note(&format!("fetching {} packages, {}", missing.len(), super::amount(bytes)));
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
@@ -48,7 +55,9 @@ pub(crate) fn fetch(lock: &Lock, store: &Store) -> Result<Fetched> {
         for _ in 0..CONNECTIONS.min(missing.len()) {
             scope.spawn(|| {
                 while let Some(package) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(failure) = fetch_one(&agent, package, store) {
+                    let addresses: Vec<String> =
+                        lock.addresses(package).into_iter().map(|address| of_line(address, line)).collect();
+                    if let Err(failure) = fetch_one(&agent, package, &addresses, store) {
                         next.store(missing.len(), Ordering::Relaxed);
                         if let Ok(mut failures) = failures.lock() {
                             failures.push(failure);
@@ -74,7 +83,15 @@ fn agent() -> ureq::Agent {
     config.build().into()
 }
 
-fn fetch_one(agent: &ureq::Agent, package: &Package, store: &Store) -> Result<()> {
+/// An address that can be opened: that of a package of the line's own is a path in its folder.
+fn of_line(address: String, line: &Path) -> String {
+    match address.strip_prefix(own::SCHEME) {
+        Some(path) => format!("file:{}", line.join(path).display()),
+        None => address,
+    }
+}
+
+fn fetch_one(agent: &ureq::Agent, package: &Package, addresses: &[String], store: &Store) -> Result<()> {
     let partial = store.partial(&package.sha256);
     let writing = || format!("cannot write {}", partial.display());
     let mut file = OpenOptions::new()
@@ -94,31 +111,33 @@ fn fetch_one(agent: &ureq::Agent, package: &Package, store: &Store) -> Result<()
     }
     let mut tried = Vec::new();
     for _ in 0..TRIES {
-        match attempt(agent, package, &mut file) {
-            Ok(()) => {
-                file.sync_all().or_fail(writing)?;
-                return std::fs::rename(&partial, &done)
-                    .or_fail(|| format!("cannot write {}", done.display()));
+        for address in addresses {
+            match attempt(agent, package, address, &mut file) {
+                Ok(()) => {
+                    file.sync_all().or_fail(writing)?;
+                    return std::fs::rename(&partial, &done)
+                        .or_fail(|| format!("cannot write {}", done.display()));
+                }
+                Err(why) => tried.push(format!("{address}: {why}")),
             }
-            Err(why) => tried.push(why),
         }
     }
+    tried.sort();
     tried.dedup();
-    let failure =
-        Failure::new(format!("cannot fetch {} {} from {}", package.name, package.version, package.url));
+    let failure = Failure::new(format!("cannot fetch {} {}", package.name, package.version));
     let failure = tried.into_iter().fold(failure, Failure::because);
     Err(failure.hint("where the archive has a newer version only, `bootworks lock` takes that one"))
 }
 
 /// Asks for what is missing of a file and verifies the whole. A reason is a phrase for a person.
-fn attempt(agent: &ureq::Agent, package: &Package, file: &mut File) -> Result<(), String> {
+fn attempt(agent: &ureq::Agent, package: &Package, address: &str, file: &mut File) -> Result<(), String> {
     let text = |error: std::io::Error| error.to_string();
     let mut have = file.seek(SeekFrom::End(0)).map_err(text)?;
     if have > package.bytes {
         have = 0;
     }
     if have < package.bytes {
-        let mut body = open(agent, package, &mut have)?;
+        let mut body = open(agent, address, &mut have)?;
         file.set_len(have).map_err(text)?;
         file.seek(SeekFrom::Start(have)).map_err(text)?;
         let mut left = (&mut body).take(package.bytes - have);
@@ -142,13 +161,13 @@ fn attempt(agent: &ureq::Agent, package: &Package, file: &mut File) -> Result<()
 }
 
 /// Opens the stream at byte `have`, or at the first where the other side cannot; `have` is set to which it was.
-fn open(agent: &ureq::Agent, package: &Package, have: &mut u64) -> Result<Box<dyn std::io::Read>, String> {
-    if let Some(path) = package.url.strip_prefix("file:") {
+fn open(agent: &ureq::Agent, address: &str, have: &mut u64) -> Result<Box<dyn std::io::Read>, String> {
+    if let Some(path) = address.strip_prefix("file:") {
         let path = wire::deb::percent_decoded(path.strip_prefix("//").unwrap_or(path));
         *have = 0;
         return Ok(Box::new(File::open(&*path).map_err(|error| format!("{path}: {error}"))?));
     }
-    let mut request = agent.get(&package.url);
+    let mut request = agent.get(address);
     if *have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }

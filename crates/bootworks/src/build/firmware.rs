@@ -3,6 +3,7 @@
 
 use super::archive::{Apt, Index, Lists};
 use super::fetch::fetch;
+use super::own;
 use super::package::Opened;
 use super::sources::{self, Host};
 use super::store::Store;
@@ -14,7 +15,7 @@ use model::modules::tree::Tree;
 use model::proof::firmware::{FirmwareIndex, FirmwarePackage};
 use model::recipe::Recipe;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Changes with what is kept, so that an index of an older form is made anew.
 const FORM: &str = "firmware-1";
@@ -26,7 +27,13 @@ const OF_UBUNTU: &str = "linux-firmware";
 
 /// The firmware packages of a recipe's suite, whether or not the recipe takes packages from their component; what
 /// is in them is kept in the store. `own` is apt for the recipe as it is.
-pub(super) fn look(recipe: &Recipe, host: &Host, own: &(Apt, Index), store: &Store) -> Result<Vec<Package>> {
+pub(super) fn look(
+    recipe: &Recipe,
+    line: &Path,
+    host: &Host,
+    own: &(Apt, Index),
+    store: &Store,
+) -> Result<Vec<Package>> {
     let (apt, index) = own;
     let is_firmware =
         |name: &str| (name.starts_with("firmware-") && !name.ends_with("-doc")) || name == OF_UBUNTU;
@@ -35,11 +42,11 @@ pub(super) fn look(recipe: &Recipe, host: &Host, own: &(Apt, Index), store: &Sto
     let component = sources::firmware_component(&recipe.suite);
     if let Some(component) = component {
         packages.retain(|package| self::component(package) != component);
-        packages.extend(listed(recipe, host, component, store)?);
+        packages.extend(listed(recipe, line, host, component, store)?);
     }
     let small = |package: &&Package| package.bytes <= SMALL && !kept(store, package).exists();
     let small: Vec<Package> = packages.iter().filter(small).cloned().collect();
-    read_packages(small, store)?;
+    read_packages(small, line, store)?;
     // Some are called so and bring firmware for what is no part of a server, from another place.
     packages.retain(|package| std::fs::metadata(kept(store, package)).map_or(true, |kept| kept.len() > 0));
     packages.sort();
@@ -47,9 +54,10 @@ pub(super) fn look(recipe: &Recipe, host: &Host, own: &(Apt, Index), store: &Sto
 }
 
 /// The packages of a component that have firmware, by its lists of contents.
-fn listed(recipe: &Recipe, host: &Host, component: &str, store: &Store) -> Result<Vec<Package>> {
+fn listed(recipe: &Recipe, line: &Path, host: &Host, component: &str, store: &Store) -> Result<Vec<Package>> {
     let beside = Recipe { components: vec![component.to_owned()], packages: Vec::new(), ..recipe.clone() };
-    let apt = Apt::update_with(sources::archives(&beside, host)?, Lists::WithContents, store)?;
+    let apt =
+        Apt::update_with(sources::archives(&beside, host)?, Vec::new(), line, Lists::WithContents, store)?;
     let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for text in apt.contents()? {
         for (package, file) in contents(&text) {
@@ -89,9 +97,9 @@ fn file_of(path: &str) -> Option<&str> {
 }
 
 /// Looks into packages themselves.
-fn read_packages(packages: Vec<Package>, store: &Store) -> Result<()> {
+fn read_packages(packages: Vec<Package>, line: &Path, store: &Store) -> Result<()> {
     let wanted = Section { packages, ..Section::default() };
-    fetch(&Lock { index: wanted.clone(), ..Lock::default() }, store)?;
+    fetch(&Lock { index: wanted.clone(), ..Lock::default() }, line, store)?;
     for package in &wanted.packages {
         let opened = Opened::of(package, store);
         let bytes = opened.bytes()?;
@@ -153,17 +161,21 @@ pub(crate) fn index(locked: &Section, recipe: &Recipe, store: &Store) -> Firmwar
 }
 
 /// The same, after looking again for what the store has lost or never had: the lock may be of another machine.
-pub(crate) fn known_index(locked: &Section, recipe: &Recipe, store: &Store) -> FirmwareIndex {
+pub(crate) fn known_index(locked: &Section, recipe: &Recipe, line: &Path, store: &Store) -> FirmwareIndex {
     let found = index(locked, recipe, store);
-    if found.unread.iter().all(|name| name == OF_UBUNTU) {
+    // Too large to be looked into on any machine; all else is, so that the outcome is the same on each.
+    let stays_unread = |name: &String| {
+        name == OF_UBUNTU && locked.package(name).is_some_and(|package| package.bytes > SMALL)
+    };
+    if found.unread.iter().all(stays_unread) {
         return found;
     }
     report::note("looking into the suite's firmware packages");
     let again = || -> Result<()> {
         let host = Host::read()?;
-        let apt = Apt::update(sources::archives(recipe, &host)?, store)?;
+        let apt = Apt::update(sources::archives(recipe, &host)?, own::packages(recipe, line)?, line, store)?;
         let own = apt.index().map(|index| (apt, index))?;
-        look(recipe, &host, &own, store).map(|_| ())
+        look(recipe, line, &host, &own, store).map(|_| ())
     };
     // Without it a missing file's package stays unnamed, which the proof says; the verdicts are the same.
     if let Err(failure) = again() {

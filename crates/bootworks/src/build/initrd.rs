@@ -10,6 +10,7 @@
 //! [zstd: cpio with everything else]
 //! ```
 
+use super::archive::nearest;
 use super::drivers::{self, Kernel};
 use model::failure::{Explain as _, Failure, Result};
 use model::initrd::{self as place, Manifest, PackageTable};
@@ -35,6 +36,8 @@ pub(crate) struct Sources<'s> {
     pub(crate) suite: &'s [Kernel<'s>],
     /// The live OS's root, finished: its modules and its firmware are looked at.
     pub(crate) root: &'s Path,
+    /// Which drivers are wanted.
+    pub(crate) wanted: Wanted<'s>,
     /// The agent, which becomes `/init`.
     pub(crate) agent: &'s [u8],
     /// A busybox that needs no libraries.
@@ -43,6 +46,15 @@ pub(crate) struct Sources<'s> {
     pub(crate) build: &'s str,
     /// Modification time of every entry, seconds since 1970.
     pub(crate) modified: u32,
+}
+
+/// Which drivers an initrd is to have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'s> {
+    /// Modaliases of the devices that it has to drive; without, any wired NIC and any disk controller.
+    pub(crate) devices: Option<&'s [String]>,
+    /// Modules besides, by name.
+    pub(crate) modules: &'s [String],
 }
 
 /// What was made.
@@ -61,13 +73,13 @@ pub(crate) struct Built {
 pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     let tree = sources.kernel.tree;
     check_sources(sources)?;
-    let chosen = choice::for_any_hardware(tree);
+    let aliases = drivers::union(&all(sources));
+    let chosen = chosen(sources, &aliases)?;
     let mut image = Image::new(sources.modified);
     image.add_base(sources);
     add_modules(&mut image, sources, &chosen)?;
     add_firmware(&mut image, sources, &chosen)?;
     let packages = drivers::elsewhere(tree, sources.suite);
-    let aliases = drivers::union(&all(sources));
     add_tables(&mut image, sources, &chosen, &aliases, &packages);
     let early = microcode(sources.root, sources.modified)?;
     let segments = image.write()?;
@@ -92,6 +104,35 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
         zstd::bulk::compress(&segments.packed, LEVEL).or_fail(|| "cannot compress the initrd".into())?,
     );
     Ok(Built { bytes, live })
+}
+
+/// The modules that the initrd is to have. Each that is named has to exist: one that is silently left out is found
+/// missing in front of a rack.
+fn chosen(sources: &Sources<'_>, aliases: &AliasTable) -> Result<BTreeSet<String>> {
+    let tree = sources.kernel.tree;
+    let wanted = sources.wanted;
+    let unknown: Vec<&String> = wanted.modules.iter().filter(|name| !tree.has(name)).collect();
+    if !unknown.is_empty() {
+        let known: BTreeSet<&str> = tree.modules.keys().chain(&tree.builtin).map(String::as_str).collect();
+        let mut failure = Failure::new(format!(
+            "kernel {} has not all modules that line.toml [live] modules names",
+            tree.release
+        ));
+        for name in unknown {
+            let near = nearest(name, &known);
+            failure = failure.because(match near.is_empty() {
+                true => format!("`{name}` is not there"),
+                false => format!("`{name}` is not there; near it are {}", near.join(", ")),
+            });
+        }
+        return Err(failure.hint("correct the name, or name a kernel that has it in line.toml [live] kernel"));
+    }
+    let mut chosen = match wanted.devices {
+        None => choice::for_any_hardware(tree),
+        Some(devices) => choice::for_devices(tree, aliases, devices.iter().map(String::as_str)),
+    };
+    chosen.extend(tree.closure(wanted.modules.iter().map(String::as_str)));
+    Ok(chosen)
 }
 
 fn all<'s>(sources: &Sources<'s>) -> Vec<Kernel<'s>> {

@@ -9,17 +9,19 @@ use super::phases::Phases;
 use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
-use super::system::{Purpose, System, pack_squashfs};
-use super::{amount, firmware, image, initrd, suite};
+use super::system::{Base, Purpose, System};
+use super::verify::Verified;
+use super::{amount, firmware, image, initrd, layer, sources, squashfs, suite};
 use crate::{check, profiles};
 use model::failure::{Explain as _, Failure, Result};
-use model::line::{ImageSource, Line};
+use model::line::{Drivers, ImageSource, Line};
 use model::lock::{Lock, Package, Section};
 use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
 use model::proof::report::Checked;
-use std::collections::BTreeMap;
+use model::sbom::{self, Component};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Names of the files in the outputs.
@@ -29,16 +31,25 @@ const IMAGE: &str = "image.tar.zst";
 const KERNEL: &str = "kernel";
 const INITRD: &str = "initrd";
 const DRIVERS: &str = "drivers.json";
+const LICENCES: &str = "licences.json";
+/// Bills of materials: of the root, the initrd, the image and the boot programs.
+const BOMS: [&str; 4] = ["root.cdx.json", "initrd.cdx.json", "image.cdx.json", "loaders.cdx.json"];
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
-    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe.efi"]),
+    // Debian 13 has programs for several processors, and a link of the old name.
+    ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe-amd64.efi", "usr/lib/ipxe/ipxe.efi"]),
     ("ipxe.iso", &["usr/lib/ipxe/ipxe.iso"]),
 ];
 /// Where a busybox without libraries is, before and after `/bin` went into `/usr`.
 const BUSYBOX: [&str; 2] = ["bin/busybox", "usr/bin/busybox"];
 /// Fact of the live OS's group: its kernel's release.
 const RELEASE: &str = "release";
+/// Fact of the live OS's group: digest of what the initrd takes out of the root.
+const KERNEL_FILES: &str = "kernel-files";
+/// Where that is: the kernel, its modules, firmware; before and after `/lib` went into `/usr`.
+const KERNEL_FOLDERS: [&str; 5] =
+    ["boot", "usr/lib/modules", "usr/lib/firmware", "lib/modules", "lib/firmware"];
 /// Fact of the image's group: the size of its files together.
 const UNPACKED: &str = "unpacked";
 
@@ -76,11 +87,24 @@ pub(crate) fn make(
     lock: &Lock,
     store: &Store,
     agent: &[u8],
+    phases: Phases,
+) -> Result<Outcome> {
+    make_on(&Shelf::open(folder)?, line, folder, lock, store, agent, phases)
+}
+
+/// Makes on this shelf what is not there yet.
+pub(crate) fn make_on(
+    shelf: &Shelf,
+    line: &Line,
+    folder: &Path,
+    lock: &Lock,
+    store: &Store,
+    agent: &[u8],
     mut phases: Phases,
 ) -> Result<Outcome> {
-    let shelf = Shelf::open(folder)?;
-    let fetched = phases.run("fetch", || fetch(lock, store))?;
-    let mut making = Making { line, folder, lock, store, shelf: &shelf, phases };
+    let _umask = Umask::usual();
+    let fetched = phases.run("fetch", || fetch(lock, folder, store))?;
+    let mut making = Making { line, folder, lock, store, shelf, phases };
     let live = making.live()?;
     let initrd = making.initrd(&live, agent)?;
     // Before the image, which takes longest: whoever has to change the kernel need not wait for it.
@@ -90,11 +114,27 @@ pub(crate) fn make(
     let image = making.image()?;
     let loaders = making.loaders()?;
     let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
+    let boms = making.boms([&live, &initrd, &image, &loaders], agent)?;
     let fresh = groups.iter().filter(|(_, group)| group.fresh).map(|(name, _)| *name).collect();
     let phases = std::mem::take(&mut making.phases);
-    let outputs = outputs(line, lock, &live, &initrd, &image, &loaders)?;
+    let outputs = Outputs { boms, ..outputs(line, lock, &live, &initrd, &image, &loaders)? };
     shelf.finish(&outputs)?;
     Ok(Outcome::Made(Box::new(Made { outputs, fresh, fetched, phases })))
+}
+
+/// The process's umask while something is made: that of whoever runs us would show in the modes of folders.
+struct Umask(rustix::fs::Mode);
+
+impl Umask {
+    fn usual() -> Umask {
+        Umask(rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022)))
+    }
+}
+
+impl Drop for Umask {
+    fn drop(&mut self) {
+        rustix::process::umask(self.0);
+    }
 }
 
 fn outputs(
@@ -129,7 +169,28 @@ fn outputs(
         loader_bios: loaders.file(LOADERS[0].0)?,
         loader_efi: loaders.file(LOADERS[1].0)?,
         loader_cd: loaders.file(LOADERS[2].0)?,
+        boms: BTreeMap::new(),
     })
+}
+
+/// Modaliases of the devices in the line's hardware profiles.
+fn devices(folder: &Path, line: &Line) -> Result<Vec<String>> {
+    let profiles = profiles::of_line(folder, &line.hardware)?;
+    let devices: BTreeSet<String> =
+        profiles.into_iter().flat_map(|profile| profile.devices).map(|device| device.modalias).collect();
+    if devices.is_empty() {
+        return Err(Failure::new("no hardware is known that the initrd could have the drivers of")
+            .because("line.toml says `drivers = \"hardware\"`, and the line has no hardware profile")
+            .hint("put a profile of each kind of server into `hardware/`, or write `drivers = \"all\"`"));
+    }
+    Ok(devices.into_iter().collect())
+}
+
+/// Keeps what is known of a system's licences with what was made of it; the base may be gone when it is asked for.
+fn keep_licences(work: &Path, base: &Base) -> Result<()> {
+    let path = work.join(LICENCES);
+    let writing = || format!("cannot write {}", path.display());
+    std::fs::write(&path, serde_json::to_vec(&base.licences).or_fail(writing)?).or_fail(writing)
 }
 
 /// What the groups are made from.
@@ -157,11 +218,17 @@ impl Making<'_> {
         let (store, phases) = (self.store, &mut self.phases);
         self.shelf.group("live", &system.inputs()?, |work| {
             let tree = work.join(TREE);
-            std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
-            system.make(store, &tree, phases)?;
-            phases.run("live OS: squashfs", || pack_squashfs(&tree, &work.join(SQUASHFS), system.epoch))?;
+            let base = system.make(store, &tree, phases)?;
+            keep_licences(work, &base)?;
+            phases.run("live OS: squashfs", || {
+                let to = work.join(SQUASHFS);
+                squashfs::pack(&tree, &base.tree, &base.key, store, system.epoch, &to)
+            })?;
             let (release, _) = drivers::release_in(&tree)?;
-            Ok((vec![SQUASHFS], BTreeMap::from([(RELEASE.to_owned(), release)])))
+            let changes = layer::digest_of_changes(&base.tree, &tree, &KERNEL_FOLDERS, |_| true)?;
+            let kernel = digest(format!("{} {changes}", base.key));
+            let facts = [(RELEASE.to_owned(), release), (KERNEL_FILES.to_owned(), kernel)];
+            Ok((vec![SQUASHFS, LICENCES], BTreeMap::from(facts)))
         })
     }
 
@@ -188,14 +255,14 @@ impl Making<'_> {
     fn image(&mut self) -> Result<Group> {
         let (store, phases, folder) = (self.store, &mut self.phases, self.folder);
         let packed = |packed: image::Packed| {
-            (vec![IMAGE], BTreeMap::from([(UNPACKED.to_owned(), packed.unpacked_bytes.to_string())]))
+            BTreeMap::from([(UNPACKED.to_owned(), packed.unpacked_bytes.to_string())])
         };
         match (&self.line.appliance.image, &self.lock.appliance) {
             (ImageSource::File { path, sha256 }, _) => {
                 self.shelf.group("image", &digest(format!("file {sha256}")), |work| {
                     phases
                         .run("image: check", || image::adopt(&folder.join(path), sha256, &work.join(IMAGE)))
-                        .map(packed)
+                        .map(|made| (vec![IMAGE], packed(made)))
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
@@ -209,11 +276,11 @@ impl Making<'_> {
                 };
                 self.shelf.group("image", &system.inputs()?, |work| {
                     let tree = work.join(TREE);
-                    std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
-                    system.make(store, &tree, phases)?;
+                    let base = system.make(store, &tree, phases)?;
+                    keep_licences(work, &base)?;
                     let made = phases.run("appliance: pack", || image::pack(&tree, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
-                    Ok(packed(made))
+                    Ok((vec![IMAGE, LICENCES], packed(made)))
                 })
             }
             (ImageSource::Recipe { path, .. }, None) => {
@@ -240,16 +307,21 @@ impl Making<'_> {
     fn initrd(&mut self, live: &Group, agent: &[u8]) -> Result<Group> {
         let busybox = self.package(&self.lock.initrd, "busybox-static")?;
         let squashfs = live.file(SQUASHFS)?;
+        let devices = match self.line.live.drivers {
+            Drivers::All => None,
+            Drivers::Hardware => Some(devices(self.folder, self.line)?),
+        };
+        let modules = &self.line.live.modules;
         let inputs = digest(format!(
-            "initrd {} {} {BUILD_ID} {} {}\n{}\n{}",
-            squashfs.path,
+            "initrd {} {} {BUILD_ID} {} {} {devices:?} {modules:?}\n{}\n{}",
+            live.fact(KERNEL_FILES),
             digest(agent),
             self.line.live.kernel,
             busybox.sha256,
             self.lock.index.identity(),
             self.lock.firmware.identity()
         ));
-        let (lock, store, line) = (self.lock, self.store, self.line);
+        let (lock, store, line, folder) = (self.lock, self.store, self.line, self.folder);
         let root = self.shelf.folder().join(squashfs.path.replace(SQUASHFS, TREE));
         let phases = &mut self.phases;
         self.shelf.group("initrd", &inputs, |work| {
@@ -268,13 +340,14 @@ impl Making<'_> {
                     kernel: Kernel { package: &line.live.kernel, tree: &tree },
                     suite: &kernels,
                     root: &root,
+                    wanted: initrd::Wanted { devices: devices.as_deref(), modules },
                     agent,
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,
                     modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
                 })
             })?;
-            let known = firmware::known_index(&lock.firmware, &line.live.recipe, store);
+            let known = firmware::known_index(&lock.firmware, &line.live.recipe, folder, store);
             built.live.firmware_index = firmware::asked_for(known, &tree);
             let put = |name: &str, bytes: &[u8]| {
                 let path = work.join(name);
@@ -284,6 +357,69 @@ impl Making<'_> {
             put(DRIVERS, &serde_json::to_vec(&built.live).or_fail(|| "cannot write the drivers".into())?)?;
             Ok((vec![KERNEL, INITRD, DRIVERS], BTreeMap::new()))
         })
+    }
+
+    /// Bills of materials of these groups: root, initrd, image, boot programs.
+    fn boms(&self, groups: [&Group; 4], agent: &[u8]) -> Result<BTreeMap<String, OutputFile>> {
+        let [live, initrd, image, loaders] = groups;
+        let (root, packed) = (live.file(SQUASHFS)?, image.file(IMAGE)?);
+        let (first, cd) = (initrd.file(INITRD)?, loaders.file(LOADERS[2].0)?);
+        let inputs = digest(format!("boms {} {} {} {}", root.sha256, packed.sha256, first.sha256, cd.sha256));
+        let group = self.shelf.group("boms", &inputs, |work| {
+            let licences = self.licences(live)?;
+            let distribution = sources::distribution(&self.line.live.recipe.suite).unwrap_or("debian");
+            let of = |packages: &mut dyn Iterator<Item = &Package>, known: &BTreeMap<String, Vec<String>>| {
+                packages
+                    .map(|package| Component {
+                        licences: known.get(&package.name).cloned().unwrap_or_default(),
+                        ..Component::of(package, distribution, "")
+                    })
+                    .collect::<BTreeSet<Component>>()
+            };
+            let single = |package: &Package| -> Result<Component> {
+                let file = format!("usr/share/doc/{}/copyright", package.name);
+                let copyright = Opened::of(package, self.store).file(&[&file]).unwrap_or_default();
+                Ok(Component::of(package, distribution, &String::from_utf8_lossy(&copyright)))
+            };
+            // What an initrd of ours takes out of the root: modules and firmware.
+            let has_a_part = |package: &&Package| {
+                ["linux-image-", "linux-modules-", "firmware-", "linux-firmware"]
+                    .iter()
+                    .any(|begin| package.name.starts_with(begin))
+                    || package.name.ends_with("-microcode")
+            };
+            let mut in_initrd = of(&mut self.lock.live.packages.iter().filter(has_a_part), &licences);
+            in_initrd.insert(single(self.package(&self.lock.initrd, "busybox-static")?)?);
+            in_initrd.insert(Component::of_file("init", BUILD_ID, &digest(agent)));
+            let ipxe = single(self.package(&self.lock.loaders, "ipxe")?)?;
+            let appliance =
+                self.lock.appliance.as_ref().map(|section| &section.packages[..]).unwrap_or_default();
+            let documents = [
+                (BOMS[0], SQUASHFS, &root, of(&mut self.lock.live.packages.iter(), &licences)),
+                (BOMS[1], INITRD, &first, in_initrd),
+                (BOMS[2], IMAGE, &packed, of(&mut appliance.iter(), &self.licences(image)?)),
+                (BOMS[3], LOADERS[2].0, &cd, BTreeSet::from([ipxe])),
+            ];
+            for (file, name, output, components) in documents {
+                let path = work.join(file);
+                std::fs::write(&path, sbom::document(name, &output.sha256, &components))
+                    .or_fail(|| format!("cannot write {}", path.display()))?;
+            }
+            Ok((BOMS.to_vec(), BTreeMap::new()))
+        })?;
+        let named = BOMS.iter().map(|file| {
+            let name = file.split('.').next().unwrap_or(file);
+            Ok((name.to_owned(), group.file(file)?))
+        });
+        named.collect()
+    }
+
+    /// What is known of the licences of a group's packages; nothing where it is somebody's image.
+    fn licences(&self, group: &Group) -> Result<BTreeMap<String, Vec<String>>> {
+        let Ok(file) = group.file(LICENCES) else { return Ok(BTreeMap::new()) };
+        let path = self.shelf.folder().join(file.path);
+        let reading = || format!("cannot read {}", path.display());
+        serde_json::from_slice(&std::fs::read(&path).or_fail(reading)?).or_fail(reading)
     }
 
     fn package<'s>(&self, section: &'s Section, name: &str) -> Result<&'s Package> {
@@ -308,6 +444,28 @@ impl Made {
     /// The list of the files that serving the line needs.
     pub(crate) fn into_outputs(self) -> Outputs {
         self.outputs
+    }
+
+    /// The groups that were made now.
+    #[cfg(test)]
+    pub(crate) fn fresh(&self) -> &[&'static str] {
+        &self.fresh
+    }
+
+    /// How long its phases took.
+    #[cfg(test)]
+    pub(crate) fn phases(&self) -> &Phases {
+        &self.phases
+    }
+
+    /// How long its phases took, for whoever needs nothing else of it.
+    pub(crate) fn into_phases(self) -> Phases {
+        self.phases
+    }
+
+    /// The root's tree, relative to the folder of the outputs.
+    pub(crate) fn tree(&self) -> &str {
+        &self.outputs.live.tree
     }
 
     /// What was made, for people: files with size and digest, then times.
@@ -335,7 +493,8 @@ impl Made {
         lines
     }
 
-    fn files(&self) -> [(&'static str, &OutputFile); 8] {
+    /// The outputs that are files, by the names that people read.
+    pub(crate) fn files(&self) -> [(&'static str, &OutputFile); 8] {
         let outputs = &self.outputs;
         let live = &outputs.live;
         [
@@ -350,20 +509,25 @@ impl Made {
         ]
     }
 
-    /// The same as one JSON object.
-    pub(crate) fn json(&self) -> Result<String> {
+    /// The same as one JSON object, with what came of a verification.
+    pub(crate) fn json(&self, verified: Option<&Verified>) -> Result<String> {
         let seconds: Vec<_> =
             self.phases.done().iter().map(|(name, took)| (name, took.as_secs_f64())).collect();
         let phases: Vec<_> = seconds
             .iter()
             .map(|(name, seconds)| serde_json::json!({ "name": name, "seconds": seconds }))
             .collect();
-        let json = serde_json::json!({
+        let mut json = serde_json::json!({
             "outputs": self.outputs,
             "made": self.fresh,
             "fetched": { "packages": self.fetched.files, "bytes": self.fetched.bytes },
             "phases": phases,
         });
+        if let Some(verified) = verified {
+            json["verified"] = verified.differences.is_empty().into();
+            json["differences"] =
+                serde_json::to_value(&verified.differences).or_fail(|| "cannot write JSON".into())?;
+        }
         serde_json::to_string(&json).or_fail(|| "cannot write JSON".into())
     }
 }

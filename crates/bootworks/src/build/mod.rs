@@ -11,22 +11,30 @@ mod apply;
 mod archive;
 mod configure;
 mod database;
+mod difference;
 pub(crate) mod drivers;
 mod fetch;
 mod firmware;
 mod image;
 pub(crate) mod initrd;
+pub(crate) mod keeping;
+mod layer;
 pub(crate) mod made;
+mod own;
 mod package;
 mod phases;
 mod resolve;
+mod room;
 mod scrub;
 mod shelf;
 mod sources;
+mod squashfs;
+mod stock_initrd;
 pub(crate) mod store;
 pub(crate) mod suite;
 mod system;
 mod unpack;
+mod verify;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +55,9 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".", value_name = "LINE")]
     line: PathBuf,
+    /// Build a second time from the packages alone, and show what differs
+    #[arg(long)]
+    verify: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -65,16 +76,23 @@ pub(crate) struct LockArguments {
 
 /// `bootworks build`.
 pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
-    let made = match build(&arguments.line)? {
+    let ready = ready(&arguments.line)?;
+    let made = match ready.make()? {
         Outcome::Made(made) => made,
         Outcome::Uncovered(uncovered) => return Ok(refuse(&uncovered, arguments.json)),
     };
+    let verified = match arguments.verify {
+        true => Some(ready.verify(&made)?),
+        false => None,
+    };
     if arguments.json {
-        report::say(&made.json()?);
+        report::say(&made.json(verified.as_ref())?);
     } else {
         made.text().iter().for_each(|line| report::say(line));
+        verified.iter().flat_map(verify::Verified::text).for_each(|line| report::say(&line));
     }
-    Ok(Ending::Well)
+    let differs = verified.is_some_and(|verified| !verified.differences.is_empty());
+    Ok(if differs { Ending::No } else { Ending::Well })
 }
 
 /// Says why a line is not built though nothing failed.
@@ -101,7 +119,7 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
     let line = line_folder::open(&arguments.line)?;
     let folder = line.folder();
     let old = read_lock(folder)?;
-    let new = resolve::resolve(line.line(), None, &Store::open()?)?;
+    let new = resolve::resolve(line.line(), folder, None, &Store::open()?)?;
     write_lock(folder, &new)?;
     let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
     let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
@@ -122,8 +140,20 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
 
 /// Builds what changed of a line, after making the lock where there is none or where it does not fit the recipes.
 pub(crate) fn build(folder: &Path) -> Result<Outcome> {
+    ready(folder)?.make()
+}
+
+/// A line that can be built: it has a lock that fits, and there is a store.
+struct Ready {
+    opened: line_folder::LineFolder,
+    lock: Lock,
+    store: Store,
+    agent: &'static [u8],
+    phases: Phases,
+}
+
+fn ready(folder: &Path) -> Result<Ready> {
     let opened = line_folder::open(folder)?;
-    let (line, folder) = (opened.line(), opened.folder());
     let agent = agent::agent()?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("building a line needs root")
@@ -132,21 +162,37 @@ pub(crate) fn build(folder: &Path) -> Result<Outcome> {
     }
     let mut phases = Phases::default();
     let store = Store::open()?;
-    let lock = fitting_lock(line, folder, &store, &mut phases)?;
-    made::make(line, folder, &lock, &store, agent, phases)
+    let lock = fitting_lock(opened.line(), opened.folder(), &store, &mut phases)?;
+    Ok(Ready { opened, lock, store, agent, phases })
+}
+
+impl Ready {
+    fn make(&self) -> Result<Outcome> {
+        let (line, folder) = (self.opened.line(), self.opened.folder());
+        made::make(line, folder, &self.lock, &self.store, self.agent, self.phases.clone())
+            .map_err(|failure| room::explained(failure, &[self.store.folder(), folder]))
+    }
+
+    fn verify(&self, first: &made::Made) -> Result<verify::Verified> {
+        report::note("building a second time, from the packages alone");
+        let (line, folder) = (self.opened.line(), self.opened.folder());
+        verify::verify(line, folder, &self.lock, &self.store, self.agent, first)
+    }
 }
 
 /// The line's lock; made or mended first where it has to be, which is said.
 fn fitting_lock(line: &Line, folder: &Path, store: &Store, phases: &mut Phases) -> Result<Lock> {
     let old = read_lock(folder)?;
-    if let Some(old) = old.as_ref().filter(|old| resolve::fits(line, old)) {
+    if let Some(old) = &old
+        && resolve::fits(line, folder, old)?
+    {
         return Ok(old.clone());
     }
     report::note(match &old {
         None => "there is no line.lock yet: resolving the recipes",
         Some(_) => "the recipes have changed since line.lock was made: resolving what changed",
     });
-    let new = phases.run("lock", || resolve::resolve(line, old.as_ref(), store))?;
+    let new = phases.run("lock", || resolve::resolve(line, folder, old.as_ref(), store))?;
     write_lock(folder, &new)?;
     if let Some(old) = &old {
         lock::differences(old, &new).iter().for_each(|line| report::note(line));

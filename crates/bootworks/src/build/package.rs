@@ -98,6 +98,23 @@ impl Opened {
     }
 }
 
+/// The `control` file of a package that is not in the store.
+pub(crate) fn control_text(file: &Path) -> Result<String> {
+    let broken = || format!("{} is no Debian package", file.display());
+    let bytes = std::fs::read(file).or_fail(|| format!("cannot read {}", file.display()))?;
+    let deb = Deb::read(&bytes).or_fail(broken)?;
+    let mut archive = tar::Archive::new(stream(deb.control)?.take(CONTROL_LIMIT));
+    for entry in archive.entries().or_fail(broken)? {
+        let mut entry = entry.or_fail(broken)?;
+        if entry.path().or_fail(broken)?.to_string_lossy().trim_start_matches("./") == "control" {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).or_fail(broken)?;
+            return Ok(text);
+        }
+    }
+    Err(Failure::new(broken()).because("it has no file `control`"))
+}
+
 /// One of a package's control files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ControlFile {

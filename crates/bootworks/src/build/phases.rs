@@ -5,7 +5,7 @@ use model::failure::Result;
 use std::time::{Duration, Instant};
 
 /// Phases of a build, in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Phases {
     done: Vec<(String, Duration)>,
 }

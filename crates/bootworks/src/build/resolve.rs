@@ -2,14 +2,17 @@
 
 use super::archive::{Apt, Index};
 use super::firmware;
+use super::own;
+use super::own::OwnPackage;
 use super::sources::{Host, Source, archives};
 use super::store::{Store, digest};
 use crate::report;
-use model::failure::Result;
+use model::failure::{Failure, Result};
 use model::line::{ImageSource, Line};
 use model::lock::{Archive, Lock, Package, Section};
 use model::recipe::Recipe;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use wire::deb::{Stanza, dependency_names};
 
 /// Packages of the boot programs.
@@ -18,21 +21,21 @@ const LOADERS: [&str; 1] = ["ipxe"];
 const INITRD: [&str; 1] = ["busybox-static"];
 
 /// Resolves the sections that `kept` does not have as the line says them now; without `kept`, all.
-pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
-    let mut archives = Archives { host: Host::read()?, store, open: BTreeMap::new() };
+pub(crate) fn resolve(line: &Line, folder: &Path, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
+    let mut archives = Archives { host: Host::read()?, folder, store, open: BTreeMap::new() };
     let live = live_recipe(line);
-    let asked = |recipe: &Recipe, what: &str| digest(asked(recipe, what));
+    let asked = |recipe: &Recipe, what: &str| asked(recipe, folder, what).map(digest);
     let keep =
         |section: Option<&Section>, recipe: &str| section.filter(|known| known.recipe == recipe).cloned();
     let mut lock = Lock::default();
 
-    let want = asked(&live, "system");
+    let want = asked(&live, "system")?;
     lock.live = match keep(kept.map(|lock| &lock.live), &want) {
         Some(known) => known,
         None => archives.system(&live, "the live OS").map(|made| made.of(want))?,
     };
     if let ImageSource::Recipe { recipe, path } = &line.appliance.image {
-        let want = asked(recipe, "system");
+        let want = asked(recipe, "system")?;
         lock.appliance = Some(match keep(kept.and_then(|lock| lock.appliance.as_ref()), &want) {
             Some(known) => known,
             None => archives.system(recipe, &format!("the appliance ({path})")).map(|made| made.of(want))?,
@@ -44,18 +47,18 @@ pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result
         (&mut lock.loaders, kept.map(|lock| &lock.loaders), "the boot programs", &LOADERS[..]),
         (&mut lock.initrd, kept.map(|lock| &lock.initrd), "the initrd", &INITRD[..]),
     ] {
-        let want = asked(&bare, &names.join(" "));
+        let want = asked(&bare, &names.join(" "))?;
         *slot = match keep(known, &want) {
             Some(known) => known,
             None => archives.single(&bare, names, what).map(|made| made.of(want))?,
         };
     }
-    let want = asked(&bare, "kernels");
+    let want = asked(&bare, "kernels")?;
     lock.index = match keep(kept.map(|lock| &lock.index), &want) {
         Some(known) => known,
         None => archives.kernels(&bare).map(|made| made.of(want))?,
     };
-    let want = asked(&bare, "firmware");
+    let want = asked(&bare, "firmware")?;
     lock.firmware = match keep(kept.map(|lock| &lock.firmware), &want) {
         Some(known) => known,
         None => archives.firmware(&bare)?.of(want),
@@ -65,21 +68,23 @@ pub(crate) fn resolve(line: &Line, kept: Option<&Lock>, store: &Store) -> Result
 }
 
 /// Whether the lock has what the line asks for now.
-pub(crate) fn fits(line: &Line, lock: &Lock) -> bool {
+pub(crate) fn fits(line: &Line, folder: &Path, lock: &Lock) -> Result<bool> {
     let live = live_recipe(line);
     let bare = Recipe { packages: Vec::new(), ..live.clone() };
-    let has = |section: &Section, recipe: &Recipe, what: &str| section.recipe == digest(asked(recipe, what));
+    let has = |section: &Section, recipe: &Recipe, what: &str| {
+        Ok::<_, Failure>(section.recipe == digest(asked(recipe, folder, what)?))
+    };
     let appliance = match (&line.appliance.image, &lock.appliance) {
-        (ImageSource::Recipe { recipe, .. }, Some(section)) => has(section, recipe, "system"),
+        (ImageSource::Recipe { recipe, .. }, Some(section)) => has(section, recipe, "system")?,
         (ImageSource::Recipe { .. }, None) | (ImageSource::File { .. }, Some(_)) => false,
         (ImageSource::File { .. }, None) => true,
     };
-    appliance
-        && has(&lock.live, &live, "system")
-        && has(&lock.loaders, &bare, &LOADERS.join(" "))
-        && has(&lock.initrd, &bare, &INITRD.join(" "))
-        && has(&lock.index, &bare, "kernels")
-        && has(&lock.firmware, &bare, "firmware")
+    Ok(appliance
+        && has(&lock.live, &live, "system")?
+        && has(&lock.loaders, &bare, &LOADERS.join(" "))?
+        && has(&lock.initrd, &bare, &INITRD.join(" "))?
+        && has(&lock.index, &bare, "kernels")?
+        && has(&lock.firmware, &bare, "firmware")?)
 }
 
 /// The live OS's recipe with its kernel.
@@ -91,7 +96,7 @@ pub(crate) fn live_recipe(line: &Line) -> Recipe {
 
 /// What a section was asked for, as text: a change of it makes the section out of date. Files and scripts are
 /// not in it, because they change no package.
-fn asked(recipe: &Recipe, what: &str) -> String {
+fn asked(recipe: &Recipe, folder: &Path, what: &str) -> Result<String> {
     let mut text = format!("{what}\nsuite {}\n", recipe.suite);
     for mirror in &recipe.mirrors {
         text += &format!(
@@ -100,11 +105,18 @@ fn asked(recipe: &Recipe, what: &str) -> String {
             mirror.suites.join(" "),
             mirror.signed_by.as_deref().unwrap_or_default()
         );
+        if !mirror.also.is_empty() || !mirror.accept.is_empty() {
+            text += &format!("also {} {:?}\n", mirror.also.join(" "), mirror.accept);
+        }
+    }
+    text.extend(recipe.snapshot.iter().map(|moment| format!("snapshot {moment}\n")));
+    for package in own::packages(recipe, folder)? {
+        text += &format!("own {} {}\n", package.path, package.sha256);
     }
     let sorted = |words: &[String]| {
         words.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
     };
-    text + &format!("components {}\npackages {}\n", sorted(&recipe.components), sorted(&recipe.packages))
+    Ok(text + &format!("components {}\npackages {}\n", sorted(&recipe.components), sorted(&recipe.packages)))
 }
 
 /// Packages, and the time of the archives they are from.
@@ -127,6 +139,7 @@ impl Resolved {
 /// Archives that were opened for this lock; most recipes share theirs.
 struct Archives<'a> {
     host: Host,
+    folder: &'a Path,
     store: &'a Store,
     open: BTreeMap<String, (Apt, Index)>,
 }
@@ -134,10 +147,11 @@ struct Archives<'a> {
 impl Archives<'_> {
     fn of(&mut self, recipe: &Recipe) -> Result<&(Apt, Index)> {
         let sources = archives(recipe, &self.host)?;
-        match self.open.entry(key(&sources)) {
+        let own = own::packages(recipe, self.folder)?;
+        match self.open.entry(key(&sources, &own)) {
             std::collections::btree_map::Entry::Occupied(open) => Ok(open.into_mut()),
             std::collections::btree_map::Entry::Vacant(slot) => {
-                let apt = Apt::update(sources, self.store)?;
+                let apt = Apt::update(sources, own, self.folder, self.store)?;
                 let index = apt.index()?;
                 Ok(slot.insert((apt, index)))
             }
@@ -171,9 +185,9 @@ impl Archives<'_> {
     /// no verdict, only what is advised: an archive that does not list them is no reason not to lock.
     fn firmware(&mut self, recipe: &Recipe) -> Result<Resolved> {
         self.of(recipe)?;
-        let key = key(&archives(recipe, &self.host)?);
+        let key = key(&archives(recipe, &self.host)?, &own::packages(recipe, self.folder)?);
         let Some(own) = self.open.get(&key) else { return Ok(Resolved { packages: Vec::new(), epoch: 0 }) };
-        match firmware::look(recipe, &self.host, own, self.store) {
+        match firmware::look(recipe, self.folder, &self.host, own, self.store) {
             Ok(packages) => Ok(Resolved::new(&own.1, packages)),
             Err(failure) => {
                 report::note(&format!(
@@ -196,8 +210,8 @@ impl Archives<'_> {
 }
 
 /// What tells one set of archives from another.
-fn key(sources: &[Source]) -> String {
-    sources.iter().map(Source::write).collect()
+fn key(sources: &[Source], own: &[OwnPackage]) -> String {
+    sources.iter().map(Source::write).collect::<String>() + &format!("{own:?}")
 }
 
 /// Metapackages of the suite's own kernels (`linux-image-amd64`, `linux-image-generic`), the packages they

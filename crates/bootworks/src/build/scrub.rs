@@ -1,8 +1,8 @@
 //! Takes out of a root what must not be shared between machines, and what differs from build to build without
 //! meaning anything.
 //!
-//! Identity is made anew on the first boot: by systemd (machine id), by programs themselves (random seed), or by
-//! a unit that is added here (ssh host keys).
+//! Identity is made anew on the first boot: by systemd (machine id), by programs themselves (random seed, iSCSI
+//! initiator name), or by a unit that is added here where nothing else would ([`REMADE`]).
 
 use super::unpack::Root;
 use model::failure::{Explain as _, Result};
@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Removed wherever they are: a path, whose last part may begin or end with a star.
-const REMOVED: [&str; 39] = [
+const REMOVED: [&str; 41] = [
     // Identity.
     "etc/ssh/ssh_host_*",
     "etc/nvme/hostid",
@@ -21,6 +21,8 @@ const REMOVED: [&str; 39] = [
     "var/lib/systemd/credential.secret",
     "var/lib/urandom/random-seed",
     "var/lib/private",
+    "var/lib/NetworkManager/secret_key",
+    "var/lib/NetworkManager/NetworkManager-intern.conf",
     "etc/ssl/private/ssl-cert-snakeoil.key",
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
     // Backups of lists that name users, and of databases.
@@ -59,8 +61,22 @@ const REMOVED: [&str; 39] = [
 /// Logs that programs expect to exist, with their owner and mode.
 const EMPTIED: [&str; 4] = ["var/log/wtmp", "var/log/btmp", "var/log/lastlog", "var/log/faillog"];
 
-/// Makes ssh host keys on the first boot of each machine.
-const SSH_KEYS_UNIT: &str = "\
+/// Identity that was taken out and that no package makes again by itself: a unit does, on the first boot.
+#[derive(Clone, Copy, Debug)]
+struct Remade {
+    /// The program that makes it; a root without it has no use for the unit.
+    program: &'static str,
+    /// Name of the unit.
+    unit: &'static str,
+    /// The unit.
+    text: &'static str,
+}
+
+const REMADE: [Remade; 3] = [
+    Remade {
+        program: "usr/sbin/sshd",
+        unit: "ssh-host-keys.service",
+        text: "\
 [Unit]
 Description=ssh host keys of this machine
 Before=ssh.service ssh.socket
@@ -72,7 +88,45 @@ ExecStart=/usr/bin/ssh-keygen -A
 
 [Install]
 WantedBy=multi-user.target
-";
+",
+    },
+    // nvme-cli makes both in its postinst only. They have to agree: a host that presents one host id under two
+    // names, or the other way round, is refused by arrays (NVMe over Fabrics 1.1, 4.3).
+    Remade {
+        program: "usr/sbin/nvme",
+        unit: "nvme-host-id.service",
+        text: "\
+[Unit]
+Description=NVMe host name and host id of this machine
+Before=nvmf-autoconnect.service nvmefc-boot-connections.service
+ConditionPathExists=!/etc/nvme/hostnqn
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -ec 'umask 022; mkdir -p /etc/nvme; name=$(nvme gen-hostnqn); echo \"$${name##*:}\" >/etc/nvme/hostid; echo \"$$name\" >/etc/nvme/hostnqn'
+
+[Install]
+WantedBy=multi-user.target
+",
+    },
+    Remade {
+        program: "usr/sbin/make-ssl-cert",
+        unit: "ssl-snakeoil.service",
+        text: "\
+[Unit]
+Description=Self-signed certificate of this machine
+Before=nginx.service apache2.service postfix.service
+ConditionPathExists=!/etc/ssl/private/ssl-cert-snakeoil.key
+
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/make-ssl-cert generate-default-snakeoil
+
+[Install]
+WantedBy=multi-user.target
+",
+    },
+];
 
 /// Scrubs a root.
 pub(crate) fn scrub(root: &Path) -> Result<()> {
@@ -103,11 +157,13 @@ pub(crate) fn scrub(root: &Path) -> Result<()> {
     if root.join("etc/iscsi/initiatorname.iscsi").exists() {
         open.write(Path::new("etc/iscsi/initiatorname.iscsi"), b"GenerateName=yes\n", 0o600)?;
     }
-    if root.join("usr/sbin/sshd").exists() && root.join("usr/lib/systemd/systemd").exists() {
-        let unit = "etc/systemd/system/ssh-host-keys.service";
-        open.write(Path::new(unit), SSH_KEYS_UNIT.as_bytes(), 0o644)?;
-        let wants = "etc/systemd/system/multi-user.target.wants/ssh-host-keys.service";
-        open.link(Path::new(wants), &Path::new("/").join(unit))?;
+    if root.join("usr/lib/systemd/systemd").exists() {
+        for made in REMADE.iter().filter(|made| root.join(made.program).exists()) {
+            let unit = Path::new("etc/systemd/system").join(made.unit);
+            open.write(&unit, made.text.as_bytes(), 0o644)?;
+            let wants = Path::new("etc/systemd/system/multi-user.target.wants").join(made.unit);
+            open.link(&wants, &Path::new("/").join(unit))?;
+        }
     }
     Ok(())
 }
@@ -162,4 +218,70 @@ pub(crate) fn walk(root: &Path) -> Result<Vec<PathBuf>> {
     }
     all.sort();
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux::process::Child;
+
+    fn put(root: &Path, name: &str) {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "secret\n").unwrap();
+    }
+
+    /// Two machines with one identity are one machine to an array, to an ssh client, to a log: nothing of it may
+    /// be left, and each must find its own on the first boot.
+    #[test]
+    fn identity_goes_and_each_machine_makes_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let identity = [
+            "etc/nvme/hostid",
+            "etc/nvme/hostnqn",
+            "etc/ssh/ssh_host_rsa_key",
+            "etc/ssh/ssh_host_ed25519_key.pub",
+            "etc/ssl/private/ssl-cert-snakeoil.key",
+            "var/lib/dbus/machine-id",
+            "var/lib/systemd/random-seed",
+        ];
+        let programs =
+            ["usr/sbin/nvme", "usr/sbin/sshd", "usr/sbin/make-ssl-cert", "usr/lib/systemd/systemd"];
+        identity.iter().chain(&programs).for_each(|name| put(root, name));
+        ["etc/machine-id", "etc/iscsi/initiatorname.iscsi", "etc/ssh/sshd_config"]
+            .iter()
+            .for_each(|name| put(root, name));
+        scrub(root).unwrap();
+        for name in identity {
+            assert!(!root.join(name).exists(), "{name}");
+        }
+        let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+        assert_eq!(read("etc/machine-id"), "");
+        assert_eq!(read("etc/iscsi/initiatorname.iscsi"), "GenerateName=yes\n");
+        assert_eq!(read("etc/ssh/sshd_config"), "secret\n");
+        let wanted: Vec<_> = walk(&root.join("etc/systemd/system/multi-user.target.wants")).unwrap();
+        let wanted: Vec<_> = wanted.iter().skip(1).filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(wanted, ["nvme-host-id.service", "ssh-host-keys.service", "ssl-snakeoil.service"]);
+    }
+
+    /// The words of a unit are read by systemd first and by a shell then; what comes out must be a host id that
+    /// agrees with the host name.
+    #[test]
+    fn the_nvme_unit_writes_a_name_and_an_id_that_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().display().to_string();
+        let nvme = "#!/bin/sh\necho nqn.2014-08.org.nvmexpress:uuid:0ddba11c-0000-4000-8000-00000000beef\n";
+        std::fs::write(folder.path().join("nvme"), nvme).unwrap();
+        Child::at("chmod").args(["+x", &format!("{here}/nvme")]).run().unwrap();
+        let unit = REMADE.iter().find(|made| made.program.ends_with("nvme")).unwrap().text;
+        let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/bin/sh -ec '")).unwrap();
+        // What systemd makes of it (systemd.service(5), command lines): `$$` is a dollar.
+        let script = line.trim_end_matches('\'').replace("$$", "$");
+        let script = script.replace("/etc/nvme", &format!("{here}/etc"));
+        Child::at("sh").env("PATH", format!("{here}:/usr/bin:/bin")).args(["-ec", &script]).run().unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join("etc").join(name)).unwrap();
+        assert_eq!(read("hostid"), "0ddba11c-0000-4000-8000-00000000beef\n");
+        assert!(read("hostnqn").ends_with(&format!("uuid:{}", read("hostid"))));
+    }
 }

@@ -54,8 +54,12 @@ impl Group {
 impl Shelf {
     /// Opens the line's folder of outputs and clears what a build that was killed has left.
     pub(crate) fn open(line: &Path) -> Result<Shelf> {
-        let folder =
-            std::path::absolute(line.join(FOLDER)).or_fail(|| format!("cannot use {}", line.display()))?;
+        Shelf::at(&line.join(FOLDER), line)
+    }
+
+    /// Opens this folder of outputs of the line in `line`.
+    pub(crate) fn at(folder: &Path, line: &Path) -> Result<Shelf> {
+        let folder = std::path::absolute(folder).or_fail(|| format!("cannot use {}", line.display()))?;
         std::fs::create_dir_all(&folder).or_fail(|| format!("cannot make {}", folder.display()))?;
         let name = folder.join("held");
         let holding = || format!("cannot write {}", name.display());
@@ -72,6 +76,13 @@ impl Shelf {
     /// The folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// An empty folder to work in; the next build removes it where this one does not.
+    pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
+        let scratch = self.folder.join(format!("{UNFINISHED}{name}"));
+        std::fs::create_dir(&scratch).or_fail(|| format!("cannot make {}", scratch.display()))?;
+        Ok(scratch)
     }
 
     /// The group `name` made from `inputs` (a digest): the one that is there, or what `make` leaves in the folder
@@ -163,7 +174,8 @@ fn groups_of(outputs: &Outputs) -> BTreeSet<String> {
     let live = &outputs.live;
     let files = [&live.kernel, &live.initrd, &live.squashfs, &live.drivers, &outputs.image]
         .into_iter()
-        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd]);
+        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd])
+        .chain(outputs.boms.values());
     let paths = files.map(|file| file.path.as_str()).chain([live.tree.as_str()]);
     paths.filter_map(|path| path.split('/').next().map(str::to_owned)).collect()
 }

@@ -4,7 +4,7 @@
 //! No archive's address stands in this program; a host without any must name one in the recipe.
 
 use model::failure::{Explain as _, Failure, Result};
-use model::recipe::Recipe;
+use model::recipe::{Accepted, Recipe, SNAPSHOT};
 use std::path::Path;
 use wire::deb::stanzas;
 
@@ -32,10 +32,14 @@ const DISTRIBUTIONS: [(&str, &[&str]); 2] = [
 const POCKETS: [&str; 3] = ["", "-updates", "-security"];
 
 /// One archive of apt's configuration: `deb URI SUITES COMPONENTS`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Source {
     /// Base address, without a slash at the end.
     pub uri: String,
+    /// Further addresses of the same archive, in the order in which they are tried.
+    pub also: Vec<String>,
+    /// What is taken from it although it would be refused elsewhere.
+    pub accept: Vec<Accepted>,
     /// Suites.
     pub suites: Vec<String>,
     /// Components.
@@ -55,6 +59,12 @@ impl Source {
         );
         if let Some(signed_by) = &self.signed_by {
             text.push_str(&format!("Signed-By: {signed_by}\n"));
+        }
+        for accepted in &self.accept {
+            text.push_str(match accepted {
+                Accepted::Unsigned => "Trusted: yes\n",
+                Accepted::Expired => "Check-Valid-Until: no\n",
+            });
         }
         text
     }
@@ -105,11 +115,26 @@ pub(crate) fn archives(recipe: &Recipe, host: &Host) -> Result<Vec<Source>> {
         if recipe.components.is_empty() { vec!["main".to_owned()] } else { recipe.components.clone() };
     if !recipe.mirrors.is_empty() {
         let keyring = keyring(distribution(&recipe.suite).unwrap_or(&host.distribution));
-        let source = |mirror: &model::recipe::Mirror| Source {
-            uri: mirror.uri.trim_end_matches('/').to_owned(),
-            suites: mirror.suites.clone(),
-            components: components.clone(),
-            signed_by: mirror.signed_by.clone().or_else(|| keyring.clone()),
+        let address = |uri: &String| {
+            let uri = uri.trim_end_matches('/');
+            uri.replace(SNAPSHOT, recipe.snapshot.as_deref().unwrap_or(SNAPSHOT))
+        };
+        let source = |mirror: &model::recipe::Mirror| {
+            let mut accept = mirror.accept.clone();
+            if recipe.snapshot.is_some() && mirror.uri.contains(SNAPSHOT) {
+                // What an archive was on some day was vouched for until some days later.
+                accept.push(Accepted::Expired);
+            }
+            accept.sort();
+            accept.dedup();
+            Source {
+                uri: address(&mirror.uri),
+                also: mirror.also.iter().map(address).collect(),
+                accept,
+                suites: mirror.suites.clone(),
+                components: components.clone(),
+                signed_by: mirror.signed_by.clone().or_else(|| keyring.clone()),
+            }
         };
         return Ok(recipe.mirrors.iter().map(source).collect());
     }
@@ -156,6 +181,7 @@ fn of_suite(host: &Host, has: &str, wanted: &str, components: &[String]) -> Vec<
             suites,
             components: components.to_vec(),
             signed_by: source.signed_by.clone().or_else(|| keyring(&host.distribution)),
+            ..Source::default()
         };
         // A .list file often has a line per suite, or a line per component, of one archive.
         match found.iter_mut().find(|known| known.uri == source.uri && known.signed_by == source.signed_by) {
@@ -169,7 +195,8 @@ fn of_suite(host: &Host, has: &str, wanted: &str, components: &[String]) -> Vec<
     found
 }
 
-fn distribution(suite: &str) -> Option<&'static str> {
+/// The distribution that has this suite, as far as it is known.
+pub(crate) fn distribution(suite: &str) -> Option<&'static str> {
     DISTRIBUTIONS.iter().find(|(_, suites)| suites.contains(&suite)).map(|(name, _)| *name)
 }
 
@@ -207,6 +234,7 @@ fn read_deb822(text: &str) -> Vec<Source> {
                 suites: words(stanza.field("Suites")),
                 components: words(stanza.field("Components")),
                 signed_by: stanza.field("Signed-By").map(str::to_owned),
+                ..Source::default()
             });
         }
     }
@@ -231,7 +259,13 @@ fn read_lines(text: &str) -> Vec<Source> {
         let mut words = rest.split_whitespace().map(str::to_owned);
         let (Some(uri), Some(suite)) = (words.next(), words.next()) else { continue };
         let signed_by = signed_by.map(str::to_owned);
-        sources.push(Source { uri, suites: vec![suite], components: words.collect(), signed_by });
+        sources.push(Source {
+            uri,
+            suites: vec![suite],
+            components: words.collect(),
+            signed_by,
+            ..Source::default()
+        });
     }
     sources
 }

@@ -1,7 +1,13 @@
-//! The store: packages by their SHA-256 and the archives' indexes, shared by all lines of a person.
+//! The store: packages by their SHA-256, the archives' indexes, and configured bases by what they are made from;
+//! shared by all lines of a person.
 //!
-//! A name in it means a complete, verified file: everything is written under another name first. What is made
-//! for one line only stands in that line's folder, not here.
+//! A name in it means something complete: everything is written under another name first. What is made for one
+//! line only stands in that line's folder, not here.
+//!
+//! ```text
+//! deb/SHA256.deb        packages              apt/…      apt's verified indexes, one folder for each set of archives
+//! index/…               driver tables         base/KEY   configured systems, before anything of a recipe is in them
+//! ```
 
 use model::failure::{Explain as _, Failure, Result};
 use sha2::{Digest as _, Sha256};
@@ -9,10 +15,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A folder of packages and indexes.
+/// Parts of the store.
+pub(crate) const PARTS: [&str; 4] = ["deb", "apt", "index", "base"];
+/// What the name of something that is being made begins with.
+pub(crate) const UNFINISHED: &str = "unfinished-";
+
+/// A folder of packages, indexes and bases.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     folder: PathBuf,
+    /// Where what is made out of packages is kept: the same folder, unless nothing made before may be used.
+    made: PathBuf,
 }
 
 impl Store {
@@ -33,11 +46,14 @@ impl Store {
     /// The store in this folder.
     pub(crate) fn at(folder: PathBuf) -> Result<Store> {
         let folder = std::path::absolute(&folder).or_fail(|| format!("cannot use {}", folder.display()))?;
-        for part in ["deb", "apt", "index"] {
-            let part = folder.join(part);
-            std::fs::create_dir_all(&part).or_fail(|| format!("cannot make {}", part.display()))?;
-        }
-        Ok(Store { folder })
+        make_parts(&folder, &PARTS)?;
+        Ok(Store { made: folder.clone(), folder })
+    }
+
+    /// This store's packages and indexes of archives, with everything that is made out of them in `folder`.
+    pub(crate) fn with_nothing_made(&self, folder: &Path) -> Result<Store> {
+        make_parts(folder, &["index", "base"])?;
+        Ok(Store { folder: self.folder.clone(), made: folder.to_owned() })
     }
 
     /// The store's folder.
@@ -62,8 +78,52 @@ impl Store {
 
     /// Folder of what was read out of packages and is the same for every line.
     pub(crate) fn index(&self) -> PathBuf {
-        self.folder.join("index")
+        self.made.join("index")
     }
+
+    /// The folder that `make` fills from what `key` (a digest) stands for: the one that is there, or a new one.
+    ///
+    /// It gets its name when all of it is on the disk, so what is there is whole. Two builds that want the same
+    /// one make it once: the second waits for the first.
+    pub(crate) fn base(&self, key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let name = key.get(..32).unwrap_or(key);
+        let bases = self.made.join("base");
+        let done = bases.join(name);
+        let holding = bases.join(format!("{name}.held"));
+        let waiting = || format!("cannot write {}", holding.display());
+        let held = File::create(&holding).or_fail(waiting)?;
+        rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).or_fail(waiting)?;
+        if done.is_dir() {
+            touch(&done);
+            return Ok(done);
+        }
+        let work = bases.join(format!("{UNFINISHED}{name}"));
+        if work.exists() {
+            std::fs::remove_dir_all(&work).or_fail(|| format!("cannot remove {}", work.display()))?;
+        }
+        std::fs::create_dir(&work).or_fail(|| format!("cannot make {}", work.display()))?;
+        make(&work)?;
+        let finishing = || format!("cannot finish {}", work.display());
+        rustix::fs::syncfs(File::open(&work).or_fail(finishing)?).or_fail(finishing)?;
+        std::fs::rename(&work, &done).or_fail(finishing)?;
+        Ok(done)
+    }
+}
+
+fn make_parts(folder: &Path, parts: &[&str]) -> Result<()> {
+    for part in parts {
+        let part = folder.join(part);
+        std::fs::create_dir_all(&part).or_fail(|| format!("cannot make {}", part.display()))?;
+    }
+    Ok(())
+}
+
+/// Notes that something of the store was used now: [`super::keeping`] removes what has not been for long. On a
+/// store that may not be written it stays as it is.
+pub(crate) fn touch(path: &Path) {
+    let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+    let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
+    let _ = rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty());
 }
 
 /// SHA-256 of bytes, hex.
@@ -104,4 +164,33 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A build that was killed half-way has left a folder behind; the next one must make all of it again and
+    /// take nothing of that.
+    #[test]
+    fn a_base_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().to_owned()).unwrap();
+        let key = digest("key");
+        let failure = store.base(&key, |work| {
+            std::fs::write(work.join("half"), "").unwrap();
+            Err(Failure::new("killed"))
+        });
+        assert!(failure.is_err());
+        let made = store.base(&key, |work| {
+            assert_eq!(std::fs::read_dir(work).unwrap().count(), 0);
+            std::fs::write(work.join("whole"), "").or_fail(|| "cannot write".into())
+        });
+        let made = made.unwrap();
+        assert!(made.join("whole").exists() && !made.join("half").exists());
+        assert_eq!(store.base(&key, |_| Err(Failure::new("made twice"))).unwrap(), made);
+        let apart = store.with_nothing_made(&folder.path().join("apart")).unwrap();
+        assert!(apart.base(&key, |_| Err(Failure::new("made anew"))).is_err());
+        assert_eq!(apart.package(&key), store.package(&key));
+    }
 }

@@ -60,10 +60,10 @@ pub(crate) fn suite(line: &LineFolder, store: &Store) -> Result<Suite> {
     wanted
         .packages
         .retain(|package| !(has_modules(&package.name) && drivers::is_kept(&package.sha256, &store.index())));
-    fetch::fetch(&Lock { index: wanted, ..Lock::default() }, store)?;
+    fetch::fetch(&Lock { index: wanted, ..Lock::default() }, line.folder(), store)?;
     Ok(Suite {
         kernels: kernels(&lock.index, store)?,
-        firmware: firmware::known_index(&lock.firmware, &line.line().live.recipe, store),
+        firmware: firmware::known_index(&lock.firmware, &line.line().live.recipe, line.folder(), store),
         locked: lock.live.packages.iter().map(|package| package.name.clone()).collect(),
     })
 }

@@ -2,23 +2,42 @@
 //! and scripts applied, identity scrubbed.
 
 use super::apply;
-use super::configure::{configure, is_left_to_dpkg, lay_out};
+use super::configure::{configure, lay_out, left_to_dpkg};
 use super::database::{Unpacked, prepare};
+use super::layer;
 use super::package::Opened;
 use super::phases::Phases;
+use super::room;
 use super::scrub::{clamp_times, scrub};
+use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
-use linux::tools::{LIVE_OS, MKSQUASHFS};
+use linux::tools::LIVE_OS;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
 use model::recipe::Recipe;
-use std::collections::BTreeSet;
-use std::path::Path;
+use model::sbom::licences;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use wire::deb::dependency_names;
 
 /// Changes when this program makes another root of the same recipe: old outputs are then made again.
-const EDITION: u32 = 1;
+const EDITION: u32 = 3;
+/// The tree in the folder of a base.
+const TREE: &str = "tree";
+/// What is known of the packages' licences, beside it.
+const LICENCES: &str = "licences.json";
+
+/// What a system was made on: its packages, configured, and nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    /// Digest of everything it is made from.
+    pub key: String,
+    /// The tree. It is the store's: other systems are made on it.
+    pub tree: PathBuf,
+    /// What its packages say of their licences, by the packages' names.
+    pub licences: BTreeMap<String, Vec<String>>,
+}
 
 /// A system to make.
 #[derive(Clone, Copy, Debug)]
@@ -67,18 +86,61 @@ impl System<'_> {
         Ok(digest(text))
     }
 
-    /// Makes it in the empty folder `root`.
-    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    /// Makes it in the folder `root`, which is not there yet, and gives what it was made on.
+    pub(crate) fn make(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
         self.make_in(store, root, phases).map_err(|failure| failure.doing(format!("building {}", self.name)))
     }
 
-    fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
+        let base = self.base(store, phases)?;
+        phases.run(&format!("{}: recipe", self.name), || {
+            layer::changed(&base.tree, root, |tree| self.finish(tree))
+        })?;
+        if self.purpose == Purpose::Appliance {
+            phases.run(&format!("{}: initrd", self.name), || {
+                stock_initrd::put(root, &base, store, self.epoch)
+            })?;
+        }
+        Ok(base)
+    }
+
+    /// The system as dpkg leaves it: all of its packages configured, nothing of the recipe in it, and nothing that
+    /// differs from one making to the next. Every recipe with these packages begins with it.
+    fn base(&self, store: &Store, phases: &mut Phases) -> Result<Base> {
+        let key = digest(format!("base {EDITION} {}\n{}", self.epoch, self.section.identity()));
+        let folder = store.base(&key, |folder| {
+            let tree = folder.join(TREE);
+            std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
+            self.install(store, &tree, phases)?;
+            let licences = folder.join(LICENCES);
+            let writing = || format!("cannot write {}", licences.display());
+            let json = serde_json::to_vec(&licences_in(&tree, self.section)).or_fail(writing)?;
+            std::fs::write(&licences, json).or_fail(writing)?;
+            phases.run(&format!("{}: scrub", self.name), || {
+                scrub(&tree)?;
+                clamp_times(&tree, self.epoch)
+            })
+        })?;
+        let licences = folder.join(LICENCES);
+        let reading = || format!("cannot read {}", licences.display());
+        let licences = std::fs::read(&licences).or_fail(reading)?;
+        Ok(Base {
+            key,
+            tree: folder.join(TREE),
+            licences: serde_json::from_slice(&licences).or_fail(reading)?,
+        })
+    }
+
+    fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
         lay_out(root)?;
         prepare(root)?;
         let opened = in_order(self.section, store);
         let controls = opened.iter().map(Opened::control).collect::<Result<Vec<_>>>()?;
         let all = opened.iter().zip(controls).map(|(opened, control)| Unpacked { opened, control });
-        let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) = all.partition(is_left_to_dpkg);
+        let all: Vec<Unpacked<'_>> = all.collect();
+        let names = left_to_dpkg(&all);
+        let (left, ours): (Vec<Unpacked<'_>>, Vec<Unpacked<'_>>) =
+            all.into_iter().partition(|unpacked| names.contains(&unpacked.opened.package.name));
         let replaced: Vec<BTreeSet<String>> = ours
             .iter()
             .map(|unpacked| {
@@ -89,26 +151,42 @@ impl System<'_> {
             let name = ours.get(other).map(|unpacked| &unpacked.opened.package.name);
             replaced.get(one).zip(name).is_some_and(|(replaced, name)| replaced.contains(name))
         };
+        // In kB (Debian policy §5.6.20), of the files alone; what scripts make of them is little beside.
+        let installed = |unpacked: &Unpacked<'_>| unpacked.field("Installed-Size")?.parse::<u64>().ok();
+        let bytes = ours.iter().chain(&left).filter_map(installed).sum::<u64>() * 1024;
+        room::need(store.folder(), bytes, &format!("the packages of the {}", self.name))?;
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
         let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
-        phases.run(&format!("{}: configure", self.name), || {
-            configure(root, &ours, &lists, &left, self.epoch)
-        })?;
-        phases.run(&format!("{}: recipe", self.name), || {
-            apply::apply(self.recipe, self.line, root, self.epoch)
-        })?;
-        match self.purpose {
-            Purpose::LiveOs => check_tools(root)?,
-            Purpose::Appliance => {
-                phases.run(&format!("{}: initrd", self.name), || apply::make_initrd(root, self.epoch))?;
-            }
-        }
-        phases.run(&format!("{}: scrub", self.name), || {
-            scrub(root)?;
-            clamp_times(root, self.epoch)
-        })
+        phases.run(&format!("{}: configure", self.name), || configure(root, &ours, &lists, &left, self.epoch))
     }
+
+    /// Carries the recipe out on the configured system and takes out what must not be shared.
+    fn finish(&self, root: &Path) -> Result<()> {
+        apply::apply(self.recipe, self.line, root, self.epoch)?;
+        if self.purpose == Purpose::LiveOs {
+            check_tools(root)?;
+        }
+        scrub(root)?;
+        clamp_times(root, self.epoch)
+    }
+}
+
+/// What the packages of a root say of their licences. Many packages have one folder of documents, by a link.
+fn licences_in(root: &Path, section: &Section) -> BTreeMap<String, Vec<String>> {
+    let documents = root.join("usr/share/doc");
+    let of = |name: &str| {
+        let folder = documents.join(name);
+        let folder = match std::fs::read_link(&folder) {
+            Ok(target) => documents.join(target.file_name()?),
+            Err(_) => folder,
+        };
+        let text = std::fs::read(folder.join("copyright")).ok()?;
+        Some(licences(&String::from_utf8_lossy(&text)))
+    };
+    let known =
+        section.packages.iter().filter_map(|package| Some((package.name.clone(), of(&package.name)?)));
+    known.filter(|(_, licences)| !licences.is_empty()).collect()
 }
 
 /// The packages in the order in which they count: `base-files` first, because its folders are everybody's.
@@ -137,29 +215,4 @@ fn check_tools(root: &Path) -> Result<()> {
         .iter()
         .fold(failure, because)
         .hint(format!("add to `packages` of `[live]` in line.toml: {}", packages.join(", "))))
-}
-
-/// Packs the live OS's root as squashfs.
-pub(crate) fn pack_squashfs(root: &Path, to: &Path, epoch: u64) -> Result<()> {
-    linux::process::Child::of(MKSQUASHFS)
-        .env("SOURCE_DATE_EPOCH", epoch.to_string())
-        .arg(root)
-        .arg(to)
-        .args([
-            "-noappend",
-            "-no-progress",
-            "-quiet",
-            "-comp",
-            "zstd",
-            "-Xcompression-level",
-            "3",
-            "-b",
-            "256K",
-        ])
-        .run()
-        .map(drop)
-        .map_err(|failure| failure.doing("packing the live OS's root"))?;
-    std::fs::File::open(to)
-        .and_then(|file| file.sync_all())
-        .or_fail(|| format!("cannot write {}", to.display()))
 }

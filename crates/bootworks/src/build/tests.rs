@@ -1,5 +1,7 @@
 //! The builder against an archive that the test makes and signs, and against the host's own.
 
+mod whole;
+
 use super::fetch::fetch;
 use super::package::Opened;
 use super::phases::Phases;
@@ -14,6 +16,7 @@ use expect_test::expect;
 use linux::process::Child;
 use model::lock::{Lock, Section, differences};
 use model::recipe::Recipe;
+use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,10 @@ fn skipped() -> bool {
 /// A signed archive on the disk.
 struct TestArchive {
     folder: PathBuf,
+    /// How packages are compressed, as dpkg-deb is told.
+    compression: &'static str,
+    /// The day until which it is vouched for, as its Release file has it; empty for always.
+    valid_until: &'static str,
 }
 
 impl TestArchive {
@@ -36,7 +43,7 @@ impl TestArchive {
         std::fs::create_dir_all(folder.join("pool")).unwrap();
         std::fs::create_dir_all(folder.join("keys")).unwrap();
         std::fs::set_permissions(folder.join("keys"), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let archive = TestArchive { folder };
+        let archive = TestArchive { folder, compression: "-Zxz", valid_until: "" };
         archive.gpg(&[
             "--quick-gen-key",
             "--passphrase",
@@ -64,23 +71,30 @@ impl TestArchive {
 
     /// Builds a package; `files` are paths and contents, a content that begins with `=` is a hard link.
     fn add(&self, name: &str, version: &str, fields: &str, files: &[(&str, &str)]) {
+        self.add_tree(name, version, fields, |tree| {
+            for (path, content) in files {
+                let path = tree.join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                match content.strip_prefix('=') {
+                    Some(target) => std::fs::hard_link(tree.join(target), &path).unwrap(),
+                    None => std::fs::write(&path, content).unwrap(),
+                }
+            }
+        });
+    }
+
+    /// Builds a package of what `fill` puts into its folder.
+    fn add_tree(&self, name: &str, version: &str, fields: &str, fill: impl FnOnce(&Path)) {
         let tree = self.folder.join("tree");
         std::fs::create_dir_all(tree.join("DEBIAN")).unwrap();
-        for (path, content) in files {
-            let path = tree.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            match content.strip_prefix('=') {
-                Some(target) => std::fs::hard_link(tree.join(target), &path).unwrap(),
-                None => std::fs::write(&path, content).unwrap(),
-            }
-        }
+        fill(&tree);
         let control = format!(
             "Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: T <t@example.org>\nDescription: test\n{fields}"
         );
         std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
         let file = self.folder.join(format!("pool/{name}_{version}_amd64.deb"));
         Child::at("dpkg-deb")
-            .args(["-Zxz", "--build", "--root-owner-group"])
+            .args([self.compression, "--build", "--root-owner-group"])
             .arg(&tree)
             .arg(&file)
             .run()
@@ -101,7 +115,8 @@ impl TestArchive {
         let path = "main/binary-amd64/Packages";
         std::fs::write(self.folder.join("dists/test").join(path), &index).unwrap();
         let release = format!(
-            "Origin: Test\nSuite: test\nCodename: test\nDate: Sat, 21 Nov 2020 00:53:02 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} {path}\n",
+            "Origin: Test\nSuite: test\nCodename: test\nDate: Sat, 21 Nov 2020 00:53:02 UTC\n{}Architectures: amd64\nComponents: main\nSHA256:\n {} {} {path}\n",
+            self.valid_until,
             super::store::digest(&index),
             index.len()
         );
@@ -179,7 +194,7 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     std::fs::create_dir(&there).unwrap();
 
     let opened = line(&there, &archive, &["tool"], &["library"]);
-    let lock = resolve(opened.line(), None, &store).unwrap();
+    let lock = resolve(opened.line(), opened.folder(), None, &store).unwrap();
     assert_eq!(Lock::read(&lock.write(), "line.lock").unwrap(), lock);
     assert_eq!(
         names(&lock.live),
@@ -194,15 +209,16 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     archive.add("library", "3", "", &[("usr/lib/library", "new")]);
     archive.publish();
     let changed = line(&there, &archive, &["tool"], &["library", "tool"]);
-    assert!(fits(opened.line(), &lock) && !fits(changed.line(), &lock));
-    let mended = resolve(changed.line(), Some(&lock), &store).unwrap();
+    assert!(fits(opened.line(), opened.folder(), &lock).unwrap());
+    assert!(!fits(changed.line(), changed.folder(), &lock).unwrap());
+    let mended = resolve(changed.line(), changed.folder(), Some(&lock), &store).unwrap();
     expect![[r#"
         ~ appliance: library 2 → 3
         + appliance: tool 1.0+b1"#]]
     .assert_eq(&differences(&lock, &mended).join("\n"));
 
-    assert_eq!(fetch(&lock, &store).unwrap().files, 7);
-    assert_eq!(fetch(&lock, &store).unwrap().files, 0);
+    assert_eq!(fetch(&lock, folder.path(), &store).unwrap().files, 7);
+    assert_eq!(fetch(&lock, folder.path(), &store).unwrap().files, 0);
     let root = folder.path().join("root");
     std::fs::create_dir(&root).unwrap();
     let packages: Vec<Opened> =
@@ -233,7 +249,7 @@ fn system_what_cannot_be_locked_says_why() {
     let place = folder.path().display().to_string();
     let report = |live: &[&str]| {
         let opened = line(folder.path(), &archive, live, &[]);
-        resolve(opened.line(), None, &store).unwrap_err().report().replace(&place, "DIR")
+        resolve(opened.line(), opened.folder(), None, &store).unwrap_err().report().replace(&place, "DIR")
     };
     expect![[r#"
         error: no archive has a package of the live OS
@@ -243,7 +259,7 @@ fn system_what_cannot_be_locked_says_why() {
     .assert_eq(&report(&["libary"]));
     let conflict = report(&["tool", "other"]);
     assert!(conflict.starts_with("error: the packages of the live OS do not go together\n"), "{conflict}");
-    assert!(conflict.contains("other : Conflicts: tool"), "{conflict}");
+    assert!(conflict.contains("because: other and tool exclude each other\n"), "{conflict}");
 
     let release = archive.folder.join("dists/test/InRelease");
     let text = std::fs::read_to_string(&release).unwrap().replace("Origin: Test", "Origin: Evil");
@@ -263,14 +279,207 @@ fn system_a_package_that_was_changed_is_refused() {
     let archive = furnished(&folder.path().join("archive"));
     let store = Store::at(folder.path().join("store")).unwrap();
     let opened = line(folder.path(), &archive, &["tool"], &[]);
-    let lock = resolve(opened.line(), None, &store).unwrap();
+    let lock = resolve(opened.line(), opened.folder(), None, &store).unwrap();
     let path = archive.folder.join("pool/tool_1.0+b1_amd64.deb");
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    let failure = fetch(&lock, &store).unwrap_err().report();
-    assert!(failure.contains("cannot fetch tool 1.0+b1 from file:"), "{failure}");
-    assert!(failure.contains("the lock says"), "{failure}");
+    let failure = fetch(&lock, folder.path(), &store).unwrap_err().report();
+    assert!(failure.starts_with("error: cannot fetch tool 1.0+b1\nbecause: file:"), "{failure}");
+    assert!(failure.contains("its SHA-256 is") && failure.contains("the lock says"), "{failure}");
+}
+
+/// One archive that is gone must not stop a line that knows another address of it, and the lock must read the same
+/// whichever has answered; what is out of date or signed by nobody is taken only where the recipe says so.
+#[test]
+fn system_archives_fall_over_and_are_accepted_when_told() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = furnished(&folder.path().join("archive"));
+    let place = folder.path().display().to_string();
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let resolved = |mirror: &str| {
+        let opened = line(folder.path(), &archive, &["tool"], &["tool"]);
+        let path = folder.path().join("line.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let known = format!("uri = \"file:{place}/archive\", ");
+        assert!(text.contains(&known), "{text}");
+        for name in ["line.toml", "appliance.toml"] {
+            let path = folder.path().join(name);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replace(&known, &mirror.replace("DIR", &place))).unwrap();
+        }
+        drop(opened);
+        let opened = line_folder::open(folder.path()).unwrap();
+        resolve(opened.line(), opened.folder(), None, &store)
+    };
+    let straight = resolved("uri = \"file:DIR/archive\", ").unwrap();
+    let around = resolved("uri = \"file:DIR/gone\", also = [\"file:DIR/archive\"], ").unwrap();
+    assert_eq!(straight.live.identity(), around.live.identity());
+    assert_eq!(around.archives[0].uri, format!("file:{place}/gone"));
+    assert!(around.live.packages.iter().all(|package| package.url.starts_with(&around.archives[0].uri)));
+    assert_eq!(fetch(&around, folder.path(), &store).unwrap().files, 7);
+    let failure = resolved("uri = \"file:DIR/gone\", also = [\"file:DIR/gone-too\"], ").unwrap_err().report();
+    assert!(
+        failure.contains("/gone test Release") && failure.contains("/gone-too test Release"),
+        "{failure}"
+    );
+
+    archive.valid_until = "Valid-Until: Sun, 22 Nov 2020 00:53:02 UTC\n";
+    archive.publish();
+    let resolved = |accept: &str| {
+        let opened = line(folder.path(), &archive, &["tool"], &["tool"]);
+        for name in ["line.toml", "appliance.toml"] {
+            let path = folder.path().join(name);
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(
+                &path,
+                text.replace("suites = [\"test\"], ", &format!("suites = [\"test\"], {accept}")),
+            )
+            .unwrap();
+        }
+        drop(opened);
+        let opened = line_folder::open(folder.path()).unwrap();
+        resolve(opened.line(), opened.folder(), None, &store)
+    };
+    let failure = resolved("").unwrap_err().report();
+    assert!(failure.contains("hint: take another address of it, or take it as it is: `accept"), "{failure}");
+    resolved("accept = [\"expired\"], ").unwrap();
+    let release = archive.folder.join("dists/test/InRelease");
+    let text = std::fs::read_to_string(&release).unwrap().replace("Origin: Test", "Origin: Evil");
+    std::fs::write(&release, text).unwrap();
+    assert!(resolved("accept = [\"expired\"], ").is_err());
+    resolved("accept = [\"expired\", \"unsigned\"], ").unwrap();
+}
+
+/// A package of the line's own comes before an archive's newer one, is in the lock by its place in the line, and a
+/// changed file makes the lock out of date.
+#[test]
+fn system_own_packages_come_first() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let archive = furnished(&folder.path().join("archive"));
+    let store = Store::at(folder.path().join("store")).unwrap();
+    archive.add("library", "1", "", &[("usr/lib/library", "our own")]);
+    let there = folder.path().join("line");
+    std::fs::create_dir_all(there.join("packages")).unwrap();
+    let built = archive.folder.join("pool/library_1_amd64.deb");
+    std::fs::rename(built, there.join("packages/library.deb")).unwrap();
+    drop(line(&there, &archive, &["library"], &[]));
+    let path = there.join("line.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("suite = \"test\"", "suite = \"test\"\ndebs = [\"packages\"]", 1))
+        .unwrap();
+    let opened = line_folder::open(&there).unwrap();
+    let lock = resolve(opened.line(), &there, None, &store).unwrap();
+    let library = lock.live.package("library").unwrap();
+    assert_eq!((library.version.as_str(), library.url.as_str()), ("1", "line:packages/library.deb"));
+    assert_eq!(Lock::read(&lock.write(), "line.lock").unwrap(), lock);
+    fetch(&lock, &there, &store).unwrap();
+    assert!(store.package(&library.sha256).is_file());
+    assert!(fits(opened.line(), &there, &lock).unwrap());
+    std::fs::write(there.join("packages/library.deb"), "no package").unwrap();
+    assert!(!fits(opened.line(), &there, &lock).unwrap());
+    let failure = resolve(opened.line(), &there, None, &store).unwrap_err().report();
+    assert!(failure.starts_with("error: packages/library.deb is no package\n"), "{failure}");
+}
+
+/// Wishes of real machines, for the comparison with apt: servers, languages, kernels, things that conflict with
+/// defaults, virtual packages, alternatives.
+const WISHES: [&str; 30] = [
+    "systemd-sysv dbus udev",
+    "linux-image-amd64",
+    "linux-image-cloud-amd64 initramfs-tools zstd",
+    "nginx-light openssh-server sudo",
+    "nginx-full certbot",
+    "apache2 libapache2-mod-php",
+    "lvm2 mdadm xfsprogs btrfs-progs",
+    "postgresql",
+    "mariadb-server",
+    "redis-server",
+    "postfix",
+    "exim4-daemon-light",
+    "mail-transport-agent mailutils",
+    "bind9 dnsutils",
+    "isc-dhcp-server tftpd-hpa",
+    "samba",
+    "squid",
+    "haproxy keepalived",
+    "docker.io",
+    "qemu-system-x86 libvirt-daemon-system",
+    "network-manager",
+    "ifupdown isc-dhcp-client",
+    "default-jre-headless",
+    "python3-numpy python3-venv",
+    "ruby nodejs",
+    "build-essential git",
+    "emacs-nox vim",
+    "grub-pc-bin grub-efi-amd64-bin grub2-common",
+    "open-iscsi nvme-cli multipath-tools",
+    "cups printer-driver-all",
+];
+
+/// The promise of decision 0002: a line gets what `apt-get install` on an empty disk would bring, package for package
+/// and version for version.
+#[test]
+fn system_what_is_locked_is_what_apt_would_install() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path().join("store")).unwrap();
+    let host = Host::read().unwrap();
+    let recipe: Recipe = toml::from_str(&format!("suite = {:?}", host.suite)).unwrap();
+    let sources = archives(&recipe, &host).unwrap();
+
+    // apt as anybody would set it up in an empty folder: nothing of ours but the addresses.
+    let there = folder.path().join("apt");
+    for name in ["etc/apt/sources.list.d", "etc/apt/preferences.d", "etc/apt/apt.conf.d", "var/lib/dpkg"] {
+        std::fs::create_dir_all(there.join(name)).unwrap();
+    }
+    for name in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial"] {
+        std::fs::create_dir_all(there.join(name)).unwrap();
+    }
+    let text: Vec<String> = sources.iter().map(|source| source.write()).collect();
+    std::fs::write(there.join("etc/apt/sources.list.d/x.sources"), text.join("\n")).unwrap();
+    std::fs::write(there.join("var/lib/dpkg/status"), "").unwrap();
+    let plain = |arguments: &[&str]| {
+        let settings = ["Dir", "Dir::State::status"];
+        let values = [there.display().to_string(), there.join("var/lib/dpkg/status").display().to_string()];
+        let mut child = Child::at("apt-get").env("APT_CONFIG", "/dev/null").arg("-q");
+        for (name, value) in settings.iter().zip(values) {
+            child = child.arg("-o").arg(format!("{name}={value}"));
+        }
+        child = child.args(["-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none"]);
+        String::from_utf8(child.args(arguments).run().unwrap()).unwrap()
+    };
+    plain(&["update"]);
+
+    let apt = archive::Apt::update(sources, Vec::new(), folder.path(), &store).unwrap();
+    let index = apt.index().unwrap();
+    for wish in WISHES {
+        let mut wanted = index.base();
+        wanted.extend(wish.split(' ').map(str::to_owned));
+        let ours: BTreeSet<String> = apt
+            .resolve(&wanted, &index, wish)
+            .unwrap()
+            .iter()
+            .map(|package| format!("{} {}", package.name, package.version))
+            .collect();
+        let mut arguments = vec!["--simulate", "--no-install-recommends", "install"];
+        arguments.extend(wanted.iter().map(String::as_str));
+        let theirs: BTreeSet<String> = plain(&arguments)
+            .lines()
+            .filter_map(|line| line.strip_prefix("Inst ")?.split_once(" ("))
+            .map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap()))
+            .collect();
+        assert!(ours.len() > 50, "{wish}: {ours:?}");
+        assert_eq!(ours, theirs, "{wish}");
+    }
 }
 
 /// The whole way with real packages: the smallest system of the host's own suite, configured by dpkg without a
@@ -284,19 +493,20 @@ fn system_a_real_root_is_built() {
     let store = Store::at(folder.path().join("store")).unwrap();
     let host = Host::read().unwrap();
     let recipe: Recipe = toml::from_str(&format!("suite = {:?}", host.suite)).unwrap();
-    let apt = archive::Apt::update(archives(&recipe, &host).unwrap(), &store).unwrap();
+    let apt =
+        archive::Apt::update(archives(&recipe, &host).unwrap(), Vec::new(), folder.path(), &store).unwrap();
     let index = apt.index().unwrap();
     let packages = apt.resolve(&index.base(), &index, "the test").unwrap();
     let epoch = index.archives.iter().filter_map(model::lock::Archive::epoch).max().unwrap();
     let section = Section { recipe: "0".repeat(64), epoch, packages };
     let lock = Lock { live: section.clone(), ..Lock::default() };
-    fetch(&lock, &store).unwrap();
+    fetch(&lock, folder.path(), &store).unwrap();
     let purpose = Purpose::Appliance;
     let system =
         System { name: "test", section: &section, recipe: &recipe, line: folder.path(), epoch, purpose };
     let packed = ["one", "two"].map(|name| {
         let root = folder.path().join(name);
-        std::fs::create_dir(&root).unwrap();
+        let store = store.with_nothing_made(&folder.path().join(format!("{name}-made"))).unwrap();
         system.make(&store, &root, &mut Phases::default()).unwrap();
         assert_eq!(configure::child("/usr/bin/dpkg", &root, 0).arg("--audit").run().unwrap(), b"");
         let verified = configure::child("/usr/bin/dpkg", &root, 0).arg("--verify").run().unwrap();

@@ -220,7 +220,11 @@ impl Root {
             }
             tar::EntryType::Symlink => {
                 let target = entry.link_name_bytes().ok_or_else(|| Failure::new(wrong()))?;
-                rustix::fs::symlinkat(&*target, folder, name).or_fail(cannot)?;
+                match rustix::fs::symlinkat(&*target, folder, name) {
+                    // Debian 13's base-files has the links into `/usr` that every root begins with here.
+                    Err(Errno::EXIST) if leads_to(folder, name, &target) => {}
+                    other => other.or_fail(cannot)?,
+                }
                 None
             }
             tar::EntryType::Char | tar::EntryType::Block | tar::EntryType::Fifo => {
@@ -388,6 +392,11 @@ fn make_node(folder: BorrowedFd<'_>, name: &OsStr, header: &tar::Header) -> std:
     let number = (header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0));
     let device = rustix::fs::makedev(number.0, number.1);
     Ok(rustix::fs::mknodat(folder, name, kind, Mode::from_raw_mode(0o600), device)?)
+}
+
+/// Whether a link of that name is there and leads to `target`.
+fn leads_to(folder: BorrowedFd<'_>, name: &OsStr, target: &[u8]) -> bool {
+    rustix::fs::readlinkat(folder, name, Vec::new()).is_ok_and(|there| there.to_bytes() == target)
 }
 
 /// Extended attributes, as GNU tar and libarchive write them.

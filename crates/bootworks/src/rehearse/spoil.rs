@@ -159,6 +159,7 @@ mod tests {
             loader_bios: none(),
             loader_efi: none(),
             loader_cd: none(),
+            boms: std::collections::BTreeMap::new(),
         };
         std::fs::write(outputs.join(LIST), serde_json::to_vec(&list).unwrap()).unwrap();
         (outputs, list)

@@ -178,14 +178,12 @@ fn paragraph(mark: &str, words: &str) -> String {
 fn text(words: &str) -> String {
     let plain: String =
         words.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
-    let word = |word: &str| match word {
+    let word = |word: &str| match word.replace("${", "$ {") {
         // They would end the command.
-        "||" | "&&" | ";" => format!("'{word}'"),
-        // The rest of the line would be a comment.
-        word if word.starts_with('#') => format!("'{word}"),
-        // An option of `echo`, where it comes first.
-        word if word.starts_with('-') => format!("'{word}"),
-        word => word.replace("${", "$ {"),
+        word if matches!(word.as_str(), "||" | "&&" | ";") => format!("'{word}'"),
+        // The rest of the line would be a comment; an option of `echo`, where it comes first.
+        word if word.starts_with(['#', '-']) => format!("'{word}"),
+        word => word,
     };
     let line = plain.split_ascii_whitespace().map(word).collect::<Vec<_>>().join(" ");
     // A backslash at the end of a line joins it with the next.
@@ -394,6 +392,7 @@ mod tests {
     fn nothing_in_a_text_is_a_command() {
         shown("a || reboot ; b && c", expect!["a '||' reboot ';' b '&&' c"]);
         shown("#1 of ${netX/ip} \\", expect!["'#1 of $ {netX/ip} /"]);
+        shown("#${errno} -${x}", expect!["'#$ {errno} '-$ {x}"]);
         shown("-n ünïcode\nline", expect!["'-n ?n?code?line"]);
     }
 

@@ -1,6 +1,8 @@
 //! Every key of `line.toml` and of a recipe: what may stand there, what it says, what its absence means.
 //!
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
+//!
+//! Long because it is one table, in the order of the guide.
 
 use crate::boot::Firmware;
 use crate::sheet::table::Need::{May, Must};
@@ -201,6 +203,20 @@ const RECIPE: &[Key] = &[
         "Archives that packages are taken from.",
     ),
     key(
+        "snapshot",
+        Kind::Text,
+        May("the archives as they are when the line is locked"),
+        r#""20260101T000000Z""#,
+        "The moment that archives of snapshots are read as of; it takes the place of `{snapshot}` in the mirrors' addresses. Dates until which such archives were vouched for do not count.",
+    ),
+    key(
+        "debs",
+        Kind::List,
+        May("none"),
+        r#"["packages"]"#,
+        "Packages of the line's own: `.deb` files, or folders of them. They can be named in `packages`, and come before an archive's of the same name.",
+    ),
+    key(
         "files",
         Kind::Tables(&RECIPE_FILES),
         May("none"),
@@ -234,6 +250,13 @@ const MIRROR: Table = Table {
             r#""https://archive.example.org/debian""#,
             "Its base address, as after `deb` in apt's sources.",
         ),
+        key(
+            "also",
+            Kind::List,
+            May("it has no other address"),
+            r#"["https://mirror.example.org/debian"]"#,
+            "Further addresses of the same archive; they are tried in this order when one does not answer.",
+        ),
         key("suites", Kind::List, Must, r#"["bookworm", "bookworm-updates"]"#, "The suites taken from it."),
         key(
             "signed-by",
@@ -241,6 +264,13 @@ const MIRROR: Table = Table {
             May("the distribution's keyring"),
             r#""/usr/share/keyrings/debian-archive-keyring.gpg""#,
             "The keyring that its signature is checked with.",
+        ),
+        key(
+            "accept",
+            Kind::List,
+            May("it has to be signed and in date"),
+            r#"["expired"]"#,
+            "What is taken from it all the same: `unsigned`, `expired`. Whoever can write to an unsigned archive decides what your boxes run.",
         ),
     ]],
 };
@@ -278,6 +308,20 @@ const LIVE: Table = Table {
                 Must,
                 r#""linux-image-amd64""#,
                 "The kernel's package; what it lacks for your hardware, `bootworks check` says.",
+            ),
+            key(
+                "drivers",
+                Kind::Choice(&["all", "hardware"]),
+                May("`all`"),
+                r#""all""#,
+                "Which drivers the initrd has. `all`: every wired NIC's and every disk controller's. `hardware`: those that `hardware/*.toml` asks for; any other box is not found.",
+            ),
+            key(
+                "modules",
+                Kind::List,
+                May("none"),
+                r#"["nvme-tcp"]"#,
+                "Kernel modules that the initrd has besides, with what they need.",
             ),
             key(
                 "root",

@@ -2,7 +2,7 @@
 //!
 //! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
+use super::{Drivers, Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question, Rule};
@@ -124,8 +124,24 @@ impl<'s> Reader<'s> {
             Some("ram") => RootRoad::Ram,
             _ => RootRoad::Nfs,
         };
+        let drivers = match section.choice("drivers").map(|word| word.value) {
+            Some("hardware") => Drivers::Hardware,
+            _ => Drivers::All,
+        };
+        let modules = section.list("modules").iter().filter_map(|text| self.module(text)).collect();
         let kernel_arguments = self.kernel_arguments(section);
-        Some(Live { recipe: recipe?, kernel: kernel?, root, kernel_arguments })
+        Some(Live { recipe: recipe?, kernel: kernel?, drivers, modules, root, kernel_arguments })
+    }
+
+    /// A module's name, as `modprobe` takes it; with underscores, as the kernel writes it.
+    fn module(&self, text: &At<&str>) -> Option<String> {
+        let known = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+        if text.value.bytes().all(known) {
+            return Some(text.value.replace('-', "_"));
+        }
+        let message = format!("`{}` cannot be a module's name", text.value.escape_debug());
+        self.sheet.report(text.at.clone(), message, "without folder and `.ko`: `\"nvme-tcp\"`");
+        None
     }
 
     /// Words for a kernel command line; they end up in a boot loader's configuration.

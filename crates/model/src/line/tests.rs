@@ -232,10 +232,10 @@ fn keys() {
         "root = \"nfs\"",
         "root = \"nfs\"\ncolour = \"blue\"",
         expect![[r#"
-        error: line.toml:13:1: [live] has no key `colour`
-          13 | colour = "blue"
-             | ^^^^^^
-        hint: its keys are `kernel`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `files`, `scripts`, `enable`"#]],
+            error: line.toml:13:1: [live] has no key `colour`
+              13 | colour = "blue"
+                 | ^^^^^^
+            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `scripts`, `enable`"#]],
     );
     check(
         "kernel = \"linux-image-amd64\"\n",
@@ -1057,6 +1057,76 @@ fn disks() {
     );
 }
 
+/// Where packages come from is decided here: a slip must not end in the wrong archive, or in one that nobody vouches
+/// for.
+#[test]
+fn archives() {
+    let mirror = |more: &str| {
+        format!(
+            "suite = \"bookworm\"\nmirrors = [{{ uri = \"https://a.example.org\", suites = [\"bookworm\"]{more} }}]\n"
+        )
+    };
+    check_recipe(
+        &mirror(", also = [\"b.example.org\"]"),
+        expect![[r#"
+        error: appliance.toml:2:76: `b.example.org` is not an archive's address
+          2 | mirrors = [{ uri = "https://a.example.org", suites = ["bookworm"], also = ["b.example.org"] }]
+            |                                                                            ^^^^^^^^^^^^^^^
+        hint: it begins with `http://`, `https://` or `file:/` and has no spaces"#]],
+    );
+    check_recipe(
+        &mirror(", accept = [\"expired\", \"everything\"]"),
+        expect![[r#"
+        error: appliance.toml:2:89: `everything` cannot stand in `accept`
+          2 | org", suites = ["bookworm"], accept = ["expired", "everything"] }]
+            |                                                   ^^^^^^^^^^^^
+        hint: `"unsigned"`, `"expired"` or both"#]],
+    );
+    check_recipe(
+        "suite = \"bookworm\"\nsnapshot = \"2026-01-01\"\n",
+        expect![[r#"
+        error: appliance.toml:2:12: `2026-01-01` is not a moment
+          2 | snapshot = "2026-01-01"
+            |            ^^^^^^^^^^^^
+        hint: year, month, day, hour, minute, second in UTC: `"20260101T000000Z"`"#]],
+    );
+    check_recipe(
+        &(mirror("") + "snapshot = \"20260101T000000Z\"\n"),
+        expect![[r#"
+        error: appliance.toml:3:12: no mirror's address has `{snapshot}` in it
+          3 | snapshot = "20260101T000000Z"
+            |            ^^^^^^^^^^^^^^^^^^
+        hint: `mirrors = [{ uri = "https://snapshot.example.org/debian/{snapshot}", … }]`"#]],
+    );
+    check_recipe(
+        "suite = \"bookworm\"\ndebs = [\"packages\"]\n",
+        expect![[r#"
+        error: appliance.toml:2:9: there is no file `packages`
+          2 | debs = ["packages"]
+            |         ^^^^^^^^^^
+        hint: the path is relative to the line's folder"#]],
+    );
+}
+
+/// A module that is named with its folder or ending would never be found.
+#[test]
+fn modules() {
+    check(
+        "root = \"nfs\"",
+        "root = \"nfs\"\ndrivers = \"some\"\nmodules = [\"nvme-tcp\", \"drivers/net/tg3.ko\"]",
+        expect![[r#"
+            error: line.toml:13:11: `drivers` cannot be `"some"`
+              13 | drivers = "some"
+                 |           ^^^^^^
+            hint: it is `"all"` or `"hardware"`
+
+            error: line.toml:14:24: `drivers/net/tg3.ko` cannot be a module's name
+              14 | modules = ["nvme-tcp", "drivers/net/tg3.ko"]
+                 |                        ^^^^^^^^^^^^^^^^^^^^
+            hint: without folder and `.ko`: `"nvme-tcp"`"#]],
+    );
+}
+
 /// Recipes stand in files of their own and are reported by their own names.
 #[test]
 fn recipes() {
@@ -1132,10 +1202,10 @@ fn recipes() {
     check_recipe(
         "suite = \"bookworm\"\nkernel = \"linux-image-amd64\"\n",
         expect![[r#"
-        error: appliance.toml:2:1: the recipe has no key `kernel`
-          2 | kernel = "linux-image-amd64"
-            | ^^^^^^
-        hint: its keys are `suite`, `packages`, `components`, `mirrors`, `files`, `scripts`, `enable`"#]],
+            error: appliance.toml:2:1: the recipe has no key `kernel`
+              2 | kernel = "linux-image-amd64"
+                | ^^^^^^
+            hint: its keys are `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `scripts`, `enable`"#]],
     );
     check(
         "packages = [\"lvm2\"]",

@@ -3,6 +3,7 @@
 //! Decided by where a module lies in the kernel's tree, so that a driver that the next kernel brings is in
 //! without anybody adding its name. Which of them are loaded, the hardware decides at boot.
 
+use super::alias::AliasTable;
 use super::tree::Tree;
 use crate::hardware::DeviceClass;
 use std::collections::BTreeSet;
@@ -111,6 +112,22 @@ pub fn for_any_hardware(tree: &Tree) -> BTreeSet<String> {
     tree.closure(chosen.map(|(name, _)| name.as_str()).chain(ROOT.iter().copied()))
 }
 
+/// The modules of an initrd that boots the boxes with these devices: their drivers, and what lies between any
+/// device and its driver, which no profile lists. `aliases` tells which driver fits, `devices` are modaliases of
+/// which parts may be unknown; where several drivers may fit, all are in.
+pub fn for_devices<'d>(
+    tree: &Tree,
+    aliases: &AliasTable,
+    devices: impl IntoIterator<Item = &'d str>,
+) -> BTreeSet<String> {
+    let any = for_any_hardware(tree);
+    let drivers = devices.into_iter().flat_map(|device| aliases.candidates(device).into_keys());
+    let drivers = drivers.filter(|driver| any.contains(*driver));
+    let between = tree.modules.iter().filter(|(_, module)| lies_in(&module.path, BETWEEN));
+    let between = between.map(|(name, _)| name.as_str()).filter(|name| any.contains(*name));
+    tree.closure(drivers.chain(between).chain(ROOT.iter().copied()))
+}
+
 /// Modules of [`ROOT`] that the kernel has neither as a module nor built in; each keeps some root from mounting.
 pub fn missing_for_root(tree: &Tree) -> Vec<&'static str> {
     // A kernel may have these built into another of its parts under another name.
@@ -127,6 +144,30 @@ fn lies_in(path: &str, list: &[&str]) -> bool {
 mod tests {
     use super::*;
     use crate::modules::modinfo::Modinfo;
+
+    /// A small initrd must still have everything for its own boxes: driver, what it depends on, what is between.
+    #[test]
+    fn the_drivers_of_devices_are_chosen_with_what_they_need() {
+        let mut tree = Tree::default();
+        let mut add = |path: &str, alias: &str, depends: &str| {
+            let some = |text: &str| Vec::from_iter(Some(text.to_owned()).filter(|text| !text.is_empty()));
+            let info = Modinfo { aliases: some(alias), depends: some(depends), ..Modinfo::default() };
+            tree.add(path, info);
+        };
+        add("kernel/drivers/net/ethernet/a/anic.ko", "pci:v000014E4d0000165Fsv*sd*bc*sc*i*", "ptp");
+        add("kernel/drivers/net/ethernet/b/bnic.ko", "pci:v00008086d000010D3sv*sd*bc*sc*i*", "");
+        add("kernel/drivers/ptp/ptp.ko", "", "");
+        add("kernel/drivers/net/phy/phy.ko", "", "");
+        add("kernel/drivers/gpu/big.ko", "pci:v000010DEd*sv*sd*bc*sc*i*", "");
+        add("kernel/fs/overlayfs/overlay.ko", "", "");
+        let aliases = tree.aliases();
+        let devices = [
+            "pci:v000014E4d0000165Fsv00001028sd000008FFbc02sc00i00",
+            "pci:v000010DEd00001234sv00000000sd00000000bc03sc00i00",
+        ];
+        let chosen: Vec<String> = for_devices(&tree, &aliases, devices).into_iter().collect();
+        assert_eq!(chosen, ["anic", "overlay", "phy", "ptp"]);
+    }
 
     /// A driver in the right folder is in, whatever it is called; one that needs another brings it along.
     #[test]
