@@ -1,12 +1,13 @@
-//! The exam: logs after real threads, whose causes their threads established, against the catalogue. Half of
-//! them (`held-out`) were never looked at while the catalogue was written; see testdata/exam/README.md.
+//! The exam: logs after real threads, whose causes their threads established, against the catalogue. A half that is
+//! called `held-out` was never looked at while the catalogue was written; see testdata/exam/README.md.
 
 #![allow(clippy::disallowed_methods, reason = "a test reads its files")]
+#![allow(clippy::print_stderr, reason = "the score is what one runs it for")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use model::catalogue;
 use model::diagnosis::{Verdict, diagnose};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One log and what is right for it.
 #[derive(serde::Deserialize)]
@@ -29,8 +30,12 @@ struct Score {
     healthy_blamed: Vec<String>,
 }
 
+fn folder(half: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/exam").join(half)
+}
+
 fn sit(half: &str) -> Score {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/exam").join(half);
+    let folder = folder(half);
     let list = std::fs::read_to_string(folder.join("exam.toml")).unwrap();
     let list: Half = toml::from_str(&list).unwrap();
     let mut score = Score { right: 0, failures: 0, wrong: Vec::new(), healthy_blamed: Vec::new() };
@@ -59,33 +64,46 @@ fn sit(half: &str) -> Score {
     score
 }
 
-/// Of a hundred failures of the practice half so many must be right; of the held-out half what was reached so far,
-/// which may rise and not fall. The aim is 90 for both.
+/// Of a hundred failures whose logs were before the authors' eyes, so many must be right.
 const PRACTICE: usize = 90;
-const HELD_OUT: usize = 80;
-/// Healthy boots of the held-out half that are blamed for something; the aim is none.
+/// Of a hundred failures whose logs nobody looked at, so many must be right at least. It may rise and not fall.
+const HELD_OUT: usize = 83;
+/// Healthy boots of that half that are blamed for something; the aim is none.
 const HEALTHY_BLAMED: usize = 1;
 
 /// Nine of ten likeliest causes are right, and no healthy boot is blamed for anything.
-#[test]
-fn the_practice_half_is_passed() {
-    let score = sit("practice");
+#[track_caller]
+fn pass(half: &str) {
+    let score = sit(half);
     let wrong = [score.wrong.as_slice(), score.healthy_blamed.as_slice()].concat().join("\n");
     let percent = score.right * 100 / score.failures.max(1);
     assert!(percent >= PRACTICE && score.healthy_blamed.is_empty(), "{percent} % right\n{wrong}");
+}
+
+#[test]
+fn the_practice_half_is_passed() {
+    pass("practice");
+}
+
+/// It was held out once; its honest score stands in testdata/exam/README.md.
+#[test]
+fn the_second_practice_half_is_passed() {
+    pass("second-practice");
 }
 
 /// What the catalogue is worth on logs that it was not written by. Which of them are wrong is not said: whoever
 /// knows it cannot help mending just those.
 #[test]
 fn the_held_out_half_keeps_its_score() {
+    if !folder("held-out").exists() {
+        eprintln!("no half is held out at present");
+        return;
+    }
     let score = sit("held-out");
     let percent = score.right * 100 / score.failures.max(1);
-    assert!(
-        percent >= HELD_OUT && score.healthy_blamed.len() <= HEALTHY_BLAMED,
-        "{} of {} right ({percent} %), {} healthy boots blamed",
-        score.right,
-        score.failures,
-        score.healthy_blamed.len(),
-    );
+    let blamed = score.healthy_blamed.len();
+    let told =
+        format!("{} of {} right ({percent} %), {blamed} healthy boots blamed", score.right, score.failures);
+    eprintln!("held-out: {told}");
+    assert!(percent >= HELD_OUT && blamed <= HEALTHY_BLAMED, "{told}");
 }

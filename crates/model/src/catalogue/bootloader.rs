@@ -17,6 +17,7 @@ pub const CAUSES: &[Cause] = &[
             proof("you need to create a {:any}BIOS Boot"),
             proof("core.img is unusually large. It won't fit in the embedding area"),
             proof("your embedding area is unusually small"),
+            proof("needs a special partition to boot from a GPT disk label"),
         ],
         fixes: &[
             fix("make one of 1 MiB: `sgdisk -n0:0:+1M -t0:ef02 DISK`, then `grub-install DISK` again"),
@@ -41,6 +42,7 @@ pub const CAUSES: &[Cause] = &[
             proof("/sys/firmware/efi/efivars: No such file or directory"),
             usual("not booted with EFI, skipping EFI variable"),
             usual("not booted in EFI mode"),
+            proof("Could not prepare Boot variable: Read-only file system"),
         ],
         clues: &[against("No space left on device", "there is no room for them")],
         fixes: &[
@@ -60,7 +62,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "The firmware's memory for variables is full: no boot entry can be written.",
         signs: &[
             proof("Could not prepare Boot variable: No space left on device"),
-            proof("Could not prepare Boot variable"),
+            proof("Could not prepare Boot variable").unless(&["Read-only"]),
             proof("grub-install: {:any}efibootmgr{:any}No space left on device"),
             proof("Failed to write EFI variable: No space left on device"),
             usual("error: efibootmgr failed to register the boot entry: Operation not permitted"),
@@ -69,6 +71,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not add boot entry"),
             proof("failed to register the boot entry: No space left"),
             proof("set_variable() failed: {:any}No space"),
+            proof("EFI variable: No space left on device"),
         ],
         fixes: &[
             fix(
@@ -77,7 +80,13 @@ pub const CAUSES: &[Cause] = &[
             fix("some firmwares give the room back only after a restart, or after `load defaults`"),
             fix("or without an entry: `grub-install --removable --no-nvram`"),
         ],
-        hides: &["grub-install-failed", "uefi-boot-order", "no-bootable-device"],
+        hides: &[
+            "grub-install-failed",
+            "uefi-boot-order",
+            "no-bootable-device",
+            "image-no-space",
+            "esp-full",
+        ],
         decide: "`ls /sys/firmware/efi/efivars | wc -l`, `df /sys/firmware/efi/efivars`",
         sources: &[
             "efibootmgr: src/efibootmgr.c",
@@ -100,6 +109,7 @@ pub const CAUSES: &[Cause] = &[
             proof("you have not set up an EFI System partition"),
             proof("mount: {:any}/boot/efi: unknown filesystem type 'vfat'"),
             proof("failed to find the EFI system partition"),
+            proof("did not create needed bootloader partition"),
         ],
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),
@@ -129,6 +139,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("No room for /boot/{file}."),
             proof("copying {:any}/EFI/{:any}: No space left on device"),
             proof("/boot/{file}: No space left on device").says("No room for /boot/{file}."),
+            proof("cannot copy extracted data for './boot/{file}'").says("No room for /boot/{file}."),
         ],
         fixes: &[
             fix("a larger one: 512 MiB for the ESP, 1 GiB for /boot where kernels stay"),

@@ -3,7 +3,7 @@
 //! Long because there are so many ways to fail, each with its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, needs, proof, supports, usual};
+use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, needs, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -48,6 +48,7 @@ pub const CAUSES: &[Cause] = &[
             usual("failed: Connection timed out."),
             usual("Failed to connect to {host} port {port:number}"),
             usual("Unable to connect to {host}:").says("{host} cannot be reached."),
+            usual("(7) Failed connect to {host}; {why:any}").unless(&["unreachable"]).says("The web server {host} cannot be reached: {why}."),
         ],
         clues: &[
             against("Network is unreachable", "there is no route at all"),
@@ -92,6 +93,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Unable to find a live file system on the network"),
             usual("mount: mounting /dev/loop0 on /cdrom failed: Invalid argument"),
             usual("/dev/loop0: Can't open blockdev"),
+            trace("url={url}.squashfs").says("casper was given a squashfs, {url}.squashfs: it wants a whole ISO image."),
         ],
         clues: &[
             needs("url=", "no url= is given"),
@@ -101,7 +103,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("short write", "it did not fit"),
             excludes("No space left on device", "it did not fit"),
             excludes("can't connect", "the server cannot be reached"),
-            excludes("bad address", "the name does not resolve"),
+            excludes("bad address '{name}'", "the name does not resolve"),
         ],
         fixes: &[
             fix_on(Ubuntu, "url= takes the whole live server ISO: `ip=dhcp url=http://SERVER/ubuntu-24.04-live-server-amd64.iso`"),

@@ -15,9 +15,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Boot entry not found"),
             trace(">>Start PXE over IPv4"),
             trace("reboot: Restarting system"),
-            usual("boots into the installer again"),
             usual("Installation complete").times(2),
-            usual("install{:any}finished").times(2),
+            usual("Could not set BootOrder"),
         ],
         clues: &[
             supports("Installation complete", "the installation was done"),
@@ -84,10 +83,14 @@ pub const CAUSES: &[Cause] = &[
             proof("no such device: {uuid}")
                 .says("GRUB looks for the file system {uuid}, which is not there."),
             proof("disk 'mduuid/{uuid}' not found")
+                .unless(&["grub-install", "grub-probe", "grub2-install", "grub2-probe"])
                 .says("GRUB looks for the RAID {uuid}, which it does not see."),
             proof("disk 'lvmid/{uuid}' not found")
+                .unless(&["grub-install", "grub-probe", "grub2-install", "grub2-probe"])
                 .says("GRUB looks for the volume {uuid}, which it does not see."),
-            usual("disk '{disk}' not found").says("GRUB looks for {disk}, which it does not see."),
+            usual("disk '{disk}' not found")
+                .unless(&["grub-install", "grub-probe", "grub2-install", "grub2-probe"])
+                .says("GRUB looks for {disk}, which it does not see."),
             usual("error: no such partition"),
             usual("error: unknown filesystem"),
             usual("no such cryptodisk found"),
@@ -258,26 +261,22 @@ pub const CAUSES: &[Cause] = &[
         id: "fstab-device-missing",
         sentence: "/etc/fstab names a device that is not there: the boot ends in emergency mode.",
         signs: &[
-            usual("Dependency failed for {mount:any}")
-                .unless(&[
-                    "network",
-                    "swap",
-                    "file system check",
-                    "remote",
-                    "local file",
-                    "initrd",
-                    "sysroot",
-                    "emergency",
-                ])
-                .says("/etc/fstab wants {mount}, whose device is not there."),
+            usual("Dependency failed for /{mount}")
+                .says("/etc/fstab wants /{mount}, whose device is not there."),
+            usual("Dependency failed for {unit}.mount")
+                .unless(&["sysroot"])
+                .says("/etc/fstab wants {unit}, whose device is not there."),
             usual("Dependency failed for Local File Systems"),
             usual("mount: {folder}: can't find UUID={uuid}")
                 .unless(&["/new_root"])
                 .says("/etc/fstab mounts UUID {uuid} at {folder}, and it is not there."),
             usual("mount: {folder}: special device {device} does not exist")
                 .says("/etc/fstab mounts {device} at {folder}, and it is not there."),
-            trace("You are in emergency mode"),
             usual("mount: can't find {what} in /etc/fstab"),
+            usual("special device UUID={uuid} does not exist")
+                .says("/etc/fstab names the UUID {uuid}, and it is not there."),
+            usual("The disk drive for {mount} is not ready yet or not present")
+                .says("/etc/fstab wants {mount}, whose device is not there."),
         ],
         clues: &[
             supports("Timed out waiting for device", "the device never came"),
@@ -314,6 +313,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Device '{interface}' does not exist")
                 .says("The configuration names {interface}, which is called otherwise here."),
             usual("Bringing up interface {interface}: {:any}FAILED"),
+            proof("Not all expected physical devices present"),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

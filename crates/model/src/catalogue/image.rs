@@ -59,6 +59,7 @@ pub const CAUSES: &[Cause] = &[
             usual("The specified Debian archive mirror is either not available"),
             usual("repomd.xml: Cannot download"),
             usual("File '/content' not found on medium"),
+            proof("Valid metadata not found at specified URL"),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -267,12 +268,12 @@ pub const CAUSES: &[Cause] = &[
             proof("bzip2: Data integrity error when decompressing"),
             proof("Data integrity error"),
             proof("xz: {:any}Compressed data is corrupt"),
-            proof("Compressed data is corrupt"),
+            proof("Compressed data is corrupt").unless(&["initramfs"]),
             proof("zstd: {:any}Data corruption detected"),
             proof("Data corruption detected"),
             proof("Restored data doesn't match checksum"),
             proof("zstd: {:any}checksum"),
-            proof("tar: Skipping to next header"),
+            usual("tar: Skipping to next header"),
             proof("bunzip2: crc error"),
             proof("gunzip: crc error"),
             proof("bad CRC"),
@@ -343,8 +344,10 @@ pub const CAUSES: &[Cause] = &[
                 .says("The disk ends at sector {last}, but the layout goes to {wanted}."),
             proof("is smaller than source"),
             usual("dd: error writing '{disk}': No space left on device")
+                .unless(&["/dev/shm"])
                 .says("{disk} is smaller than the image."),
             usual("error writing '/dev/{disk}': No space left on device")
+                .unless(&["/dev/shm"])
                 .says("/dev/{disk} is smaller than the image."),
             proof("not enough free space on disk"),
             proof("Not enough free space on disks"),
@@ -361,6 +364,8 @@ pub const CAUSES: &[Cause] = &[
             proof("is outside of the device"),
             usual("cause: disk-too-small"),
             usual("Value out of range."),
+            usual("error while writing at byte {byte:number}: No space left on device"),
+            proof("did not discover any disks big enough"),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

@@ -3,7 +3,7 @@
 //! Long because networks fail in so many ways, and each way has its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, against, excludes, fix, fix_on, needs, proof, supports, trace, usual};
+use super::{BLANK, Cause, against, excludes, fix, fix_on, ipxe, needs, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -27,6 +27,7 @@ pub const CAUSES: &[Cause] = &[
             usual("no IPv4 DHCP lease"),
             usual("no acceptable DHCPOFFERS received"),
             usual("No working leases in persistent database - sleeping"),
+            usual("no matching response packet received"),
         ],
         clues: &[
             supports("Link is up", "the cable carries a link"),
@@ -112,12 +113,14 @@ pub const CAUSES: &[Cause] = &[
             usual("port is blocked by spanning tree"),
             trace("entered blocking state"),
             trace("SIOCGIFFLAGS"),
+            trace("no matching response packet received"),
         ],
         clues: &[
             supports("STP-{:any}blocking", "the switch says so itself"),
             supports("spanning tree", "somebody speaks of spanning tree"),
             supports("spanning-tree", "somebody speaks of spanning tree"),
             supports("portfast", "somebody speaks of portfast"),
+            supports("moving from {state} to forwarding", "the switch opened the port only then"),
         ],
         fixes: &[
             fix("switch port: portfast (edge port)"),
@@ -203,11 +206,10 @@ pub const CAUSES: &[Cause] = &[
             trace("Network autoconfiguration failed"),
         ],
         clues: &[
-            needs("BOOTIF", "nothing says which port booted"),
-            needs("renamed from eth{number:number}", "no more than one port is seen"),
-            supports("eno2", "there is another port"),
-            supports("eth1", "there is another port"),
             excludes("did not appear in time", "the port that booted is not there at all"),
+            needs("BOOTIF", "nothing says which port booted"),
+            supports("eno2", "there is another port"),
+            needs("eth1", "no more than one port is seen"),
         ],
         fixes: &[
             fix(
@@ -273,6 +275,9 @@ pub const CAUSES: &[Cause] = &[
             usual("port suspended: no LACP PDUs")
                 .says("The switch suspends the port: it hears no LACP from it."),
             usual("(s)uspended: LACP"),
+            proof("suspended(no LACP PDUs)").says("The switch suspends the port: it hears no LACP from it."),
+            usual("ETH_PORT_CHANNEL-5-PORT_SUSPENDED"),
+            usual("EC-5-L3DONTBNDL2"),
         ],
         fixes: &[
             fix(
@@ -281,7 +286,14 @@ pub const CAUSES: &[Cause] = &[
             fix_on(Dracut, "`bond=bond0:eno1,eno2:mode=802.3ad ip=bond0:dhcp` on the kernel's command line"),
             fix("take the port out of the aggregation while you install"),
         ],
-        hides: &["dhcp-no-answer", "ipxe-dhcp-failed", "dhcp-no-offer"],
+        hides: &[
+            "dhcp-no-answer",
+            "ipxe-dhcp-failed",
+            "dhcp-no-offer",
+            "route-missing",
+            "http-unreachable",
+            "nfs-server-unreachable",
+        ],
         decide: "The switch: is the port suspended or individual (`show lacp`); the server sees nothing while the link is up",
         sources: &[
             "https://github.com/TritonDataCenter/sdcboot/issues/2",
@@ -446,6 +458,7 @@ pub const CAUSES: &[Cause] = &[
             needs("http", "no network is needed"),
             excludes("carrier", "the network was started"),
             excludes("curl:", "the network was started"),
+            excludes("% Received % Xferd", "the network was started: curl ran"),
         ],
         fixes: &[
             fix_on(
@@ -470,6 +483,7 @@ pub const CAUSES: &[Cause] = &[
             usual("sendmsg returned error 101"),
             usual("returned error -101"),
             usual("No gateway"),
+            ipxe("280a60").says("iPXE has no route to the server: no gateway, or none that leads there."),
         ],
         clues: &[
             against("no carrier", "there is no link"),

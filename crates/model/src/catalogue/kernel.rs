@@ -35,6 +35,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Cannot open root device '{root}' or unknown-block(0,0)"),
             usual("VFS: Cannot open root device '' or"),
             usual("VFS: Unable to mount root fs on unknown-block(0,255)"),
+            trace("to mount root fs on unknown-block(2,0)"),
+            trace("/dev/root: Can't open blockdev"),
         ],
         clues: &[
             excludes("Unpacking initramfs", "an initrd was there"),
@@ -45,6 +47,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("EFI stub: Loaded initrd", "an initrd was there"),
             supports("Please append a correct 'root='", "the kernel looked for a root itself, as it does without an initrd"),
             supports("List of all partitions", "the kernel looked for a root itself, as it does without an initrd"),
+            excludes("mount root fs via NFS", "the kernel mounts NFS itself, and needs no initrd"),
         ],
         fixes: &[
             fix("name the initrd to the boot loader: `initrd` line after the kernel's in iPXE, GRUB (`initrd`), pxelinux (`APPEND initrd=…`)"),

@@ -16,7 +16,7 @@ pub const CAUSES: &[Cause] = &[
             proof("upper fs does not support RENAME_WHITEOUT"),
             usual("overlayfs: failed to set xattr on upper"),
             usual("upper fs missing required features"),
-            usual("overlayfs: {:any}upper fs does not support"),
+            usual("overlayfs: {:any}upper fs does not support").unless(&["tmpfile"]),
         ],
         fixes: &[
             fix(
@@ -59,8 +59,10 @@ pub const CAUSES: &[Cause] = &[
         signs: &[
             proof("snapshots: Invalidating snapshot")
                 .says("The live root's writable layer in memory is used up, and the root became read-only."),
-            usual("{file}: Read-only file system").says("The root is read-only: {file} cannot be written."),
-            usual("Read-only file system"),
+            usual("{file}: Read-only file system")
+                .unless(&["Boot variable", "boot entry", "/var/cache"])
+                .says("The root is read-only: {file} cannot be written."),
+            usual("Read-only file system").unless(&["Boot variable", "boot entry", "/var/cache"]),
             trace("Failed to start Create Volatile Files"),
         ],
         clues: &[
@@ -103,6 +105,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Timeout occurred while waiting for network connectivity"),
             usual("A start job is running for Wait for Network"),
             usual("Event loop failed: Connection timed out"),
+            usual("Booting system without full network configuration"),
         ],
         clues: &[
             excludes("Cannot find device", "an interface has another name"),

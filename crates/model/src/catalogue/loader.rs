@@ -255,7 +255,6 @@ pub const CAUSES: &[Cause] = &[
             ipxe("4c0a60"),
             ipxe("4c0c60"),
             ipxe("4c0720"),
-            ipxe("280a60").says("iPXE has no route to the web server."),
             ipxe("280560").says("iPXE has no route to the web server."),
             ipxe("280860"),
             proof("error: timeout reading '{file}'").unless(&["tftp", "mod"]),
@@ -356,6 +355,10 @@ pub const CAUSES: &[Cause] = &[
             ipxe("1d0c62").says("The web server's answer ended before the length that it announced."),
             ipxe("1c0c63"),
             ipxe("2a2c40"),
+            trace("backoff:{times:number}").says("The boot loader no longer acknowledges what the web server sends, which has tried {times} times."),
+        ],
+        clues: &[
+            supports("iPXE/{version}", "iPXE is the one who fetches"),
         ],
         fixes: &[
             fix("use the other kind of iPXE: snponly.efi or undionly.kpxe instead of ipxe.efi, or the reverse"),
@@ -610,6 +613,11 @@ pub const CAUSES: &[Cause] = &[
             usual("error: file '{file}' not found").unless(&["normal.mod", ".mod'", ".lst", "grub.cfg", "unicode"]).says("GRUB does not find {file}."),
             usual("error: {server} file {file} not found"),
             usual("tftp{:any} file {path}vmlinuz not found").says("The TFTP server has no {path}vmlinuz."),
+            trace("{file}... failed: No such file or directory").unless(&["Loading"]).says("The boot loader does not find {file}."),
+        ],
+        clues: &[
+            supports("^PXELINUX {version}", "PXELINUX is at work, and says so of files"),
+            supports("^SYSLINUX {version}", "SYSLINUX is at work, and says so of files"),
         ],
         fixes: &[
             fix("correct the name in the boot loader's configuration: case and folders count, and it is taken from the loader's root"),

@@ -3,7 +3,7 @@
 //! Long because there are so many ways to fail, each with its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, against, excludes, fix, fix_on, ipxe, proof, supports, usual};
+use super::{BLANK, Cause, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -202,18 +202,24 @@ pub const CAUSES: &[Cause] = &[
             usual("unknown version ({version:number} for prog 100003")
                 .says("The client asks for NFS version {version}, which the server does not have."),
             usual("svc: unknown version"),
+            trace("vers=2").says("The kernel is told to mount its root by NFS version 2, which current servers no longer have."),
         ],
         clues: &[
             excludes("failed to open /etc/netconfig", "mount.nfs lacks its own files"),
             against("Protocol not supported for {server}:", "mount.nfs itself does not know the protocol"),
             supports("NFSv2", "version 2 is asked for"),
             supports("vers=4", "version 4 is asked for"),
+            supports("Unable to mount root fs via NFS", "the mount failed"),
+            supports("/proc/fs/nfsd/versions", "somebody looked at the server's versions"),
         ],
         fixes: &[
             fix("name it: `nfsroot=SERVER:/PATH,vers=3,tcp` (old kernels ask for 2 by themselves)"),
             fix("or switch the version on at the server: `vers3=y` under [nfsd] in /etc/nfs.conf"),
         ],
-        hides: &["init-exited", "live-medium-not-found", "root-param-missing"],
+        hides: &["init-exited", "live-medium-not-found", "root-param-missing",
+            "nfs-not-in-initrd",
+            "root-spec-wrong",
+        ],
         decide: "`rpcinfo -p SERVER | grep 100003` against vers= on the command line",
         sources: &[
             "https://github.com/raspberrypi/firmware/issues/863",
