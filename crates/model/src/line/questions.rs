@@ -137,6 +137,11 @@ impl<'s> Reader<'s> {
             self.sheet.report(text.at, "a password has no `otherwise`", hint);
             return None;
         }
+        if word == Some("passphrase") {
+            let hint = "leave it out: a passphrase is typed";
+            self.sheet.report(text.at, "a passphrase has no `otherwise`", hint);
+            return None;
+        }
         if !section.has("when") {
             let hint = "add `when`, or write `default` for the answer that Enter takes";
             self.sheet.report_absence(text.at, "this question is always asked", hint);
@@ -247,7 +252,7 @@ impl<'s> Reader<'s> {
 
     /// Holds a default against its own question: one without names must be an answer.
     fn default(&self, question: &Question, text: &At<&str>, number: usize) {
-        if matches!(question.kind, Kind::Password { .. }) {
+        if question.kind.is_secret() {
             let hint = "leave it out: a password is typed";
             return self.sheet.report(text.at.clone(), "a password has no default", hint);
         }
@@ -289,7 +294,7 @@ impl<'s> Reader<'s> {
             let place = self.sheet.within(text, at);
             let secret = |(id, kind): &(&str, Option<Kind>)| {
                 matches!(name, Name::Answer(known) if known == id)
-                    && matches!(kind, Some(Kind::Password { .. }))
+                    && kind.as_ref().is_some_and(Kind::is_secret)
             };
             let flaw = match self.asked.iter().any(secret) {
                 true => Some((

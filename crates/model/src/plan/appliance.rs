@@ -170,7 +170,7 @@ pub(super) fn environment(
     let fact = |name: &Name| value(name, inventory, &BTreeMap::new());
     let answers = question::completed(&job.questions, answers, &fact);
     let is_plain = |id: &&String| {
-        let secret = |question: &question::Question| matches!(question.kind, question::Kind::Password { .. });
+        let secret = |question: &question::Question| question.kind.is_secret();
         !job.questions.iter().any(|question| question.id == **id && secret(question))
     };
     // A shell reads only names of letters, digits and underscores.
