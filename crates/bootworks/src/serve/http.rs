@@ -25,7 +25,7 @@ use model::batch::Batch;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
-use model::question::{self, Question};
+use model::question::Question;
 use model::timeline::state::BoxView;
 use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
@@ -292,7 +292,7 @@ impl Service {
             return;
         }
         let build = self.publications.current();
-        let secret = |question: &&Question| matches!(question.kind, question::Kind::Password { .. });
+        let secret = |question: &&Question| question.kind.is_secret();
         for question in build.line.questions.iter().filter(secret) {
             answers.remove(&question.id);
         }
