@@ -168,14 +168,19 @@ fn the_table_of_boxes() {
     }
 }
 
-/// Layouts × firmware × disks: seeded picks each time, everything with `--rehearsals`. Each is booted from its disk
-/// afterwards, a mirror also with either disk pulled; what is preserved is installed a second time.
+/// Layouts × firmware × disks, with `--rehearsals` only: none of these rows has been seen to its end yet
+/// (docs/src/disks.md), and a daily run must not hang on them. Each is booted from its disk afterwards, a mirror also
+/// with either disk pulled; what is preserved is installed a second time.
 #[test]
 fn the_table_of_layouts() {
     if needs_system() {
         return;
     }
-    for (variant, hardware, faults) in rig::picks(LAYOUTS) {
+    if !rig::whole_table() {
+        eprintln!("skipped: the table of layouts runs with `cargo xtask test --rehearsals`");
+        return;
+    }
+    for (variant, hardware, faults) in LAYOUTS.iter().copied() {
         println!("rehearsing {variant:?} {hardware}");
         let arguments = faults.iter().flat_map(|fault| ["--fault", *fault]);
         let arguments: Vec<&str> = ["--box", hardware].into_iter().chain(arguments).collect();
