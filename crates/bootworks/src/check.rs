@@ -82,7 +82,7 @@ pub(crate) fn hold(live: &LiveOs, profiles: Vec<Profile>, hardware: &Hardware) -
     held.collect()
 }
 
-/// Red for people at a terminal who have not asked for none (https://no-color.org).
+/// Red for people at a terminal who have not asked for none (<https://no-color.org>).
 pub(crate) fn colour() -> Colour {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if wanted && std::io::stdout().is_terminal() { Colour::Terminal } else { Colour::Plain }

@@ -1,7 +1,7 @@
 //! A compressed stream read as plain octets, decompressed by as many threads as its format allows.
 //!
 //! What a stream is compressed with is told by its first octets, never by a name. Which parts can be decoded side
-//! by side is found in [`split`]; [`lanes`] hands them to threads and keeps their order.
+//! by side is found in `split`; `lanes` hands them to threads and keeps their order.
 //!
 //! ```text
 //!   source -- feeding thread: cuts into parts --+-- worker --+-- reader: parts in order

@@ -13,7 +13,7 @@ use rustix::thread::{
 /// user's.
 const KEPT: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::DAC_READ_SEARCH);
 
-/// Gives up everything but [`KEPT`], of which only what there is stays; for programs started later as well.
+/// Gives up everything but `KEPT`, of which only what there is stays; for programs started later as well.
 ///
 /// Concerns the calling thread and those that it starts: to be called before there are others.
 ///

@@ -82,7 +82,7 @@ pub struct ModuleAnswer {
     pub firmware: Vec<FirmwareAnswer>,
     /// Whether the line's kernel has it.
     pub locked: bool,
-    /// What to write into `line.toml` [live] to have it; absent where the line has it, or no kernel does.
+    /// What to write into `[live]` of `line.toml` to have it; absent where the line has it, or no kernel does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }
@@ -127,7 +127,7 @@ pub struct FirmwareAnswer {
     /// Packages that may have it, which nobody has looked into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
-    /// What to write into `line.toml` [live] to have it; absent where the line has it, or no package does.
+    /// What to write into `[live]` of `line.toml` to have it; absent where the line has it, or no package does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
 }

@@ -44,7 +44,7 @@ impl FirmwareIndex {
         found.is_none_or(|package| self.components.contains(&package.component))
     }
 
-    /// What to write into `line.toml` [live] to have a package.
+    /// What to write into `[live]` of `line.toml` to have a package.
     pub fn fix(&self, package: &str) -> String {
         let mut words = String::new();
         if !self.is_enabled(package)
