@@ -4,6 +4,7 @@ use model::failure::{Explain as _, Failure, Result};
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, ioctl, opcode};
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,6 +33,10 @@ const NVME_FLBAS: usize = 26;
 const NVME_USER_DATA_ERASE: u32 = 1 << 9;
 /// Formatting a large flash disk takes minutes on some.
 const NVME_PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long somebody may hold a disk before it counts as in use: whoever looks at what has just changed on it (udev's
+/// blkid, a mount that is being taken down) is done within this time.
+const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the kernel may take to make the node of a partition.
 const NODE_PATIENCE: Duration = Duration::from_secs(10);
@@ -106,12 +111,20 @@ impl BlockDevice {
     }
 
     fn open_with(path: &Path, flags: rustix::fs::OFlags) -> Result<BlockDevice> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(flags.bits() as i32)
-            .open(path)
-            .or_fail(|| format!("cannot open {} for writing", path.display()))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(flags.bits() as i32);
+        let since = Instant::now();
+        let opened = loop {
+            match options.open(path) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ResourceBusy && since.elapsed() < BUSY_PATIENCE =>
+                {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                opened => break opened,
+            }
+        };
+        let file = opened.or_fail(|| format!("cannot open {} for writing", path.display()))?;
         let kind = file.metadata().or_fail(|| format!("cannot look at {}", path.display()))?.file_type();
         if !kind.is_block_device() {
             return Err(Failure::new(format!("{} is not a disk", path.display())));
