@@ -6,11 +6,13 @@ use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
+use super::relay;
 use super::server::{Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
+use model::hardware::PciId;
 use model::ladder::Rung;
 use model::line::{Confirm, Line as FactoryLine};
 use model::storage::Key;
@@ -32,7 +34,7 @@ pub(crate) struct Course<'a> {
     /// The cause that must be diagnosed.
     pub(crate) expected: Option<String>,
     /// How the box is started.
-    pub(crate) boot: Boot,
+    pub(crate) start: Start,
     /// What the console must show for the rehearsal to end well there.
     pub(crate) until: Option<String>,
     /// How long nothing new may be heard.
@@ -41,6 +43,15 @@ pub(crate) struct Course<'a> {
     pub(crate) typed: bool,
     /// Whether standard output is kept for JSON.
     pub(crate) quiet: bool,
+}
+
+/// How a box gets to its kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// By itself.
+    Itself(Boot),
+    /// Its NIC, of this PCI id, is one that iPXE cannot drive: the rehearsal asks the server in its stead.
+    Relayed(PciId),
 }
 
 /// How a rehearsal ended.
@@ -183,7 +194,7 @@ impl Run<'_> {
     /// From power-on to power-off.
     fn install(&mut self) -> Result<()> {
         self.started = Instant::now();
-        let mut machine = self.switch_on(&self.course.boot)?;
+        let Some(mut machine) = self.power_on()? else { return Ok(()) };
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
@@ -198,7 +209,8 @@ impl Run<'_> {
                         Then::CutPower => {
                             machine.cut_power();
                             self.say("the box lost its power and is switched on again");
-                            machine = self.switch_on(&self.course.boot)?;
+                            let Some(again) = self.power_on()? else { return Ok(()) };
+                            machine = again;
                         }
                         Then::PullCable => {
                             self.say("the cable of the first NIC is pulled out");
@@ -214,7 +226,8 @@ impl Run<'_> {
                     heard = Instant::now();
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        machine = self.switch_on(&self.course.boot)?;
+                        let Some(again) = self.power_on()? else { return Ok(()) };
+                        machine = again;
                     } else if self.read(&line) == Then::End {
                         return Ok(());
                     }
@@ -279,11 +292,16 @@ impl Run<'_> {
         Then::GoOn
     }
 
-    /// Power-off is the end of an installation only where the box announced it.
-    fn conclude_power_off(&mut self) {
+    /// Takes in what the server still has to tell.
+    fn drain(&mut self) {
         while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
             self.take(entry);
         }
+    }
+
+    /// Power-off is the end of an installation only where the box announced it.
+    fn conclude_power_off(&mut self) {
+        self.drain();
         self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
         if !self.outcome.finished {
             self.outcome.verdict = "the box went off before it was finished".into();
@@ -384,6 +402,30 @@ impl Run<'_> {
                 Name::Box(known) => fact(known),
             })
             .map_err(|name| fail().because(format!("`{name}` has no answer")))
+    }
+
+    /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.
+    fn power_on(&mut self) -> Result<Option<Machine>> {
+        let nic = match &self.course.start {
+            Start::Itself(boot) => return self.switch_on(boot).map(Some),
+            Start::Relayed(nic) => *nic,
+        };
+        let chassis = self.course.chassis;
+        let asker = relay::Asker {
+            server: self.course.line.network.address,
+            mac: chassis.mac(),
+            nic,
+            firmware: chassis.hardware.firmware,
+            folder: &chassis.folder,
+        };
+        match asker.ask()? {
+            relay::Answer::Boot(direct) => self.switch_on(&Boot::Direct(direct)).map(Some),
+            relay::Answer::Refusal => {
+                self.outcome.verdict = "the server does not start this box".into();
+                self.drain();
+                Ok(None)
+            }
+        }
     }
 
     fn switch_on(&self, boot: &Boot) -> Result<Machine> {
