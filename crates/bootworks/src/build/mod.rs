@@ -32,6 +32,7 @@ mod sources;
 mod squashfs;
 mod stock_initrd;
 pub(crate) mod store;
+mod strangers;
 pub(crate) mod suite;
 mod system;
 mod unpack;

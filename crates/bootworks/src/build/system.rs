@@ -11,6 +11,7 @@ use super::room;
 use super::scrub::{clamp_times, scrub};
 use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
+use super::strangers;
 use super::unpack::unpack;
 use super::unpacked::{self, Unnamed};
 use linux::tools::{LIVE_OS, Tool};
@@ -82,6 +83,9 @@ impl System<'_> {
                 }
             };
         }
+        for module in &recipe.extra_modules {
+            text += &format!("module {module} {}\n", digest_file(&self.line.join(module))?.0);
+        }
         for script in &recipe.scripts {
             text += &format!("script {script} {}\n", digest_file(&self.line.join(script))?.0);
         }
@@ -101,7 +105,9 @@ impl System<'_> {
     fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
         let base = self.base(store, phases)?;
         phases.run(&format!("{}: recipe", self.name), || {
-            layer::changed(&base.tree, root, |tree| self.finish(tree))
+            layer::changed(&base.tree, root, |tree| self.finish(tree))?;
+            let files = apply::pieces(self.recipe, self.line)?.into_keys().collect();
+            strangers::check(root, &base.key, self.section, &files, store)
         })?;
         if self.purpose == Purpose::Appliance {
             phases.run(&format!("{}: initrd", self.name), || {

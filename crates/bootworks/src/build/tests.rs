@@ -1,5 +1,6 @@
 //! The builder against an archive that the test makes and signs, and against the host's own.
 
+mod strangers;
 mod whole;
 
 use super::fetch::fetch;

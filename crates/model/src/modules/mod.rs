@@ -12,6 +12,7 @@ pub mod alias;
 pub mod dependency;
 
 pub mod choice;
+pub mod fit;
 pub mod index;
 pub mod modinfo;
 pub mod tree;
