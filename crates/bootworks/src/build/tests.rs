@@ -1,6 +1,7 @@
 //! The builder against an archive that the test makes and signs, and against the host's own.
 
 mod strangers;
+mod ubuntu;
 mod whole;
 
 use super::fetch::fetch;

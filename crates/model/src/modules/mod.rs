@@ -11,6 +11,7 @@
 pub mod alias;
 pub mod dependency;
 
+pub mod change;
 pub mod choice;
 pub mod fit;
 pub mod index;
