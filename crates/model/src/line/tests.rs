@@ -235,7 +235,7 @@ fn keys() {
             error: line.toml:13:1: [live] has no key `colour`
               13 | colour = "blue"
                  | ^^^^^^
-            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `scripts`, `enable`"#]],
+            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `extra-modules`, `scripts`, `enable`"#]],
     );
     check(
         "kernel = \"linux-image-amd64\"\n",

@@ -61,35 +61,35 @@ fn system_a_module_of_the_lines_own_is_held_against_the_kernel() {
     refused(
         &acme("6.8.0-7-generic", &[("module_layout", 0x1111_1112), KERNELS[1]]),
         expect![[r#"
-        error: the kernel would not load all modules that did not come with it
-        while: building live OS
-        because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it is built for 6.8.0-7-generic, and the kernel is 6.8.0-1-generic
-        because: /lib/modules/6.8.0-1-generic/updates/acme.ko: 1 of the 2 symbols that it uses have another version: module_layout (0x11111112, the kernel has 0x11111111)
-        hint: build them against the headers of that release (`linux-headers-RELEASE`), or name the kernel that they are for"#]],
+            error: the kernel would not load all modules that did not come with it
+            while: building live OS
+            because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it is built for 6.8.0-7-generic, and the kernel is 6.8.0-1-generic
+            because: /lib/modules/6.8.0-1-generic/updates/acme.ko: 1 of the 2 symbols that it uses have another version: module_layout (0x11111112, the kernel has 0x11111111)
+            hint: build them against `linux-headers-6.8.0-1-generic`, or name the kernel that they are for"#]],
     );
     refused(
         &acme("6.8.0-7-generic", &[KERNELS[0], ("acme_core_register", 7)]),
         expect![[r#"
-        error: the kernel would not load all modules that did not come with it
-        while: building live OS
-        because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it is built for 6.8.0-7-generic, and the kernel is 6.8.0-1-generic
-        because: /lib/modules/6.8.0-1-generic/updates/acme.ko: nothing is known here of 1 of the 2 symbols that it uses: acme_core_register
-        hint: build them against the headers of that release (`linux-headers-RELEASE`), or name the kernel that they are for"#]],
+            error: the kernel would not load all modules that did not come with it
+            while: building live OS
+            because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it is built for 6.8.0-7-generic, and the kernel is 6.8.0-1-generic
+            because: /lib/modules/6.8.0-1-generic/updates/acme.ko: nothing is known here of 1 of the 2 symbols that it uses: acme_core_register
+            hint: build them against `linux-headers-6.8.0-1-generic`, or name the kernel that they are for"#]],
     );
     refused(
         &acme(RELEASE, &[]),
         expect![[r#"
-        error: the kernel would not load all modules that did not come with it
-        while: building live OS
-        because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it has no symbol versions, which the kernel asks for
-        hint: build them against the headers of that release (`linux-headers-RELEASE`), or name the kernel that they are for"#]],
+            error: the kernel would not load all modules that did not come with it
+            while: building live OS
+            because: /lib/modules/6.8.0-1-generic/updates/acme.ko: it has no symbol versions, which the kernel asks for
+            hint: build them against `linux-headers-6.8.0-1-generic`, or name the kernel that they are for"#]],
     );
     refused(
         b"no module",
         expect![[r#"
-        error: cannot read the kernel module /tmp/.tmpU1j9Ao/line/.build/unfinished-live/tree/usr/lib/modules/6.8.0-1-generic/updates/acme.ko
-        while: building live OS
-        because: not an ELF file"#]],
+            error: cannot read the kernel module /lib/modules/6.8.0-1-generic/updates/acme.ko
+            while: building live OS
+            because: not an ELF file"#]],
     );
 }
 
@@ -123,7 +123,7 @@ fn system_a_package_with_modules_of_another_kernel_is_refused() {
         error: the kernel would not load all modules that did not come with it
         while: building live OS
         because: /lib/modules/6.8.0-7-generic/extra/acme.ko, built for 6.8.0-7-generic: the root has no kernel 6.8.0-7-generic; its kernel is 6.8.0-1-generic
-        hint: build them against the headers of that release (`linux-headers-RELEASE`), or name the kernel that they are for"#]].assert_eq(&build(&other, &store).unwrap_err().report());
+        hint: build them against `linux-headers-6.8.0-1-generic`, or name the kernel that they are for"#]].assert_eq(&build(&other, &store).unwrap_err().report());
     // In the kernel's own folder, where no name tells it from the kernel's modules.
     let right = with("acme-right", &package("acme-right", RELEASE, "kernel/drivers/net"));
     build(&right, &store).unwrap();
