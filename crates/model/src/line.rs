@@ -173,7 +173,7 @@ pub enum ImageSource {
         /// Path in the line's folder.
         path: String,
         /// What it says.
-        recipe: Recipe,
+        recipe: Box<Recipe>,
     },
     /// Somebody's archive.
     File {

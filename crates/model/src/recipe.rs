@@ -29,6 +29,9 @@ pub struct Recipe {
     /// Files of the line copied in.
     #[serde(default)]
     pub files: Vec<RecipeFile>,
+    /// Kernel modules of the line's own, as files: paths in the line's folder.
+    #[serde(default)]
+    pub extra_modules: Vec<String>,
     /// Programs of the line run in the finished root, in order.
     #[serde(default)]
     pub scripts: Vec<String>,
@@ -108,6 +111,8 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
     }
     let files: Option<Vec<_>> =
         section.sections("files").iter().map(|section| file(sheet, section, folder)).collect();
+    let extra_modules =
+        section.list("extra-modules").iter().filter_map(|text| extra_module(sheet, text, folder)).collect();
     let mut scripts = Vec::new();
     for script in section.list("scripts") {
         if let Some(path) = path_in_line(sheet, &script) {
@@ -128,6 +133,7 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
         components,
         packages,
         files: files?,
+        extra_modules,
         scripts,
         enable,
     })
@@ -254,6 +260,20 @@ fn file(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Option
     let path = section.text("path").filter(|path| is_absolute(sheet, path));
     let mode = section.mode("mode");
     Some(RecipeFile { source: path_of_source?.to_owned(), path: path?.value.to_owned(), mode })
+}
+
+/// The path of a kernel module in the line.
+fn extra_module(sheet: &Sheet<'_>, text: &At<&str>, folder: &dyn Folder) -> Option<String> {
+    let path = path_in_line(sheet, text)?;
+    if [".ko", ".ko.xz", ".ko.zst", ".ko.gz"].iter().any(|end| path.ends_with(end)) {
+        exists(sheet, text, path, folder);
+        return Some(path.to_owned());
+    }
+    let message = format!("`{}` is not a kernel module's file", path.escape_debug());
+    let hint =
+        "it ends in `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`; the kernel's own modules are named in `modules`";
+    sheet.report(text.at.clone(), message, hint);
+    None
 }
 
 /// Reports a path of the line where nothing is.

@@ -2,6 +2,7 @@
 //! once, now that everything it could hold is there.
 
 use super::configure::{child, run_script};
+use super::strangers;
 use super::unpack::Root;
 use model::failure::{Explain as _, Failure, Result};
 use model::recipe::{Recipe, RecipeFile};
@@ -69,6 +70,7 @@ pub(crate) fn apply(recipe: &Recipe, line: &Path, root: &Path, epoch: u64) -> Re
             }
         }
     }
+    strangers::put(&recipe.extra_modules, line, root, epoch)?;
     for script in &recipe.scripts {
         run_script(root, &line.join(script), script, epoch)?;
     }

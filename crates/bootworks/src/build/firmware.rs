@@ -22,7 +22,7 @@ const FORM: &str = "firmware-1";
 /// A package of the line's own components is fetched to be looked into up to this size; Debian's free firmware is
 /// a few kilobytes each.
 const SMALL: u64 = 4 << 20;
-/// Ubuntu has all firmware in one package, of half a gigabyte.
+/// Ubuntu has all firmware in one package, of half a gigabyte, or in several that are called after it.
 const OF_UBUNTU: &str = "linux-firmware";
 
 /// The firmware packages of a recipe's suite, whether or not the recipe takes packages from their component; what
@@ -35,8 +35,6 @@ pub(super) fn look(
     store: &Store,
 ) -> Result<Vec<Package>> {
     let (apt, index) = own;
-    let is_firmware =
-        |name: &str| (name.starts_with("firmware-") && !name.ends_with("-doc")) || name == OF_UBUNTU;
     let names: BTreeSet<String> = index.newest(is_firmware).into_keys().map(str::to_owned).collect();
     let mut packages = apt.candidates(&names, index, "the suite's firmware")?;
     let component = sources::firmware_component(&recipe.suite);
@@ -51,6 +49,15 @@ pub(super) fn look(
     packages.retain(|package| std::fs::metadata(kept(store, package)).map_or(true, |kept| kept.len() > 0));
     packages.sort();
     Ok(packages)
+}
+
+/// Whether a package is called as those with firmware are.
+pub(super) fn is_firmware(name: &str) -> bool {
+    (name.starts_with("firmware-") && !name.ends_with("-doc")) || is_of_ubuntu(name)
+}
+
+fn is_of_ubuntu(name: &str) -> bool {
+    name.strip_prefix(OF_UBUNTU).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The packages of a component that have firmware, by its lists of contents.
@@ -140,14 +147,10 @@ fn component(package: &Package) -> &str {
     pool.split_once('/').map_or("main", |(component, _)| component)
 }
 
-/// What the lock's firmware packages have. `recipe` is what the line takes packages with.
-pub(crate) fn index(locked: &Section, recipe: &Recipe, store: &Store) -> FirmwareIndex {
-    let components = match recipe.components.is_empty() {
-        true => vec!["main".to_owned()],
-        false => recipe.components.clone(),
-    };
-    let mut index = FirmwareIndex { components, ..FirmwareIndex::default() };
-    for package in &locked.packages {
+/// What these packages have, as far as they were looked into.
+pub(super) fn of_packages(section: &Section, store: &Store) -> FirmwareIndex {
+    let mut index = FirmwareIndex::default();
+    for package in &section.packages {
         match std::fs::read_to_string(kept(store, package)) {
             Ok(text) => {
                 let files = text.lines().map(str::to_owned).collect();
@@ -160,12 +163,21 @@ pub(crate) fn index(locked: &Section, recipe: &Recipe, store: &Store) -> Firmwar
     index
 }
 
+/// What the lock's firmware packages have. `recipe` is what the line takes packages with.
+pub(crate) fn index(locked: &Section, recipe: &Recipe, store: &Store) -> FirmwareIndex {
+    let components = match recipe.components.is_empty() {
+        true => vec!["main".to_owned()],
+        false => recipe.components.clone(),
+    };
+    FirmwareIndex { components, ..of_packages(locked, store) }
+}
+
 /// The same, after looking again for what the store has lost or never had: the lock may be of another machine.
 pub(crate) fn known_index(locked: &Section, recipe: &Recipe, line: &Path, store: &Store) -> FirmwareIndex {
     let found = index(locked, recipe, store);
     // Too large to be looked into on any machine; all else is, so that the outcome is the same on each.
     let stays_unread = |name: &String| {
-        name == OF_UBUNTU && locked.package(name).is_some_and(|package| package.bytes > SMALL)
+        is_of_ubuntu(name) && locked.package(name).is_some_and(|package| package.bytes > SMALL)
     };
     if found.unread.iter().all(stays_unread) {
         return found;

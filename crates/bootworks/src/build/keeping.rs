@@ -7,7 +7,7 @@ use super::amount;
 use super::store::{PARTS, Store, UNFINISHED};
 use crate::{Ending, report};
 use model::failure::{Explain as _, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -67,11 +67,17 @@ type Parts = BTreeMap<&'static str, Size>;
 
 fn measure(store: &Store) -> Result<Parts> {
     let mut parts = Parts::new();
+    // A file that several parts have names of is there once.
+    let mut seen: HashSet<(u64, u64)> = HashSet::new();
     for part in PARTS {
         let size = parts.entry(part).or_default();
         for thing in things(&store.folder().join(part))? {
             size.things += 1;
-            size.bytes += bytes(&thing)?;
+            each(&thing, &mut |kind| {
+                if seen.insert((kind.dev(), kind.ino())) {
+                    size.bytes += kind.blocks() * 512;
+                }
+            })?;
         }
     }
     Ok(parts)
@@ -96,7 +102,7 @@ fn collect(store: &Store, now: SystemTime, age: Duration) -> Result<Parts> {
             if !(half_made || is_old(&kind, now, age)) || is_held(&lock) {
                 continue;
             }
-            removed.bytes += bytes(&thing)?;
+            removed.bytes += freed(&thing)?;
             removed.things += 1;
             let gone = if kind.is_dir() { remove_folder(&thing) } else { std::fs::remove_file(&thing) };
             gone.or_fail(|| format!("cannot remove {}", thing.display()))?;
@@ -148,22 +154,37 @@ fn things(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(things)
 }
 
-/// What a thing takes on the disk, all that is below a folder included.
-fn bytes(thing: &Path) -> Result<u64> {
+/// Looks at a thing and at all that is below it.
+fn each(thing: &Path, look: &mut dyn FnMut(&Metadata)) -> Result<()> {
     let kind = thing.symlink_metadata().or_fail(|| format!("cannot read {}", thing.display()))?;
-    let mut sum = kind.blocks() * 512;
+    look(&kind);
     if kind.is_dir() {
         for below in things(thing)? {
-            sum += bytes(&below)?;
+            each(&below, look)?;
         }
     }
-    Ok(sum)
+    Ok(())
 }
 
-const MEANINGS: [(&str, &str); 4] = [
+/// What the disk gets back when a thing goes: nothing for a file that has further names elsewhere.
+fn freed(thing: &Path) -> Result<u64> {
+    let mut names: HashMap<(u64, u64), u64> = HashMap::new();
+    let mut bytes = 0;
+    each(thing, &mut |kind| {
+        let count = names.entry((kind.dev(), kind.ino())).or_default();
+        *count += 1;
+        if kind.is_dir() || *count == kind.nlink() {
+            bytes += kind.blocks() * 512;
+        }
+    })?;
+    Ok(bytes)
+}
+
+const MEANINGS: [(&str, &str); 5] = [
     ("deb", "packages"),
     ("apt", "indexes of archives"),
     ("index", "driver tables"),
+    ("unpacked", "packages, unpacked"),
     ("base", "configured systems"),
 ];
 
@@ -231,6 +252,24 @@ mod tests {
         assert!(!folder.path().join("base").join(&key[..32]).exists());
         assert!(folder.path().join("deb/busy.part").exists());
         drop(held);
+    }
+
+    /// A base is made of names of unpacked files: counted twice, a person would make room that there is.
+    #[test]
+    fn a_file_with_several_names_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().to_owned()).unwrap();
+        for place in ["unpacked/a", "base/b"] {
+            std::fs::create_dir(folder.path().join(place)).unwrap();
+        }
+        let (unpacked, base) = (folder.path().join("unpacked/a/file"), folder.path().join("base/b/file"));
+        std::fs::write(&unpacked, vec![1; 1 << 20]).unwrap();
+        std::fs::hard_link(&unpacked, &base).unwrap();
+        let parts = measure(&store).unwrap();
+        assert!(parts["unpacked"].bytes >= 1 << 20 && parts["base"].bytes < 1 << 20, "{parts:?}");
+        assert!(freed(&folder.path().join("base/b")).unwrap() < 1 << 20);
+        std::fs::remove_file(unpacked).unwrap();
+        assert!(freed(&folder.path().join("base/b")).unwrap() >= 1 << 20);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
 use super::system::{Base, Purpose, System};
 use super::verify::Verified;
-use super::{amount, firmware, image, initrd, layer, sources, squashfs, suite};
+use super::{amount, firmware, image, initrd, layer, sources, squashfs, strangers, suite};
 use crate::{check, profiles};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{Drivers, ImageSource, Line};
@@ -342,8 +342,13 @@ impl Making<'_> {
             std::fs::copy(&vmlinuz, work.join(KERNEL))
                 .or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
             let suite = phases.run("drivers of the suite", || suite::kernels(&lock.index, store))?;
-            let tree =
-                phases.run("drivers of the kernel", || own_tree(&lock.live, &release, &root, store))?;
+            let (tree, strangers) = phases.run("drivers of the kernel", || {
+                let mut tree = own_tree(&lock.live, &release, &root, store)?;
+                let strangers = strangers::add_to(&mut tree, &root, &lock.live)?;
+                Ok((tree, strangers))
+            })?;
+            // Nothing says what kind of device a stranger drives, and whoever brings one wants it.
+            let modules: Vec<String> = modules.iter().cloned().chain(strangers).collect();
             let kernels: Vec<Kernel<'_>> =
                 suite.iter().map(|kernel| Kernel { package: &kernel.name, tree: &kernel.tree }).collect();
             let mut built = phases.run("initrd", || {
@@ -352,7 +357,7 @@ impl Making<'_> {
                     kernel: Kernel { package: &line.live.kernel, tree: &tree },
                     suite: &kernels,
                     root: &root,
-                    wanted: initrd::Wanted { devices: devices.as_deref(), modules },
+                    wanted: initrd::Wanted { devices: devices.as_deref(), modules: &modules },
                     agent,
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,

@@ -24,6 +24,7 @@ mod module_tables;
 mod own;
 mod package;
 mod phases;
+mod relock;
 mod resolve;
 mod room;
 mod scrub;
@@ -32,6 +33,7 @@ mod sources;
 mod squashfs;
 mod stock_initrd;
 pub(crate) mod store;
+mod strangers;
 pub(crate) mod suite;
 mod system;
 mod unpack;
@@ -121,13 +123,16 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
     let line = line_folder::open(&arguments.line)?;
     let folder = line.folder();
     let old = read_lock(folder)?;
-    let new = resolve::resolve(line.line(), folder, None, &Store::open()?)?;
+    let store = Store::open()?;
+    let new = resolve::resolve(line.line(), folder, None, &store)?;
     write_lock(folder, &new)?;
     let differences = lock::differences(&old.clone().unwrap_or_default(), &new);
+    let drivers = old.as_ref().map(|old| for_drivers(old, &new, folder, &store)).unwrap_or_default();
     let packages: usize = new.sections().iter().map(|(_, section)| section.packages.len()).sum();
     if arguments.json {
         let json = serde_json::json!({
             "lock": folder.join(lock::FILE), "new": old.is_none(), "packages": packages, "differences": differences,
+            "drivers": drivers,
         });
         report::say(&json.to_string());
         return Ok(Ending::Well);
@@ -135,7 +140,7 @@ pub(crate) fn lock(arguments: &LockArguments) -> Result<Ending> {
     match (&old, differences.is_empty()) {
         (None, _) => report::say(&format!("{} made: {packages} packages", folder.join(lock::FILE).display())),
         (Some(_), true) => report::say("nothing has changed"),
-        (Some(_), false) => differences.iter().for_each(|line| report::say(line)),
+        (Some(_), false) => differences.iter().chain(&drivers).for_each(|line| report::say(line)),
     }
     Ok(Ending::Well)
 }
@@ -197,9 +202,18 @@ fn fitting_lock(line: &Line, folder: &Path, store: &Store, phases: &mut Phases) 
     let new = phases.run("lock", || resolve::resolve(line, folder, old.as_ref(), store))?;
     write_lock(folder, &new)?;
     if let Some(old) = &old {
-        lock::differences(old, &new).iter().for_each(|line| report::note(line));
+        let drivers = for_drivers(old, &new, folder, store);
+        lock::differences(old, &new).iter().chain(&drivers).for_each(|line| report::note(line));
     }
     Ok(new)
+}
+
+/// What a new lock means for drivers. The lock is as good without, so where that cannot be told, it is said.
+fn for_drivers(old: &Lock, new: &Lock, folder: &Path, store: &Store) -> Vec<String> {
+    relock::drivers(old, new, folder, store).unwrap_or_else(|failure| {
+        report::note(&format!("what the new lock means for drivers stays unknown\n{}", failure.report()));
+        Vec::new()
+    })
 }
 
 fn read_lock(folder: &Path) -> Result<Option<Lock>> {

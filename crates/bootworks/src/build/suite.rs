@@ -5,7 +5,8 @@ use super::store::Store;
 use super::{drivers, fetch, firmware, read_lock};
 use crate::line_folder::LineFolder;
 use model::failure::{Failure, Result};
-use model::lock::{self, Lock, Section};
+use model::lock::{self, Lock, Package, Section};
+use model::modules::tree::Tree;
 use model::suite::{KernelPackage, Suite};
 use std::collections::BTreeMap;
 use wire::deb::{dependency_names, stanzas};
@@ -43,8 +44,29 @@ pub(crate) fn kernels(index: &Section, store: &Store) -> Result<Vec<KernelPackag
     Ok(kernels)
 }
 
+/// The kernel of one section's packages: all of their modules together.
+pub(super) fn kernel_of(section: &Section, store: &Store) -> Result<Option<Tree>> {
+    let mut whole: Option<Tree> = None;
+    for kernel in kernels(section, store)? {
+        match &mut whole {
+            None => whole = Some(kernel.tree),
+            Some(whole) => {
+                whole.modules.extend(kernel.tree.modules);
+                whole.builtin.extend(kernel.tree.builtin);
+                whole.builtin_aliases.extend(kernel.tree.builtin_aliases);
+            }
+        }
+    }
+    Ok(whole)
+}
+
+/// Whether a package's modules are known without the archive.
+pub(super) fn is_known(package: &Package, store: &Store) -> bool {
+    drivers::is_kept(&package.sha256, &store.index()) || store.package(&package.sha256).is_file()
+}
+
 /// Whether a kernel package has the modules itself and is no metapackage.
-fn has_modules(name: &str) -> bool {
+pub(super) fn has_modules(name: &str) -> bool {
     let rest = name.strip_prefix("linux-image-").or_else(|| name.strip_prefix("linux-modules-"));
     rest.is_some_and(|rest| rest.trim_start_matches("extra-").starts_with(|c: char| c.is_ascii_digit()))
 }

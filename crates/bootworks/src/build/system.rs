@@ -11,8 +11,9 @@ use super::room;
 use super::scrub::{clamp_times, scrub};
 use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
+use super::strangers;
 use super::unpack::unpack;
-use super::unpacked;
+use super::unpacked::{self, Unnamed};
 use linux::tools::{LIVE_OS, Tool};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
@@ -82,6 +83,9 @@ impl System<'_> {
                 }
             };
         }
+        for module in &recipe.extra_modules {
+            text += &format!("module {module} {}\n", digest_file(&self.line.join(module))?.0);
+        }
         for script in &recipe.scripts {
             text += &format!("script {script} {}\n", digest_file(&self.line.join(script))?.0);
         }
@@ -101,7 +105,9 @@ impl System<'_> {
     fn make_in(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Base> {
         let base = self.base(store, phases)?;
         phases.run(&format!("{}: recipe", self.name), || {
-            layer::changed(&base.tree, root, |tree| self.finish(tree))
+            layer::changed(&base.tree, root, |tree| self.finish(tree))?;
+            let files = apply::pieces(self.recipe, self.line)?.into_keys().collect();
+            strangers::check(root, &base.key, self.section, &files, store)
         })?;
         if self.purpose == Purpose::Appliance {
             phases.run(&format!("{}: initrd", self.name), || {
@@ -115,14 +121,17 @@ impl System<'_> {
     /// differs from one making to the next. Every recipe with these packages begins with it.
     fn base(&self, store: &Store, phases: &mut Phases) -> Result<Base> {
         let key = digest(format!("base {EDITION} {}\n{}", self.epoch, self.section.identity()));
+        let mut unnamed = Unnamed::default();
         let folder = store.base(&key, |folder| {
             let tree = folder.join(TREE);
-            self.install(store, &tree, phases)?;
+            unnamed = self.install(store, &tree, phases)?;
             let licences = folder.join(LICENCES);
             let writing = || format!("cannot write {}", licences.display());
             let json = serde_json::to_vec(&licences_in(&tree, self.section)).or_fail(writing)?;
             std::fs::write(&licences, json).or_fail(writing)
         })?;
+        // With the base, all that it was made from is on the disk.
+        unnamed.name()?;
         let licences = folder.join(LICENCES);
         let reading = || format!("cannot read {}", licences.display());
         let licences = std::fs::read(&licences).or_fail(reading)?;
@@ -133,7 +142,7 @@ impl System<'_> {
         })
     }
 
-    fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+    fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<Unnamed> {
         std::fs::create_dir(root).or_fail(|| format!("cannot make {}", root.display()))?;
         lay_out(root)?;
         prepare(root)?;
@@ -160,7 +169,7 @@ impl System<'_> {
         let bytes = missing.chain(&left).filter_map(installed).sum::<u64>() * 1024;
         room::need(store.folder(), bytes, &format!("the packages of the {}", self.name))?;
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
-        let lists =
+        let (lists, unnamed) =
             phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces, store))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
         phases.run(&format!("{}: configure", self.name), || {
@@ -169,7 +178,8 @@ impl System<'_> {
                 scrub(root)?;
                 clamp_times(root, self.epoch)
             })
-        })
+        })?;
+        Ok(unnamed)
     }
 
     /// Carries the recipe out on the configured system and takes out what must not be shared.

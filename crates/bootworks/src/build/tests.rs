@@ -1,5 +1,7 @@
 //! The builder against an archive that the test makes and signs, and against the host's own.
 
+mod strangers;
+mod ubuntu;
 mod whole;
 
 use super::fetch::fetch;
@@ -225,7 +227,10 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
         lock.live.packages.iter().map(|package| Opened::of(package, &store)).collect();
     let name = |rank: usize| packages[rank].package.name.clone();
     let replaces = |one: usize, other: usize| name(one) == "tool" && name(other) == "library";
-    let lists = unpack(&root, &packages, &replaces, &store).unwrap();
+    let (lists, unnamed) = unpack(&root, &packages, &replaces, &store).unwrap();
+    assert!(!store.unpacked(&packages[0].package.sha256).exists(), "what has a name is on the disk");
+    unnamed.name().unwrap();
+    assert!(packages.iter().all(|opened| store.unpacked(&opened.package.sha256).is_dir()));
     assert_eq!(std::fs::read_to_string(root.join("usr/share/both")).unwrap(), "tool's");
     let library = (0..packages.len()).find(|rank| name(*rank) == "library").unwrap();
     assert!(!lists[library].contains(&PathBuf::from("usr/share/both")), "{:?}", lists[library]);

@@ -6,7 +6,7 @@
 use super::layer;
 use super::package::Opened;
 use super::store::Store;
-use super::unpacked::{self, Entry, FolderEntry, Kept};
+use super::unpacked::{self, Entry, FolderEntry, Kept, Unnamed};
 use model::failure::{Explain as _, Failure, Result};
 use rustix::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
@@ -45,9 +45,9 @@ pub(crate) fn unpack(
     packages: &[Opened],
     replaces: &(dyn Fn(usize, usize) -> bool + Sync),
     store: &Store,
-) -> Result<Lists> {
+) -> Result<(Lists, Unnamed)> {
     let root = Root::open(root)?;
-    let kept = unpacked::keep(packages, store)?;
+    let (kept, unnamed) = unpacked::keep(packages, store)?;
     let mut claims = Claims::default();
     let mut lists: Lists = Vec::new();
     for (rank, (opened, kept)) in packages.iter().zip(&kept).enumerate() {
@@ -73,7 +73,7 @@ pub(crate) fn unpack(
         root.finish_folder(path, folder)
             .or_fail(|| format!("cannot finish the folder /{}", path.display()))?;
     }
-    Ok(lists)
+    Ok((lists, unnamed))
 }
 
 impl Claims {

@@ -10,6 +10,7 @@ use super::store::{Store, UNFINISHED, touch};
 use super::unpack::Root;
 use model::failure::{Explain as _, Failure, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -60,19 +61,36 @@ pub(crate) fn is_kept(opened: &Opened, store: &Store) -> bool {
     store.unpacked(&opened.package.sha256).is_dir()
 }
 
-/// Unpacks those packages whose files the store does not have, many at a time, and gives all.
-pub(crate) fn keep(packages: &[Opened], store: &Store) -> Result<Vec<Kept>> {
+/// Packages that were unpacked now and have no name yet: what has one is on the disk.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Unnamed(Vec<Work>);
+
+/// A package that is being unpacked.
+#[derive(Debug)]
+struct Work {
+    folder: PathBuf,
+    done: PathBuf,
+    /// Held until it has its name: `store gc` then leaves it alone.
+    lock: PathBuf,
+    _held: File,
+}
+
+/// Unpacks those packages whose files the store does not have, many at a time, and gives all; those that are new get
+/// their names when the disk has them ([`Unnamed::name`]), which is worth waiting for only once a build.
+pub(crate) fn keep(packages: &[Opened], store: &Store) -> Result<(Vec<Kept>, Unnamed)> {
     let mut missing: Vec<&Opened> = packages.iter().filter(|opened| !is_kept(opened, store)).collect();
     // The largest first, or the last thread ends alone with the kernel.
     missing.sort_by_key(|opened| std::cmp::Reverse(opened.package.bytes));
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<Result<PathBuf>>> = Mutex::new(Vec::new());
+    let done: Mutex<Vec<Result<(String, Work)>>> = Mutex::new(Vec::new());
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
     std::thread::scope(|scope| {
         for _ in 0..threads.min(missing.len()) {
             scope.spawn(|| {
                 while let Some(opened) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let made = unpack_one(opened, store)
+                        .map(|work| (opened.package.sha256.clone(), work))
                         .map_err(|failure| failure.doing(format!("unpacking {}", opened.package.name)));
                     if let Ok(mut done) = done.lock() {
                         done.push(made);
@@ -81,48 +99,53 @@ pub(crate) fn keep(packages: &[Opened], store: &Store) -> Result<Vec<Kept>> {
             });
         }
     });
-    let made = done.into_inner().unwrap_or_default().into_iter().collect::<Result<Vec<_>>>()?;
-    finish(&made)?;
-    packages.iter().map(|opened| read(&store.unpacked(&opened.package.sha256))).collect()
+    let made = done.into_inner().unwrap_or_default().into_iter().collect::<Result<BTreeMap<_, _>>>()?;
+    let folder = |opened: &Opened| {
+        let sha256 = &opened.package.sha256;
+        made.get(sha256).map_or_else(|| store.unpacked(sha256), |work| work.folder.clone())
+    };
+    let all = packages.iter().map(|opened| read(&folder(opened))).collect::<Result<_>>()?;
+    Ok((all, Unnamed(made.into_values().collect())))
+}
+
+impl Unnamed {
+    /// Gives the packages their names. Their disk has to be synchronised before.
+    pub(crate) fn name(self) -> Result<()> {
+        for Work { folder, done, lock, _held } in self.0 {
+            match std::fs::rename(&folder, &done) {
+                Ok(()) => {}
+                // The other build was faster.
+                Err(_) if done.is_dir() => {
+                    std::fs::remove_dir_all(&folder)
+                        .or_fail(|| format!("cannot remove {}", folder.display()))?;
+                }
+                Err(error) => return Err(error).or_fail(|| format!("cannot write {}", done.display())),
+            }
+            let _ = std::fs::remove_file(lock);
+        }
+        Ok(())
+    }
 }
 
 /// Unpacks a package under a name that says that it is not on the disk yet.
-fn unpack_one(opened: &Opened, store: &Store) -> Result<PathBuf> {
+fn unpack_one(opened: &Opened, store: &Store) -> Result<Work> {
     let done = store.unpacked(&opened.package.sha256);
     // Two builds may unpack one package at once: each does it for itself, and one of them names it.
-    let name = format!("{UNFINISHED}{}.{}", opened.package.sha256, std::process::id());
-    let work = done.with_file_name(name);
-    let making = || format!("cannot make {}", work.display());
-    if work.exists() {
-        std::fs::remove_dir_all(&work).or_fail(making)?;
+    let name = format!("{}.{}", opened.package.sha256, std::process::id());
+    let folder = done.with_file_name(format!("{UNFINISHED}{name}"));
+    let making = || format!("cannot make {}", folder.display());
+    let lock = done.with_file_name(format!("{name}.held"));
+    let held = File::create(&lock).or_fail(making)?;
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).or_fail(making)?;
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).or_fail(making)?;
     }
-    let files = work.join(FILES);
+    let files = folder.join(FILES);
     std::fs::create_dir_all(&files).or_fail(making)?;
     let bytes = opened.bytes()?;
     let list = Root::open(&files)?.unpack(&mut opened.files(&bytes)?)?;
-    std::fs::write(work.join(LIST), serde_json::to_vec(&list).or_fail(making)?).or_fail(making)?;
-    Ok(work)
-}
-
-/// Gives unpacked packages their names, once all of them are on the disk.
-fn finish(made: &[PathBuf]) -> Result<()> {
-    let Some(first) = made.first() else { return Ok(()) };
-    let syncing = || format!("cannot write {}", first.display());
-    rustix::fs::syncfs(File::open(first).or_fail(syncing)?).or_fail(syncing)?;
-    for work in made {
-        let name = work.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let sha256 = name.strip_prefix(UNFINISHED).and_then(|name| name.split('.').next());
-        let done = work.with_file_name(sha256.unwrap_or_default());
-        match std::fs::rename(work, &done) {
-            Ok(()) => {}
-            // The other build was faster.
-            Err(_) if done.is_dir() => {
-                std::fs::remove_dir_all(work).or_fail(|| format!("cannot remove {}", work.display()))?;
-            }
-            Err(error) => return Err(error).or_fail(|| format!("cannot write {}", done.display())),
-        }
-    }
-    Ok(())
+    std::fs::write(folder.join(LIST), serde_json::to_vec(&list).or_fail(making)?).or_fail(making)?;
+    Ok(Work { folder, done, lock, _held: held })
 }
 
 fn read(folder: &Path) -> Result<Kept> {

@@ -5,7 +5,7 @@
 //!                                     └─────unpack────▶ DIR and its manifest ──pack──▶ the same file
 //! ```
 
-mod catalog;
+pub(crate) mod catalog;
 mod stream;
 mod walk;
 

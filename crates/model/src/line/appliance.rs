@@ -87,7 +87,7 @@ impl<'s> Reader<'s> {
                     return None;
                 };
                 let recipe = recipe::read(path, &text, self.folder, beside)?;
-                Some(ImageSource::Recipe { path: path.to_owned(), recipe })
+                Some(ImageSource::Recipe { path: path.to_owned(), recipe: Box::new(recipe) })
             }
             (None, Some(file)) => {
                 if !section.has("sha256") {

@@ -224,6 +224,13 @@ const RECIPE: &[Key] = &[
         "Files of the line that are copied in.",
     ),
     key(
+        "extra-modules",
+        Kind::List,
+        May("none"),
+        r#"["modules/acme.ko"]"#,
+        "Kernel modules of the line's own. They are put into the kernel's `updates` folder and, of the live OS, into the initrd; a build refuses one that the locked kernel would not load.",
+    ),
+    key(
         "scripts",
         Kind::List,
         May("none"),

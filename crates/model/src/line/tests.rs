@@ -235,7 +235,7 @@ fn keys() {
             error: line.toml:13:1: [live] has no key `colour`
               13 | colour = "blue"
                  | ^^^^^^
-            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `scripts`, `enable`"#]],
+            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `extra-modules`, `scripts`, `enable`"#]],
     );
     check(
         "kernel = \"linux-image-amd64\"\n",
@@ -1119,6 +1119,25 @@ fn modules() {
     );
 }
 
+/// A module of the line's own is a file; the name of one of the kernel's belongs elsewhere.
+#[test]
+fn extra_modules() {
+    check(
+        "root = \"nfs\"",
+        "root = \"nfs\"\nextra-modules = [\"nvme-tcp\", \"modules/gone.ko\"]",
+        expect![[r#"
+            error: line.toml:13:18: `nvme-tcp` is not a kernel module's file
+              13 | extra-modules = ["nvme-tcp", "modules/gone.ko"]
+                 |                  ^^^^^^^^^^
+            hint: it ends in `.ko`, `.ko.xz`, `.ko.zst` or `.ko.gz`; the kernel's own modules are named in `modules`
+
+            error: line.toml:13:30: there is no file `modules/gone.ko`
+              13 | extra-modules = ["nvme-tcp", "modules/gone.ko"]
+                 |                              ^^^^^^^^^^^^^^^^^
+            hint: the path is relative to the line's folder"#]],
+    );
+}
+
 /// Recipes stand in files of their own and are reported by their own names.
 #[test]
 fn recipes() {
@@ -1197,7 +1216,7 @@ fn recipes() {
             error: appliance.toml:2:1: the recipe has no key `kernel`
               2 | kernel = "linux-image-amd64"
                 | ^^^^^^
-            hint: its keys are `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `scripts`, `enable`"#]],
+            hint: its keys are `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `extra-modules`, `scripts`, `enable`"#]],
     );
     check(
         "packages = [\"lvm2\"]",

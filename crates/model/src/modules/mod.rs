@@ -11,7 +11,9 @@
 pub mod alias;
 pub mod dependency;
 
+pub mod change;
 pub mod choice;
+pub mod fit;
 pub mod index;
 pub mod modinfo;
 pub mod tree;

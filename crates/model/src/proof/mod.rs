@@ -292,7 +292,14 @@ impl LiveOs {
         match self.package_with(driver) {
             Some(package) => {
                 finding.package = Some(package.to_owned());
-                finding.fix = Some(format!("kernel = \"{package}\""));
+                // A package of modules comes beside a kernel, and is none.
+                let is_beside = package.starts_with("linux-modules-");
+                let fix = if is_beside {
+                    format!("packages = [\"{package}\"]")
+                } else {
+                    format!("kernel = \"{package}\"")
+                };
+                finding.fix = Some(fix);
             }
             None => {
                 finding.package = Some(self.kernel.clone()).filter(|name| !name.is_empty());

@@ -14,12 +14,12 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const RELEASE: &str = "6.8.0-1-generic";
+pub(super) const RELEASE: &str = "6.8.0-1-generic";
 const AGENT: &[u8] = b"agent of the test";
 /// Names the line that [`system_a_build_in_a_process_of_its_own`] builds.
 const CHILD: &str = "BOOTWORKS_TEST_LINE";
 
-fn put(tree: &Path, path: &str, content: &[u8], mode: u32) {
+pub(super) fn put(tree: &Path, path: &str, content: &[u8], mode: u32) {
     let path = tree.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, content).unwrap();
@@ -27,31 +27,43 @@ fn put(tree: &Path, path: &str, content: &[u8], mode: u32) {
 }
 
 /// A relocatable ELF file that has `.modinfo` and nothing else.
-fn module(words: &[(&str, &str)]) -> Vec<u8> {
-    let modinfo: String = words.iter().map(|(key, value)| format!("{key}={value}\0")).collect();
-    let names = b"\0.modinfo\0.shstrtab\0";
+pub(super) fn module(words: &[(&str, &str)]) -> Vec<u8> {
+    module_with(words, &[])
+}
+
+/// The same, with the versions of symbols that it uses.
+pub(super) fn module_with(words: &[(&str, &str)], used: &[(&str, u32)]) -> Vec<u8> {
+    let modinfo: Vec<u8> =
+        words.iter().flat_map(|(key, value)| format!("{key}={value}\0").into_bytes()).collect();
+    let mut versions = Vec::new();
+    for (symbol, version) in used {
+        versions.extend(u64::from(*version).to_le_bytes());
+        versions.extend(symbol.bytes());
+        versions.resize(versions.len().next_multiple_of(64), 0);
+    }
+    let names = b"\0.modinfo\0__versions\0.shstrtab\0".to_vec();
     let mut file = vec![0; 64];
     file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    file.extend_from_slice(modinfo.as_bytes());
-    file.extend_from_slice(names);
-    let table = file.len() as u64;
-    let sections = [(0, 0, 0), (1, 64, modinfo.len()), (10, 64 + modinfo.len(), names.len())];
-    for (name, start, size) in sections {
+    let mut headers = vec![0; 64];
+    for (name, content) in [(1_u32, &modinfo), (10, &versions), (21, &names)] {
         let mut header = [0; 64];
-        header[..4].copy_from_slice(&u32::to_le_bytes(name));
-        header[0x18..0x20].copy_from_slice(&(start as u64).to_le_bytes());
-        header[0x20..0x28].copy_from_slice(&(size as u64).to_le_bytes());
-        file.extend_from_slice(&header);
+        header[..4].copy_from_slice(&name.to_le_bytes());
+        header[0x18..0x20].copy_from_slice(&(file.len() as u64).to_le_bytes());
+        header[0x20..0x28].copy_from_slice(&(content.len() as u64).to_le_bytes());
+        headers.extend(header);
+        file.extend(content);
     }
+    let table = file.len() as u64;
+    file.extend(headers);
     file[0x28..0x30].copy_from_slice(&table.to_le_bytes());
     file[0x3a..0x3c].copy_from_slice(&64_u16.to_le_bytes());
-    file[0x3c..0x3e].copy_from_slice(&3_u16.to_le_bytes());
-    file[0x3e..0x40].copy_from_slice(&2_u16.to_le_bytes());
+    file[0x3c..0x3e].copy_from_slice(&4_u16.to_le_bytes());
+    file[0x3e..0x40].copy_from_slice(&3_u16.to_le_bytes());
     file
 }
 
 /// The host's own dpkg with its libraries and a busybox: the smallest root in which maintainer scripts run.
-fn add_system(archive: &TestArchive) {
+pub(super) fn add_system(archive: &TestArchive) {
     archive.add_tree("dpkg", "1.22", "Essential: yes\nInstalled-Size: 8000\n", |tree| {
         let dpkg = ["usr/bin/dpkg", "usr/bin/dpkg-query", "usr/bin/dpkg-deb", "usr/bin/dpkg-split"];
         let mut files: Vec<String> = dpkg.map(str::to_owned).into();
@@ -102,10 +114,11 @@ fn add_system(archive: &TestArchive) {
 }
 
 /// Ubuntu's kernel: image, modules and further modules in three packages, modules compressed, `/lib` a link.
-fn add_split_kernel(archive: &TestArchive) {
+pub(super) fn add_split_kernel(archive: &TestArchive) {
     let modules = |tree: &Path, files: &[(&str, &[(&str, &str)])]| {
         for (path, words) in files {
-            let packed = zstd::bulk::compress(&module(words), 3).unwrap();
+            let used = [("module_layout", 0x1111_1111), ("alloc_etherdev_mqs", 0x2222_2222)];
+            let packed = zstd::bulk::compress(&module_with(words, &used), 3).unwrap();
             put(tree, &format!("lib/modules/{RELEASE}/kernel/{path}.ko.zst"), &packed, 0o644);
         }
     };
@@ -148,20 +161,31 @@ fn archive(folder: &Path) -> TestArchive {
 }
 
 /// A line of that archive in `folder`, locked.
-fn locked(folder: &Path, archive: &TestArchive, live: &[&str], store: &Store) -> PathBuf {
+pub(super) fn locked(folder: &Path, archive: &TestArchive, live: &[&str], store: &Store) -> PathBuf {
+    locked_with(folder, archive, "linux-image-generic", live, store)
+}
+
+/// The same with this kernel.
+pub(super) fn locked_with(
+    folder: &Path,
+    archive: &TestArchive,
+    kernel: &str,
+    live: &[&str],
+    store: &Store,
+) -> PathBuf {
     std::fs::create_dir_all(folder.join("files")).unwrap();
     std::fs::create_dir_all(folder.join("scripts")).unwrap();
     std::fs::write(folder.join("files/motd"), "welcome\n").unwrap();
     put(folder, "scripts/stamp", b"#!/bin/sh\necho \"$SOURCE_DATE_EPOCH\" >/etc/stamp\n", 0o755);
     drop(line(folder, archive, live, &["tool"]));
-    for name in ["line.toml", "appliance.toml"] {
+    let own = if folder.join("packages").is_dir() { "debs = [\"packages\"]\n" } else { "" };
+    for (name, own) in [("line.toml", own), ("appliance.toml", "")] {
         let path = folder.join(name);
         let more =
             "files = [{ source = \"files/motd\", path = \"/etc/motd\" }]\nscripts = [\"scripts/stamp\"]\n";
-        let text =
-            std::fs::read_to_string(&path).unwrap().replace("linux-image-amd64", "linux-image-generic");
-        std::fs::write(&path, text.replacen("suite = \"test\"\n", &format!("suite = \"test\"\n{more}"), 1))
-            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap().replace("linux-image-amd64", kernel);
+        let begin = "suite = \"test\"\n";
+        std::fs::write(&path, text.replacen(begin, &format!("{begin}{more}{own}"), 1)).unwrap();
     }
     let opened = line_folder::open(folder).unwrap();
     let lock = resolve(opened.line(), opened.folder(), None, store).unwrap();
@@ -169,7 +193,7 @@ fn locked(folder: &Path, archive: &TestArchive, live: &[&str], store: &Store) ->
     folder.to_owned()
 }
 
-fn build(folder: &Path, store: &Store) -> model::failure::Result<Made> {
+pub(super) fn build(folder: &Path, store: &Store) -> model::failure::Result<Made> {
     let opened = line_folder::open(folder).unwrap();
     let lock = read_lock(opened.folder()).unwrap().unwrap();
     match made::make(opened.line(), opened.folder(), &lock, store, AGENT, Phases::default())? {
@@ -333,7 +357,7 @@ fn system_a_small_disk_is_refused_with_a_number() {
     assert!(report.contains("it takes about 12.3 MB, and the disk of SMALL has "), "{report}");
 }
 
-fn drivers(folder: &Path) -> LiveOs {
+pub(super) fn drivers(folder: &Path) -> LiveOs {
     let outputs = folder.join(".build");
     let list: model::outputs::Outputs =
         serde_json::from_slice(&std::fs::read(outputs.join("outputs.json")).unwrap()).unwrap();
