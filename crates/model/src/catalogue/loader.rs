@@ -125,6 +125,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("0b0720"),
         ],
         clues: &[
+            excludes("bootworks: line {line}, starting kernel", "iPXE has something to boot: what restarts is the kernel"),
             excludes("Linux version {release} (", "it got to a kernel"),
             supports("user class: iPXE", "iPXE asks, and is told the same file"),
             supports("undionly.kpxe... ok", "iPXE fetches itself"),
