@@ -168,6 +168,24 @@ fn the_table_of_boxes() {
     }
 }
 
+/// What is broken on purpose is named: seeded picks each time, everything with `--rehearsals`. The table is that of
+/// the guide's page.
+#[test]
+fn what_is_provoked_is_named() {
+    if needs_system() {
+        return;
+    }
+    let rows = rig::provoked();
+    for row in rig::picks(&rows) {
+        println!("provoking {}", row.name);
+        let rig = Rig::of(Variant::Plain);
+        let kernel = rig.output("kernel");
+        let words = row.arguments.iter().map(|word| if word == "KERNEL" { &kernel } else { word });
+        let words = words.map(String::as_str).chain(["--expect", &row.cause, "--patience", "120"]);
+        rig.rehearse(&words.collect::<Vec<_>>()).ended_with(0);
+    }
+}
+
 /// Layouts × firmware × disks, with `--rehearsals` only: none of these rows has been seen to its end yet
 /// (docs/src/disks.md), and a daily run must not hang on them. Each is booted from its disk afterwards, a mirror also
 /// with either disk pulled; what is preserved is installed a second time.

@@ -311,9 +311,30 @@ pub(crate) fn whole_table() -> bool {
     std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all")
 }
 
+/// Something that is broken on purpose, with the cause that must be named.
+#[derive(Clone, serde::Deserialize)]
+pub(crate) struct Provoked {
+    /// For the test's output.
+    pub(crate) name: String,
+    /// What `bootworks rehearse` is told; `KERNEL` stands for the line's kernel.
+    pub(crate) arguments: Vec<String>,
+    /// Id of the cause.
+    pub(crate) cause: String,
+}
+
+/// The table from which the guide's page is made.
+pub(crate) fn provoked() -> Vec<Provoked> {
+    #[derive(serde::Deserialize)]
+    struct Table {
+        provoked: Vec<Provoked>,
+    }
+    let table = include_str!("../../crates/model/testdata/provoked/table.toml");
+    toml::from_str::<Table>(table).unwrap().provoked
+}
+
 /// One row of the table by the day, so that every row has its turn; all with BOOTWORKS_TEST_REHEARSALS=all.
 /// BOOTWORKS_TEST_SEED=N picks row N instead.
-pub(crate) fn picks<T: Copy>(table: &[T]) -> Vec<T> {
+pub(crate) fn picks<T: Clone>(table: &[T]) -> Vec<T> {
     if whole_table() {
         return table.to_vec();
     }
@@ -325,5 +346,5 @@ pub(crate) fn picks<T: Copy>(table: &[T]) -> Vec<T> {
         }
     };
     println!("seed {seed}; BOOTWORKS_TEST_SEED={seed} picks the same again");
-    vec![table[usize::try_from(seed).unwrap() % table.len()]]
+    vec![table[usize::try_from(seed).unwrap() % table.len()].clone()]
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod beacon;
+mod causes;
 mod controller;
 mod init;
 mod modprobe;

@@ -3,6 +3,7 @@
 //! The last line is the most useful one: nobody scrolls in front of a rack, and a serial log is read from
 //! its end. Nothing here writes; `supervisor` does.
 
+use crate::causes;
 use model::timeline::Trouble;
 
 /// One column less than a terminal has: a full line would wrap on some BMC consoles.
@@ -14,14 +15,21 @@ const EVIDENCE: usize = 7;
 /// At most so many lines of its fixes.
 const FIXES: usize = 5;
 
-/// The trouble screen: kernel lines, keys, rung, evidence, fix, cause, in this order; the kernel's lines
-/// give way where room is short.
+/// The trouble screen: kernel lines, keys, rung, meaning, evidence, fix, cause, in this order; the kernel's lines
+/// give way where room is short. What is known of the cause everywhere comes after what is known of this box.
 pub(crate) fn trouble(trouble: &Trouble, kernel_log: &[String], keys: &str) -> String {
     let mut below = vec![rule("bootworks: this box cannot go on; it keeps trying")];
     below.push(clean(keys));
     below.extend(wrap("not reached: ", trouble.rung.label()));
+    let words = causes::words(&trouble.cause);
+    below.extend(words.iter().flat_map(|words| wrap("means: ", words.sentence)));
     below.extend(list("seen:  ", &trouble.evidence, EVIDENCE));
-    below.extend(list("fix:   ", &trouble.fix, FIXES));
+    // What is known of this box comes first; where that is much, the rest would only say it again.
+    let mut fixes = trouble.fix.clone();
+    if fixes.len() < 2 {
+        fixes.extend(words.iter().flat_map(|words| words.fixes).map(|fix| (*fix).to_owned()));
+    }
+    below.extend(list("fix:   ", &fixes, FIXES));
     below.push(reminder(trouble));
     let room = LINES.saturating_sub(below.iter().map(|text| text.lines().count()).sum());
     let mut lines: Vec<String> = Vec::new();
@@ -129,6 +137,8 @@ mod tests {
             == bootworks: this box cannot go on; it keeps trying ==========================
             press: s for a shell, R to restart, P to power off
             not reached: link up
+            means: The live system has no driver for this machine's network card: no
+                   interface but lo exists.
             seen:  0000:00:02.0 8086:10d3 has no driver; e1000e fits and is not in this
                    initrd
             fix:   in line.toml set kernel = "linux-image-amd64", then `bootworks build`

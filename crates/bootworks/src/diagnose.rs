@@ -3,7 +3,7 @@
 
 use crate::{Ending, report};
 use model::columns::{WIDTH, cut, wrapped};
-use model::diagnosis::{Diagnosis, Evidence, Finding, Reader, Verdict};
+use model::diagnosis::{CaptureReader, Diagnosis, Evidence, Finding, Reader, Verdict};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
 use std::fs::File;
@@ -18,7 +18,8 @@ const PORTION: usize = 256 * 1024;
 /// Arguments of `diagnose`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The log: a console, dmesg, journal, installer or server log of any distribution; `-` is standard input
+    /// The log: a console, dmesg, journal, installer or server log of any distribution, or a capture of the network
+    /// (pcap, pcapng); `-` is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     file: PathBuf,
     /// Print one JSON object
@@ -48,8 +49,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     })
 }
 
+/// What a file is, by its first octets.
+enum Reading {
+    Log(Reader),
+    Capture(CaptureReader),
+}
+
 fn read(name: &str, mut from: impl Read) -> Result<Diagnosis> {
-    let mut reader = Reader::new();
+    let mut reader = None;
     let mut octets = vec![0; PORTION];
     let mut begins_with = Vec::new();
     loop {
@@ -63,9 +70,21 @@ fn read(name: &str, mut from: impl Read) -> Result<Diagnosis> {
         if begins_with.len() < 6 {
             begins_with.extend_from_slice(&octets[..read.min(6)]);
         }
-        reader.take(&octets[..read]);
+        let reading = reader.get_or_insert_with(|| match wire::capture::is_capture(&octets[..read]) {
+            true => Reading::Capture(CaptureReader::new()),
+            false => Reading::Log(Reader::new()),
+        });
+        match reading {
+            Reading::Log(reader) => reader.take(&octets[..read]),
+            Reading::Capture(reader) => {
+                reader.take(&octets[..read]).or_fail(|| format!("cannot read the capture {name}"))?;
+            }
+        }
     }
-    let diagnosis = reader.finish();
+    let diagnosis = match reader.unwrap_or_else(|| Reading::Log(Reader::new())) {
+        Reading::Log(reader) => reader.finish(),
+        Reading::Capture(reader) => return Ok(reader.finish()),
+    };
     if begins_with.is_empty() {
         return Err(Failure::new(format!("nothing to diagnose: {name} is empty"))
             .hint("record a boot: `console=tty0 console=ttyS0,115200` and a serial log, or `dmesg`"));

@@ -41,3 +41,4 @@ pub mod queue;
 pub mod record;
 pub mod storage;
 pub mod template;
+pub mod traffic;

@@ -241,6 +241,14 @@ pub enum Event {
         /// One line more: interface, address, what was mounted.
         detail: String,
     },
+    /// What the kernel of an earlier start had put where it outlives a restart when it died: firmware variables,
+    /// ACPI ERST, reserved memory (Linux's pstore).
+    KernelLeft {
+        /// Where it was kept: `erst`, `efi_pstore`, `ramoops`.
+        origin: String,
+        /// Its last lines, oldest first.
+        lines: Vec<String>,
+    },
     /// The box says what is wrong and keeps trying.
     TroubleFound {
         /// Why and what to do.

@@ -10,6 +10,7 @@ extern crate std;
 pub mod acl;
 pub mod arp;
 pub mod bzip2;
+pub mod capture;
 pub mod cpio;
 pub mod deb;
 pub mod dhcp;

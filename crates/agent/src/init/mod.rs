@@ -12,6 +12,7 @@ mod fetch;
 pub(crate) mod modules;
 pub(crate) mod network;
 mod nic;
+pub(crate) mod pstore;
 pub(crate) mod root;
 mod verdict;
 mod voice;
@@ -63,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
     let network = network::find_server(wish, &modules, &coldplug, &voice);
     // Now that the server hears it: a box that never gets its root leaves its hardware all the same.
     let boot_nic = parameters.as_ref().and_then(|parameters| parameters.boot_nic);
+    pstore::send(&modules, &voice);
     let inventory = linux::inventory::read_devices("/".as_ref(), boot_nic);
     voice.tell(Event::DevicesSeen { inventory: Box::new(inventory) });
     if let Some(parameters) = &parameters {
@@ -81,17 +83,46 @@ fn damage() -> Option<Trouble> {
     };
     let damaged: Vec<&str> =
         manifest.files().filter(|(path, size)| is_damaged(path, *size)).map(|(path, _)| path).collect();
+    let said = linux::kmsg::tail_about(&["Initramfs", "initramfs", "rootfs image"], 3);
+    incomplete(&damaged, said)
+}
+
+/// The trouble of an initrd that lacks these files, by what the kernel said when it unpacked it.
+fn incomplete(damaged: &[&str], said: Vec<String>) -> Option<Trouble> {
     let first = damaged.first()?;
+    // The kernel's words for a file system in memory that is full (init/initramfs.c).
+    let is_full = said.iter().any(|line| line.contains("write error"));
     let mut evidence = vec![format!("missing or cut off: {first} and {} more", damaged.len() - 1)];
-    evidence.extend(linux::kmsg::tail_about(&["Initramfs", "initramfs", "rootfs image"], 3));
-    Some(Trouble {
-        cause: "initrd-corrupt".into(),
-        rung: Rung::InitrdSpoke,
-        sentence: format!("the initrd did not arrive whole: {} of its files are damaged", damaged.len()),
-        evidence,
-        fix: vec![
-            "restart the box; if it stays so, compare the initrd's size in the server's log".into(),
-            "look for too little memory: an initrd needs room packed and unpacked".into(),
-        ],
-    })
+    evidence.extend(said);
+    let count = damaged.len();
+    let (cause, sentence, fix) = if is_full {
+        let sentence =
+            format!("the initrd does not fit into this box's memory: {count} of its files are cut off");
+        ("ram-too-small-initrd", sentence, "an initrd needs room packed and unpacked: put in more memory")
+    } else {
+        let sentence = format!("the initrd did not arrive whole: {count} of its files are damaged");
+        (
+            "initrd-corrupt",
+            sentence,
+            "restart the box; if it stays so, compare the initrd's size in the server's log",
+        )
+    };
+    Some(Trouble { cause: cause.into(), rung: Rung::InitrdSpoke, sentence, evidence, fix: vec![fix.into()] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::incomplete;
+
+    /// Who reads `corrupt` copies the initrd anew, and no copy fits into a box that is too small.
+    #[test]
+    fn a_full_memory_is_no_damaged_initrd() {
+        let cause = |said: &str| incomplete(&["lib/a.ko"], vec![said.to_owned()]).unwrap().cause;
+        assert_eq!(cause("[    3.233754] Initramfs unpacking failed: write error"), "ram-too-small-initrd");
+        assert_eq!(
+            cause("[    3.0] Initramfs unpacking failed: ZSTD-compressed data is truncated"),
+            "initrd-corrupt"
+        );
+        assert_eq!(incomplete(&[], Vec::new()), None);
+    }
 }

@@ -137,7 +137,8 @@ fn mount_nfs(
 fn nfs_trouble(error: Errno, source: &str, port: u16, found: &Found, is_client_here: bool) -> Trouble {
     let fix_server = "see that `bootworks serve` runs and that no firewall drops the NFS port";
     let (cause, why, fix) = match error {
-        _ if !is_client_here => (
+        // A file system that the kernel does not know, whatever the initrd's list of modules says.
+        error if !is_client_here || error == Errno::NODEV => (
             "nfs-not-in-initrd",
             "this initrd has no NFS client".to_owned(),
             "`bootworks build` again: it puts nfs and nfsv3 into the initrd",
@@ -151,6 +152,12 @@ fn nfs_trouble(error: Errno, source: &str, port: u16, found: &Found, is_client_h
             "nfs-path-missing",
             "the server does not have this live OS (any more)".to_owned(),
             "restart the box: it was booted from an older build than the server has now",
+        ),
+        // The server has this live OS on its list, and no folder behind it that it can read (`MNT3ERR_IO`).
+        Errno::IO => (
+            "nfs-path-missing",
+            "the server cannot read the live OS that it exports".to_owned(),
+            "`bootworks build` again, and look at the server's disk",
         ),
         Errno::PROTONOSUPPORT | Errno::OPNOTSUPP => (
             "nfs-version-mismatch",

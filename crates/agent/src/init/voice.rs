@@ -39,6 +39,11 @@ impl Voice {
         self.beacon.tell(event);
     }
 
+    /// Waits until the server has all that was told, and says whether it does.
+    pub(super) fn flush(&self, patience: Duration) -> bool {
+        self.beacon.flush(patience)
+    }
+
     /// A line for the screen only.
     pub(super) fn progress(&self, line: &str) {
         say(&Word::Progress { line: line.to_owned() });

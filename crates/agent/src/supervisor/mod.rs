@@ -360,6 +360,7 @@ fn mount_the_kernels_file_systems() -> Vec<String> {
     let table = [
         ("proc", "/proc", plain, ""),
         ("sysfs", "/sys", plain, ""),
+        ("pstore", crate::init::pstore::FOLDER, plain, ""),
         ("devtmpfs", "/dev", mount::Flags::NOSUID, "mode=0755"),
         ("devpts", "/dev/pts", mount::Flags::NOSUID | mount::Flags::NOEXEC, "mode=0620,ptmxmode=0666"),
         ("tmpfs", "/dev/shm", mount::Flags::NOSUID | mount::Flags::NODEV, "mode=1777"),
@@ -370,6 +371,8 @@ fn mount_the_kernels_file_systems() -> Vec<String> {
         match mount::mount(kind, Path::new(target), kind, flags, options) {
             // The kernel mounts devtmpfs itself where it was built so.
             Ok(()) | Err(rustix::io::Errno::BUSY) => {}
+            // A kernel built without it keeps nothing of its panics; nothing else needs it.
+            Err(_) if kind == "pstore" => {}
             Err(error) => refused.push(format!("cannot mount {kind} on {target}: {error}")),
         }
     }

@@ -280,6 +280,9 @@ fn logs(known: &Known, name: &str, json: bool) -> Result<Ending> {
         let time = teller::clock_time(entry.at);
         match &entry.event {
             Event::Said { line } => report::say(&format!("{time}  | {line}")),
+            Event::KernelLeft { origin, lines } => {
+                lines.iter().for_each(|line| report::say(&format!("{time}  {origin} | {line}")));
+            }
             event => {
                 if let Some(words) = teller::words(event) {
                     report::say(&format!("{time}  {words}"));

@@ -4,6 +4,7 @@
 
 use super::store::Store;
 use crate::report;
+use model::diagnosis::{self, Verdict};
 use model::timeline::{Client, Entry, Event, FileRole, Timestamp};
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
@@ -79,6 +80,15 @@ pub(crate) fn words(event: &Event) -> Option<String> {
         Event::BootOffered { release, .. } => format!("boots kernel {release}"),
         Event::TurnAwaited { before } => format!("waits for its turn, {before} boxes before it"),
         Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
+        Event::KernelLeft { origin, lines } => {
+            let from = format!("the kernel of an earlier start left {} lines ({origin})", lines.len());
+            match diagnosis::diagnose(lines.join("\n").as_bytes()).verdict {
+                Verdict::Failed(findings) if !findings.is_empty() => {
+                    format!("{from}: {} ({})", findings[0].sentence, findings[0].cause.id)
+                }
+                _ => from,
+            }
+        }
         Event::TroubleFound { trouble: why, .. } => format!("TROUBLE: {}", trouble(why)),
         Event::StepFailed { step, trouble: why } => format!("STEP {step} FAILED: {}", trouble(why)),
         Event::SilenceExplained { trouble: why, others } if others.is_empty() => {
@@ -122,6 +132,9 @@ mod tests {
         ));
         expect!["password answered (api)"]
             .assert_eq(&told(r#"{"event":"answered","question":"password","by":"api","answer":null}"#));
+        expect!["the kernel of an earlier start left 1 lines (erst): PID 1 ended (exit status 2, the shell could not open or understand a file); the kernel's panic is only its answer. (init-exited)"].assert_eq(&told(
+            r#"{"event":"kernel-left","origin":"erst","lines":["<0>[    4.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200"]}"#,
+        ));
         expect![""].assert_eq(&told(r#"{"event":"said","line":"hello"}"#));
         assert_eq!(clock_time(Timestamp(1_000 * (3 * 3600 + 4 * 60 + 5))), "03:04:05Z");
     }

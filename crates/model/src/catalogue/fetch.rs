@@ -36,6 +36,7 @@ pub const CAUSES: &[Cause] = &[
         id: "http-unreachable",
         sentence: "The web server cannot be reached from the initrd or the live system.",
         signs: &[
+            proof("TCP: {server} refuses connections to port {port:number}").says("No program listens on port {port} of {server}."),
             usual("curl: (7) {what:any}").unless(&["unreachable"]).says("The web server cannot be reached: {what}."),
             usual("curl: (28)"),
             proof("can't connect to remote host ({host}): {why:any}").unless(&["unreachable"]).says("The web server {host} cannot be reached: {why}."),

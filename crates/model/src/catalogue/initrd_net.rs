@@ -11,6 +11,9 @@ pub const CAUSES: &[Cause] = &[
         id: "dhcp-no-answer",
         sentence: "The initrd asks for an address and hears nothing, though the firmware got one on this network.",
         signs: &[
+            proof("no offer to {mac} in {count:number} requests of an operating system").says(
+                "The operating system on {mac} asks for an address {count} times, and nobody offers one.",
+            ),
             usual("IP-Config: no response after {seconds:number} secs - giving up"),
             usual("DHCP requests {:any} timed out"),
             usual("dhcp for interface {interface} failed")
@@ -484,6 +487,10 @@ pub const CAUSES: &[Cause] = &[
         id: "route-missing",
         sentence: "There is no route from this machine to the server.",
         signs: &[
+            proof("ICMP: {router} says that {address} cannot be reached")
+                .says("{router} has no way to {address}."),
+            proof("{client} does not hear the answers of {server} port {port:number}")
+                .says("{server} answers {client} on port {port}, but its answers do not arrive."),
             usual("Network is unreachable")
                 .says("There is no route to the server: no gateway, or none that leads there."),
             proof("RPC: sendmsg returned error 101"),

@@ -141,7 +141,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Failed to execute /init (error -{errno:number})").says("/init cannot be run: {errno:words}."),
             usual("No working init found"),
             proof("Requested init {init} failed (error -{errno:number})").says("{init}, named by init=, cannot be run: {errno:words}."),
-            usual("check access for rdinit=/init failed"),
+            proof("check access for rdinit={init} failed"),
             usual("No init found. Try passing init="),
             usual("Starting init: {init} exists but couldn't execute it (error -{errno:number})").says("{init} is there, but cannot be run: {errno:words}."),
         ],

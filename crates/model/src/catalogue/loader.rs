@@ -73,6 +73,7 @@ pub const CAUSES: &[Cause] = &[
         id: "ipxe-dhcp-failed",
         sentence: "iPXE gets no address, though the firmware got one on the same port.",
         signs: &[
+            proof("no offer to {mac} in {count:number} requests of iPXE").says("iPXE on {mac} asks for an address {count} times, and nobody offers one."),
             ipxe("040ee1"),
             ipxe("4c1060"),
             ipxe("202a60").says("The switch port wants link aggregation (LACP), and answers iPXE with nothing else."),
@@ -124,6 +125,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("0b0720"),
         ],
         clues: &[
+            excludes("bootworks: line {line}, starting kernel", "iPXE has something to boot: what restarts is the kernel"),
             excludes("Linux version {release} (", "it got to a kernel"),
             supports("user class: iPXE", "iPXE asks, and is told the same file"),
             supports("undionly.kpxe... ok", "iPXE fetches itself"),
@@ -261,6 +263,7 @@ pub const CAUSES: &[Cause] = &[
         id: "http-timeout",
         sentence: "The web server does not answer the boot loader's connection.",
         signs: &[
+            proof("TCP: no answer of {server} port {port:number} to").says("{server} does not answer on port {port}."),
             proof("error: connection timeout"),
             proof("grub-core/net/tcp.c:{line:number}:connection timeout"),
             ipxe("4c0a60"),
@@ -656,6 +659,7 @@ pub const CAUSES: &[Cause] = &[
         id: "kernel-image-corrupt",
         sentence: "The file that was loaded as the kernel is damaged, or no kernel at all.",
         signs: &[
+            usual("bootworks: line {line}, starting kernel {release}").times(3).says("The box starts its kernel {release} again and again, and not one line of the kernel is seen."),
             proof("linux.c:{line:number}:invalid magic number"),
             proof("grub-core/loader/{file}: {:any}invalid magic number"),
             proof("Invalid or corrupt kernel image"),

@@ -85,6 +85,8 @@ pub const CAUSES: &[Cause] = &[
         id: "nfs-server-unreachable",
         sentence: "The NFS server does not answer.",
         signs: &[
+            proof("NFS: no answer of {server} port {port:number} to").says("{server} does not answer on its NFS port {port}."),
+            proof("NFS: {server} refuses connections to port {port:number}").says("No NFS server listens on port {port} of {server}."),
             usual("Portmap: server {server} not responding")
                 .says("The port mapper of {server} does not answer (port 111)."),
             usual("Unable to get nfsd port"),

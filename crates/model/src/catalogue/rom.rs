@@ -33,6 +33,7 @@ pub const CAUSES: &[Cause] = &[
         id: "dhcp-two-servers",
         sentence: "Two DHCP servers answer on the boot network, and the box follows the wrong one.",
         signs: &[
+            proof("{mac} gets offers from two servers: {one} and {other}").says("Two DHCP servers answer {mac}: {one} and {other}."),
             usual("DHCPNAK on {address} to {mac}").says("Two DHCP servers seem to answer: {mac} asked for {address} and was refused."),
             usual("DHCPNAK({interface}) {address} {mac} wrong server-ID").says("{mac} took another DHCP server's offer, not ours of {address}."),
             usual("DHCPNAK({interface}) {address} {mac} wrong network"),
@@ -83,6 +84,7 @@ pub const CAUSES: &[Cause] = &[
         id: "dhcp-no-offer",
         sentence: "The firmware asks for an address and gets no offer that it can use.",
         signs: &[
+            proof("no offer to {mac} in {count:number} requests of the firmware").says("{mac} asks for an address {count} times, and nobody offers one."),
             proof("PXE-E51"),
             proof("PXE-E52").says("An offer of a boot file came, but none of an address: the DHCP server beside the proxy is silent."),
             proof("PXE-E16"),
@@ -172,6 +174,7 @@ pub const CAUSES: &[Cause] = &[
         id: "tftp-arp-timeout",
         sentence: "Nobody on the boot network has the address of the TFTP server that DHCP names.",
         signs: &[
+            proof("who-has {address} tell {client}: no answer to").says("{client} asks for the hardware address of {address}, and nobody on this network has that address."),
             proof("PXE-E11"),
             usual("ARP timeout").unless(&["ipxe"]),
             ipxe("4c3760"),
@@ -191,6 +194,7 @@ pub const CAUSES: &[Cause] = &[
         id: "tftp-reply-path",
         sentence: "The TFTP server's answers do not come back to the box: they leave from another address or port, or a firewall eats them.",
         signs: &[
+            proof("{client} does not hear the answers of {server} to {count:number} requests for {file}").says("{server} answers the requests for {file}, but its answers do not reach {client}."),
             proof("failed sending {file} to {client}").says("The TFTP server sends {file}, but {client} never acknowledges it."),
             usual("RRQ '{file}' octet").times(4).says("The box asks for {file} again and again: the TFTP server's answers do not reach it."),
             usual("RRQ from {client} filename {file}").times(4).says("{client} asks for {file} again and again: the TFTP server's answers do not reach it."),
@@ -215,6 +219,8 @@ pub const CAUSES: &[Cause] = &[
         id: "tftp-timeout",
         sentence: "The firmware's TFTP request gets no answer.",
         signs: &[
+            proof("no program listens on UDP port 69 of {server}").says("No TFTP server runs on {server}."),
+            proof("TFTP: no answer of {server} to {count:number} requests for {file}").says("{server} does not answer the {count} requests for {file}."),
             proof("PXE-E32"),
             proof("PXE-E35"),
             proof("PXE-E38"),
@@ -286,6 +292,7 @@ pub const CAUSES: &[Cause] = &[
         id: "tftp-file-not-found",
         sentence: "The TFTP server has no file of the name that the firmware asks for.",
         signs: &[
+            proof("TFTP: file {file} not found").unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/", "boot.cfg"]),
             proof("PXE-T01"),
             proof("PXE-E3B"),
             proof("PXE-E36"),

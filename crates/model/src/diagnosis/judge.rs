@@ -6,7 +6,7 @@
 
 use super::decode;
 use super::reading::{Boot, Sight};
-use super::watch::watch;
+use super::watch::{OWN, watch};
 use super::{Consequence, Evidence, Finding, Verdict};
 use crate::catalogue::{Cause, Kind, Look, Sign, Speaks, Stage, System, Weight};
 use crate::ladder::Rung;
@@ -80,7 +80,7 @@ impl Candidate<'_> {
 fn candidates(boot: &Boot) -> Vec<Candidate<'_>> {
     let mut by_cause: BTreeMap<(Stage, usize), Vec<(&'static Sign, &Sight)>> = BTreeMap::new();
     for ((stage, cause, sign), sight) in &boot.open {
-        let sign = &stage.causes()[*cause].signs[*sign];
+        let sign = stage.causes()[*cause].signs.get(*sign).unwrap_or(&OWN);
         if holds(sign, sight, boot) {
             by_cause.entry((*stage, *cause)).or_default().push((sign, sight));
         }

@@ -2,9 +2,11 @@
 //! everybody fears. Tables only; `reading` counts what is seen of them.
 
 use crate::catalogue::{Stage, System};
-use crate::ladder::Rung;
+use crate::ladder::{LADDER, Rung};
+use std::sync::LazyLock;
 
 /// A line that proves a rung.
+#[derive(Clone, Copy)]
 pub(super) struct Milestone {
     pub(super) line: &'static str,
     pub(super) unless: &'static [&'static str],
@@ -51,8 +53,33 @@ const SYSTEM: &[Stage] = &[
     Stage::Firstboot,
 ];
 
+/// What is healed where a box of bootworks itself says that it stands on this rung.
+const fn healed_at(rung: Rung) -> &'static [Stage] {
+    match rung {
+        Rung::PoweredOff => &Stage::ALL,
+        rung if rung as usize >= Rung::ControllerSpoke as usize => SYSTEM,
+        Rung::MountedRoot => ROOT,
+        Rung::GotAddress | Rung::FoundServer => NETWORK,
+        Rung::InitrdSpoke => TO_KERNEL,
+        _ => NONE,
+    }
+}
+
+/// All milestones: those of other systems, and the lines in which our own boxes name the rungs of the ladder.
+pub(super) fn milestones() -> &'static [Milestone] {
+    static ALL: LazyLock<Vec<Milestone>> = LazyLock::new(|| {
+        let own = LADDER.iter().filter(|rung| rung.rung >= Rung::InitrdSpoke).map(|definition| {
+            // Made once for the whole run, like the texts of the table themselves.
+            let line: &'static str = String::leak(format!("^{}: ", definition.rung.label()));
+            at(definition.rung, healed_at(definition.rung), line)
+        });
+        own.chain(MILESTONES.iter().copied()).collect()
+    });
+    &ALL
+}
+
 /// In the order of the ladder.
-pub(super) const MILESTONES: &[Milestone] = &[
+const MILESTONES: &[Milestone] = &[
     at(Rung::AskedForAddress, NONE, ">>Start PXE over"),
     at(Rung::AskedForAddress, NONE, ">>Start HTTP Boot over"),
     at(Rung::AskedForAddress, NONE, "DHCPDISCOVER from {mac}"),

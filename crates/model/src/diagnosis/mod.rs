@@ -16,12 +16,15 @@ mod reading;
 mod shape;
 mod watch;
 
-use crate::catalogue::{Cause, Stage};
+use crate::catalogue::{self, Cause, Stage};
 use crate::ladder::Rung;
+use crate::silence::Explanation;
+use crate::traffic::Traffic;
 use clean::{Lines, Wrapped};
 use reading::Boot;
 use std::collections::VecDeque;
 use watch::{Stamps, Watch};
+use wire::capture::NotCapture;
 
 /// Earlier boots of which a summary is kept.
 const EARLIER: usize = 20;
@@ -212,6 +215,76 @@ pub fn diagnose(octets: &[u8]) -> Diagnosis {
     let mut reader = Reader::new();
     reader.take(octets);
     reader.finish()
+}
+
+/// Diagnoses a capture of the network (pcap, pcapng) that is there as a whole.
+///
+/// Errors: it is no capture, or cannot be read on.
+pub fn of_capture(octets: &[u8]) -> Result<Diagnosis, NotCapture> {
+    let mut reader = CaptureReader::new();
+    reader.take(octets)?;
+    Ok(reader.finish())
+}
+
+/// Reads a capture as it comes: the number of a frame is the number of its line.
+#[derive(Default)]
+pub struct CaptureReader {
+    frames: wire::capture::Reader,
+    traffic: Traffic,
+    words: Reader,
+}
+
+impl CaptureReader {
+    /// Before the first octet.
+    pub fn new() -> CaptureReader {
+        CaptureReader::default()
+    }
+
+    /// Takes the next octets of the capture.
+    ///
+    /// Errors: it is no capture, or cannot be read on.
+    pub fn take(&mut self, octets: &[u8]) -> Result<(), NotCapture> {
+        let (traffic, words) = (&mut self.traffic, &mut self.words);
+        self.frames.take(octets, |millis, packet| {
+            if let Some(line) = packet.and_then(|packet| traffic.hear(millis, packet)) {
+                words.take(line.as_bytes());
+            }
+            words.take(b"\n");
+        })
+    }
+
+    /// The capture is over: judges what its frames say, and where they say nothing, what the silence after them means.
+    pub fn finish(mut self) -> Diagnosis {
+        for line in self.traffic.unanswered() {
+            self.words.take(line.as_bytes());
+            self.words.take(b"\n");
+        }
+        let mut diagnosis = self.words.finish();
+        if !matches!(diagnosis.verdict, Verdict::Failed(_))
+            && let Some((_, told)) = self.traffic.silence()
+            && let Some(finding) = of_silence(told, diagnosis.lines.1)
+        {
+            diagnosis.verdict = Verdict::Failed(vec![finding]);
+        }
+        diagnosis
+    }
+}
+
+/// What a silence means, told as what stands in a log is.
+fn of_silence(told: Explanation, last_line: u64) -> Option<Finding> {
+    let (stage, cause) = catalogue::find(&told.trouble.cause)?;
+    let evidence = told.trouble.evidence.iter().map(|text| Evidence::of(last_line, text)).collect();
+    let known = cause.fixes.iter().map(catalogue::Fix::words);
+    Some(Finding {
+        stage,
+        cause,
+        // A silence has several causes, of which this is only the likeliest.
+        confidence: 0.6,
+        sentence: told.trouble.sentence,
+        evidence,
+        consequences: Vec::new(),
+        fix: told.trouble.fix.into_iter().chain(known).collect(),
+    })
 }
 
 #[cfg(test)]

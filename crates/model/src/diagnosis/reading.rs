@@ -3,7 +3,7 @@
 
 use super::Evidence;
 use super::clean::{Cleaned, message};
-use super::milestone::{Begins, MILESTONES, OPENINGS, Phase, SYSTEMS};
+use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, milestones};
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
 use crate::catalogue::{Stage, System};
@@ -139,8 +139,11 @@ impl Boot {
         evidence: &impl Fn() -> Evidence,
     ) {
         for meaning in meanings {
+            if let Meaning::Over { stage, cause } = *meaning {
+                self.open.retain(|(of, number, _), _| (*of, *number) != (stage, cause));
+            }
             let Meaning::Milestone { row, unless } = *meaning else { continue };
-            let milestone = &MILESTONES[row];
+            let milestone = &milestones()[row];
             if watch.is_voided(unless, &line.folded) {
                 continue;
             }

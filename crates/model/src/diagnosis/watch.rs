@@ -5,9 +5,9 @@
 //! line); only shapes whose text is there are looked at closer.
 
 use super::clean::Cleaned;
-use super::milestone::{FATAL, HARMLESS, MILESTONES, ODD, OPENINGS, SYSTEMS};
+use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, milestones};
 use super::shape::{Capture, Shape, fold, position};
-use crate::catalogue::{self, Look, Stage};
+use crate::catalogue::{self, Look, Sign, Stage, Weight};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -19,7 +19,9 @@ pub(super) enum Meaning {
     Sign { stage: Stage, cause: usize, sign: usize, unless: usize },
     /// A clue of some cause.
     Clue,
-    /// Row of [`MILESTONES`].
+    /// A bootworks box says that this cause of the stage is over.
+    Over { stage: Stage, cause: usize },
+    /// Row of [`milestones`].
     Milestone { row: usize, unless: usize },
     /// Row of [`OPENINGS`].
     Opening(usize),
@@ -158,6 +160,25 @@ fn ipxe_shapes() -> &'static [(&'static str, &'static str)] {
     &SHAPES
 }
 
+/// The last line but one of a box's own screen, `cause: no-carrier`: what PID 1 or the controller has found out
+/// needs no other sign. It stands behind the signs that the catalogue has of the cause.
+pub(super) static OWN: Sign =
+    Sign { line: Look::Anywhere("cause: {id}"), weight: Weight::Proof, unless: &[], says: None };
+
+/// For each cause the lines of a bootworks box that name it, and that say it is over.
+fn own_shapes() -> &'static HashMap<&'static str, (&'static str, &'static str)> {
+    static SHAPES: LazyLock<HashMap<&'static str, (&'static str, &'static str)>> = LazyLock::new(|| {
+        // Made once for the whole run, like those of iPXE.
+        let shapes = catalogue::all().map(|(_, cause)| {
+            let told: &'static str = String::leak(format!("^cause: {}$", cause.id));
+            let over: &'static str = String::leak(format!("^{} is over$", cause.id));
+            (cause.id, (told, over))
+        });
+        shapes.collect()
+    });
+    &SHAPES
+}
+
 fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
     let mut list = |texts: &[&str]| {
         if texts.is_empty() {
@@ -175,9 +196,12 @@ fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
                 all.extend(shapes(definition.line).into_iter().map(|shape| (shape, meaning)));
             }
             all.extend(cause.clues.iter().map(|clue| (clue.line, Meaning::Clue)));
+            let (told, over) = own_shapes()[&cause.id];
+            all.push((told, Meaning::Sign { stage, cause: number, sign: cause.signs.len(), unless: 0 }));
+            all.push((over, Meaning::Over { stage, cause: number }));
         }
     }
-    for (row, milestone) in MILESTONES.iter().enumerate() {
+    for (row, milestone) in milestones().iter().enumerate() {
         all.push((milestone.line, Meaning::Milestone { row, unless: list(milestone.unless) }));
     }
     all.extend(OPENINGS.iter().enumerate().map(|(row, it)| (it.line, Meaning::Opening(row))));

@@ -84,6 +84,7 @@ pub const ROOT: &[&str] = &[
     "crc32c_generic",
     "libcrc32c",
     "efivarfs",
+    "efi_pstore",
     "vfat",
     "sd_mod",
     "sr_mod",

@@ -475,7 +475,10 @@ pub(super) const RULES: &[Rule] = &[
         ],
         "see the box's console: it starts verbosely next time",
         |seen| {
-            (seen.stands_at(Rung::FetchedInitrd) && seen.is_overdue()).then_some(())?;
+            let restarts = seen.earlier.iter().filter(|(rung, _)| *rung == Rung::FetchedInitrd).count();
+            // A box that restarts by itself is never silent for long.
+            let is_circling = restarts >= 2;
+            (seen.stands_at(Rung::FetchedInitrd) && (is_circling || seen.is_overdue())).then_some(())?;
             let silent = format!(
                 "nothing for {} s; no address was asked for by the operating system",
                 seen.silent_seconds()
@@ -484,7 +487,6 @@ pub(super) const RULES: &[Rule] = &[
                 let trouble = Trouble { rung: Rung::InitrdSpoke, ..trouble.clone() };
                 return Some(Finding { evidence: vec![silent], first: None, trouble: Some(trouble) });
             }
-            let restarts = seen.earlier.iter().filter(|(rung, _)| *rung == Rung::FetchedInitrd).count();
             if restarts > 0 {
                 let said = format!("it started over {restarts} times at this point: it restarts by itself");
                 return found([said, silent])?.first("kernel-image-corrupt");

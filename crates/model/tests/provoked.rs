@@ -1,0 +1,96 @@
+//! What was provoked in rehearsals: the consoles' logs as they were captured, held against what was broken, and the
+//! guide's page of it.
+
+#![allow(clippy::disallowed_methods, reason = "a test reads its files")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use expect_test::expect_file;
+use model::catalogue;
+use model::diagnosis::{Verdict, diagnose};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// One row of the table.
+#[derive(serde::Deserialize)]
+struct Provoked {
+    name: String,
+    arguments: Vec<String>,
+    what: String,
+    cause: String,
+    seen: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct Table {
+    provoked: Vec<Provoked>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/provoked")
+}
+
+fn table() -> Vec<Provoked> {
+    let text = std::fs::read_to_string(folder().join("table.toml")).unwrap();
+    toml::from_str::<Table>(&text).unwrap().provoked
+}
+
+/// A row that says it is recognised by its log is; one that says otherwise may have been forgotten.
+#[test]
+fn captured_logs_give_what_was_broken() {
+    let mut wrong = Vec::new();
+    for row in table() {
+        assert!(catalogue::find(&row.cause).is_some(), "{}: {} is no cause", row.name, row.cause);
+        let known = ["log", "timeline", "screen"];
+        assert!(row.seen.iter().all(|seen| known.contains(&seen.as_str())), "{}: {:?}", row.name, row.seen);
+        let log = std::fs::read(folder().join(format!("{}.log", row.name))).unwrap();
+        let found: Vec<&str> = match diagnose(&log).verdict {
+            Verdict::Failed(findings) => findings.iter().map(|finding| finding.cause.id).collect(),
+            _ => Vec::new(),
+        };
+        let is_read = found.first() == Some(&row.cause.as_str());
+        let says_so = row.seen.iter().any(|seen| seen == "log");
+        let on_screen = String::from_utf8_lossy(&log).contains(&format!("cause: {}", row.cause));
+        if is_read != says_so || on_screen != row.seen.iter().any(|seen| seen == "screen") {
+            wrong.push(format!(
+                "{}: {}, but the log gives {found:?}; screen: {on_screen}",
+                row.name, row.cause
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+const HEAD: &str = "# Provoked
+
+What was broken on purpose in rehearsals, and by what its cause was recognised: from the console's log alone, as
+`bootworks diagnose` reads it; from the timeline, told by the box or found by the server; on the box's own screen.
+`KERNEL` is the line's own kernel. `cargo xtask test` runs a few of these each day, `--rehearsals` all.
+
+| what is broken | `bootworks rehearse …` | cause | log | timeline | screen |
+| --- | --- | --- | --- | --- | --- |
+";
+
+/// The guide says what was seen, and no more.
+#[test]
+fn the_guide_has_what_was_provoked() {
+    let mut page = HEAD.to_owned();
+    for Provoked { arguments, what, cause, seen, .. } in table() {
+        let (stage, _) = catalogue::find(&cause).unwrap();
+        let by = |road: &str| if seen.iter().any(|seen| seen == road) { "yes" } else { "" };
+        let quoted = arguments.iter().map(|word| match word.contains(' ') {
+            true => format!("'{word}'"),
+            false => word.clone(),
+        });
+        let arguments: Vec<String> = quoted.collect();
+        let _ = writeln!(
+            page,
+            "| {what} | `{}` | [`{cause}`](causes/{}.md#{cause}) | {} | {} | {} |",
+            arguments.join(" "),
+            stage.id(),
+            by("log"),
+            by("timeline"),
+            by("screen")
+        );
+    }
+    expect_file!["../../../docs/src/provoked.md"].assert_eq(&page);
+}
