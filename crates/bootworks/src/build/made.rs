@@ -271,6 +271,7 @@ impl Making<'_> {
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
                 let appliance = &self.line.appliance;
                 let tools = linux::tools::of_appliance(&appliance.disks, &appliance.stack);
+                let earlier = self.shelf.of_before("image", IMAGE)?;
                 let system = System {
                     name: "appliance",
                     section,
@@ -284,7 +285,12 @@ impl Making<'_> {
                     let tree = work.join(TREE);
                     let base = system.make(store, &tree, phases)?;
                     keep_licences(work, &base)?;
-                    let made = phases.run("appliance: pack", || image::pack(&tree, &work.join(IMAGE)))?;
+                    let sources = image::Sources {
+                        root: &tree,
+                        base: Some((&base.tree, &base.key)),
+                        earlier: &earlier,
+                    };
+                    let made = phases.run("appliance: pack", || image::pack(&sources, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
                     Ok((vec![IMAGE, LICENCES], packed(made)))
                 })
@@ -351,6 +357,7 @@ impl Making<'_> {
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,
                     modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
+                    kept: &store.index(),
                 })
             })?;
             let known = firmware::known_index(&lock.firmware, &line.live.recipe, folder, store);

@@ -20,6 +20,7 @@ pub(crate) mod initrd;
 pub(crate) mod keeping;
 mod layer;
 pub(crate) mod made;
+mod module_tables;
 mod own;
 mod package;
 mod phases;
@@ -34,6 +35,7 @@ pub(crate) mod store;
 pub(crate) mod suite;
 mod system;
 mod unpack;
+mod unpacked;
 mod verify;
 
 #[cfg(test)]

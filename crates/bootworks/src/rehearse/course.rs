@@ -93,6 +93,8 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(20);
 /// What Linux prints when a virtual box's timer did not tick because the machine under it had no time for it
 /// (arch/x86/kernel/apic/io_apic.c, `check_timer`). It says nothing of the line.
 const STARVED: &str = "IO-APIC + timer doesn't work";
+/// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
+const SCREEN: &str = "bootworks: this box cannot go on";
 /// How often a starved box is switched on again.
 const STARVED_STARTS: u32 = 3;
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
@@ -279,6 +281,15 @@ impl Run<'_> {
         true
     }
 
+    /// Whether the box boots although the proof says that it cannot: what is found then comes from its screen.
+    fn is_sent_astray(&self) -> bool {
+        self.course.faults.contains(&Fault::IgnoreProof)
+    }
+
+    fn awaits_screen(&self) -> bool {
+        self.is_sent_astray() && self.outcome.kernel_seconds.is_none()
+    }
+
     /// A line of the console, while the box is installed.
     fn read(&mut self, line: &str) -> Then {
         if line.contains("Linux version ") && self.outcome.kernel_seconds.is_none() {
@@ -288,6 +299,9 @@ impl Run<'_> {
             self.outcome.until_seconds = Some(self.seconds());
             self.outcome.verdict = format!("the console showed `{line}`");
             return Then::End;
+        }
+        if self.is_sent_astray() && line.contains(SCREEN) {
+            self.trouble_since.get_or_insert_with(Instant::now);
         }
         Then::GoOn
     }
@@ -449,7 +463,10 @@ impl Run<'_> {
             Event::BootRefused { trouble }
             | Event::TroubleFound { trouble, .. }
             | Event::StepFailed { trouble, .. } => {
-                self.trouble_since.get_or_insert_with(Instant::now);
+                // A box that is sent into a boot known to fail is waited for until its own screen says so.
+                if !self.awaits_screen() {
+                    self.trouble_since.get_or_insert_with(Instant::now);
+                }
                 self.note_trouble("TROUBLE", trouble)
             }
             // A conclusion of the server's: the box may only be slow, and is not given up for it.
@@ -512,7 +529,7 @@ impl Run<'_> {
     }
 
     fn note_trouble(&mut self, mark: &str, trouble: Trouble) -> Then {
-        let expected = self.course.expected.as_ref() == Some(&trouble.cause);
+        let expected = !self.awaits_screen() && self.course.expected.as_ref() == Some(&trouble.cause);
         if !self.outcome.troubles.iter().any(|known| known.cause == trouble.cause) {
             self.say(&format!("{mark} {}: {}", trouble.cause, trouble.sentence));
             self.outcome.troubles.push(trouble);
