@@ -37,7 +37,8 @@ const NICS: &[Device] = &[
     device("pcnet", "pci:v00001022d00002000sv*sd*bc02sc00i00", "pcnet32"),
     device("ne2k_pci", "pci:v000010ECd00008029sv*sd*bc02sc00i00", "ne2k_pci"),
     device("i82557b", "pci:v00008086d00001229sv*sd*bc02sc00i00", "e100"),
-    device("i82551", "pci:v00008086d00001209sv*sd*bc02sc00i00", "e100"),
+    // The 82551 of QEMU has the revision that needs firmware; no modalias tells the proof (model::proof::firmware).
+    device("i82559er", "pci:v00008086d00001209sv*sd*bc02sc00i00", "e100"),
 ];
 
 const DISKS: &[Device] = &[

@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn built_in_drivers_tell_devices_and_firmware() {
         let file = b"nvme.alias=pci:v*d*sv*sd*bc01sc08i02*\0nvme.license=GPL\0qla-x.firmware=a.bin\0\
-            qla-x.firmware=b.bin\0qla-x.file=drivers/qla-x\0junk\0\xff\xfe=1\0";
+            qla-x.firmware=b.bin\0qla-x.file=drivers/qla-x\0junk\0nodot=1\0\xff\xfe=1\0";
         let told = Builtin::read(file);
         assert_eq!(told.aliases, [("pci:v*d*sv*sd*bc01sc08i02*".to_owned(), "nvme".to_owned())]);
         assert_eq!(told.firmware["qla_x"], ["a.bin", "b.bin"]);
@@ -171,13 +171,5 @@ mod tests {
             }
         "#]]
         .assert_debug_eq(&info);
-    }
-
-    /// Built-in drivers carry their module's name before the key.
-    #[test]
-    fn builtin_words_name_their_module() {
-        let file = b"nvme.license=GPL\0nvme_core.alias=x\0nodot=1\0";
-        let words: Vec<_> = builtin(file).collect();
-        assert_eq!(words, [("nvme", "license", "GPL"), ("nvme_core", "alias", "x")]);
     }
 }
