@@ -34,7 +34,6 @@ const NICS: &[Device] = &[
     device("vmxnet3", "pci:v000015ADd000007B0sv*sd*bc02sc00i00", "vmxnet3"),
     device("rtl8139", "pci:v000010ECd00008139sv*sd*bc02sc00i00", "8139"),
     device("tulip", "pci:v00001011d00000019sv*sd*bc02sc00i00", "tulip"),
-    device("pcnet", "pci:v00001022d00002000sv*sd*bc02sc00i00", "pcnet32"),
     device("ne2k_pci", "pci:v000010ECd00008029sv*sd*bc02sc00i00", "ne2k_pci"),
     device("i82557b", "pci:v00008086d00001229sv*sd*bc02sc00i00", "e100"),
     // The 82551 of QEMU has the revision that needs firmware; no modalias tells the proof (model::proof::firmware).

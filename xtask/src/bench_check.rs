@@ -34,16 +34,11 @@ pub(crate) fn check() -> Result<()> {
     }
     run(&mut as_root(&bootworks, &["build", &text(&line)]))?;
 
-    let list = as_root(&bootworks, &["hardware", "show", "--json"]).output();
+    let list = as_root(&bootworks, &["hardware", "show"]).output();
     let list = list.map_err(|error| Stop::new(format!("cannot list the profiles: {error}")))?;
     let list = String::from_utf8_lossy(&list.stdout).into_owned();
-    let names: Vec<&str> = list
-        .split("\"name\":\"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .filter(|name| name.contains('-') && !name.contains(' '))
-        .take(PROFILES)
-        .collect();
+    let names: Vec<&str> =
+        list.lines().filter_map(|line| line.split_whitespace().next()).take(PROFILES).collect();
     if names.len() < PROFILES {
         return Err(Stop::new(format!("only {} profiles come with bootworks", names.len())));
     }
