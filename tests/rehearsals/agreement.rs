@@ -35,9 +35,6 @@ const NICS: &[Device] = &[
     device("rtl8139", "pci:v000010ECd00008139sv*sd*bc02sc00i00", "8139"),
     device("tulip", "pci:v00001011d00000019sv*sd*bc02sc00i00", "tulip"),
     device("ne2k_pci", "pci:v000010ECd00008029sv*sd*bc02sc00i00", "ne2k_pci"),
-    device("i82557b", "pci:v00008086d00001229sv*sd*bc02sc00i00", "e100"),
-    // The 82551 of QEMU has the revision that needs firmware; no modalias tells the proof (model::proof::firmware).
-    device("i82559er", "pci:v00008086d00001209sv*sd*bc02sc00i00", "e100"),
 ];
 
 const DISKS: &[Device] = &[
