@@ -10,6 +10,7 @@
     reason = "all of this is test code"
 )]
 
+mod agreement;
 mod dialogue;
 mod rig;
 
@@ -161,8 +162,7 @@ fn the_table_of_boxes() {
     if needs_system() {
         return;
     }
-    let unsolved = if rig::whole_table() { UNSOLVED } else { &[] };
-    for (variant, hardware) in rig::picks(TABLE).into_iter().chain(unsolved.iter().copied()) {
+    for (variant, hardware) in rig::picks(TABLE) {
         println!("rehearsing {variant:?} {hardware}");
         Rig::of(variant).rehearse(&["--box", hardware]).ended_with(0);
     }
@@ -210,6 +210,17 @@ fn the_table_of_layouts() {
     }
 }
 
+/// The boot agrees with the proof, for every NIC and disk that QEMU has and the kernel drives: what the proof calls
+/// covered gets to its plan, and what it calls missing stops where it says. One device by the day, all with
+/// `--rehearsals`.
+#[test]
+fn the_boot_agrees_with_the_proof() {
+    if needs_system() {
+        return;
+    }
+    agreement::run();
+}
+
 const PULLED: &[&str] = &["disk-pulled:1", "disk-pulled:2"];
 const AGAIN: &[&str] = &["power-cut@record:0%"];
 
@@ -238,8 +249,5 @@ const TABLE: &[(Variant, &str)] = &[
     (Variant::Plain, "firmware=uefi,nic=e1000e,disk=virtio-scsi-pci,cpus=2"),
     (Variant::Plain, "nic=rtl8139,disk=megasas-gen2"),
     (Variant::Plain, "nic=e1000e,disk=pvscsi"),
+    (Variant::Plain, "nic=vmxnet3,disk=mptsas1068"),
 ];
-
-/// Boxes that do not get there yet, each with a line in docs/src/rehearse.md: demanded of the whole table's run,
-/// which fails on them, and left out of the daily picks.
-const UNSOLVED: &[(Variant, &str)] = &[(Variant::Plain, "nic=vmxnet3,disk=mptsas1068")];

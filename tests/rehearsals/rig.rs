@@ -1,6 +1,8 @@
 //! Lines to rehearse with, the call of the program, and what is read of a run afterwards.
 
+use super::agreement;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +37,10 @@ pub(crate) enum Variant {
     Preserved,
     /// The PC's old partition table.
     OldTable,
+    /// An initrd with the drivers of exactly the hardware that [`super::agreement`] rehearses.
+    OwnDrivers,
+    /// The same for one NIC alone, and a root without the drivers of those disks.
+    LeftOut,
 }
 
 /// Where something is replaced, by what.
@@ -92,6 +98,29 @@ impl Variant {
                 ("preserved", vec![layout, live("\"xfsprogs\",")])
             }
             Variant::OldTable => ("old-table", vec![layout(include_str!("layouts/old-table.toml"))]),
+            Variant::OwnDrivers => {
+                ("own-drivers", vec![(LINE, "root     = \"nfs\"", "root = \"nfs\"\ndrivers = \"hardware\"")])
+            }
+            Variant::LeftOut => (
+                "left-out",
+                vec![(
+                    LINE,
+                    "root     = \"nfs\"",
+                    "root = \"nfs\"\ndrivers = \"hardware\"\nscripts = [\"scripts/leave-out\"]",
+                )],
+            ),
+        }
+    }
+
+    /// Files of the line besides the example's.
+    fn files(self) -> Vec<(&'static str, String)> {
+        match self {
+            Variant::OwnDrivers => vec![("hardware/rehearsed.toml", agreement::profile_of_all())],
+            Variant::LeftOut => vec![
+                ("hardware/rehearsed.toml", agreement::profile_of_the_one_left()),
+                ("scripts/leave-out", agreement::script_that_leaves_out()),
+            ],
+            _ => Vec::new(),
         }
     }
 }
@@ -130,6 +159,12 @@ impl Rig {
             assert!(text.contains(from), "{file} of the example has no `{from}`");
             std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
         }
+        for (file, text) in variant.files() {
+            let path = made.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         std::fs::create_dir_all(line.join(".build")).unwrap();
         run(Command::new("cp").arg("-a").arg(made.join(".")).arg(&line));
         if variant != Variant::Plain {
@@ -148,6 +183,22 @@ impl Rig {
         let entry = &list["live"][name];
         let path = entry.as_str().or_else(|| entry["path"].as_str()).unwrap();
         outputs.join(path).display().to_string()
+    }
+
+    /// What `bootworks check` finds of the devices with these modaliases.
+    pub(crate) fn proof(&self, modaliases: &str) -> serde_json::Value {
+        let list = self.line.with_extension("modaliases");
+        std::fs::write(&list, modaliases).unwrap();
+        let output = Command::new(program())
+            .arg("check")
+            .arg(&self.line)
+            .arg("--hardware")
+            .arg(&list)
+            .arg("--json")
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// The line's own folder.

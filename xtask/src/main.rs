@@ -4,6 +4,7 @@
 
 mod bench;
 mod bench_build;
+mod bench_check;
 mod bench_install;
 mod bench_serve;
 mod check;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
+  bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["bench", "boot"] => bench::boot(),
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),
+        ["bench", "check"] => bench_check::check(),
         ["bench", "install"] => bench_install::install(),
         ["bench", "serve"] => bench_serve::side_by_side(),
         ["bench", "storm"] => bench_serve::storm("1000"),

@@ -13,6 +13,8 @@ pub(crate) enum Purpose {
     Test,
     /// Measuring the builder beside others.
     BenchBuild,
+    /// Measuring the proof.
+    BenchCheck,
     /// Running the servers that ours is measured beside.
     BenchServe,
 }
@@ -85,6 +87,8 @@ const BENCH_BUILD: &[Package] = &[
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builders share"),
 ];
 
+const BENCH_CHECK: &[Package] = &[package("time", "/usr/bin/time", "measures processor time and memory")];
+
 const BENCH_SERVE: &[Package] = &[
     package("iproute2", "/usr/sbin/ip", "the virtual cable of the bench"),
     package("curl", "/usr/bin/curl", "the client of the bench"),
@@ -102,6 +106,7 @@ pub(crate) fn install(purpose: Purpose) -> Result<()> {
         Purpose::Rehearse => &[REHEARSE],
         Purpose::Test => &[REHEARSE, TEST],
         Purpose::BenchBuild => &[REHEARSE, BENCH_BUILD],
+        Purpose::BenchCheck => &[REHEARSE, BENCH_CHECK],
         Purpose::BenchServe => &[BENCH_SERVE],
     };
     let missing: Vec<&Package> =

@@ -211,12 +211,8 @@ impl Suite {
             }
         };
         let kernels: Vec<Holding> = self.kernels.iter().map(holding).collect();
-        let asked: BTreeSet<&String> = self
-            .kernels
-            .iter()
-            .filter_map(|kernel| kernel.tree.modules.get(name))
-            .flat_map(|module| &module.info.firmware)
-            .collect();
+        let asked: BTreeSet<&String> =
+            self.kernels.iter().flat_map(|kernel| kernel.tree.firmware_of(name)).collect();
         let locked = kernels.iter().any(|kernel| kernel.locked && kernel.how != How::Absent);
         let with =
             kernels.iter().filter(|kernel| kernel.how != How::Absent).map(|kernel| kernel.package.as_str());
@@ -243,11 +239,7 @@ impl Suite {
         let is_it = |file: &&String| {
             file.as_str() == query || file.rsplit_once('/').is_some_and(|(_, name)| name == query)
         };
-        let asked = self
-            .kernels
-            .iter()
-            .flat_map(|kernel| kernel.tree.modules.values())
-            .flat_map(|module| &module.info.firmware);
+        let asked = self.kernels.iter().flat_map(|kernel| kernel.tree.firmware());
         let there = self.firmware.packages.values().flat_map(|package| &package.files);
         asked.chain(there).filter(is_it).cloned().collect()
     }
@@ -264,13 +256,8 @@ impl Suite {
         };
         let packages: Vec<FirmwareHolding> =
             self.firmware.packages_with(file).into_iter().map(holding).collect();
-        let asked_by: BTreeSet<&String> = self
-            .kernels
-            .iter()
-            .flat_map(|kernel| &kernel.tree.modules)
-            .filter(|(_, module)| module.info.firmware.iter().any(|asked| asked == file))
-            .map(|(name, _)| name)
-            .collect();
+        let asked_by: BTreeSet<&String> =
+            self.kernels.iter().flat_map(|kernel| kernel.tree.asking_for(file)).collect();
         let is_locked = packages.iter().any(|package| package.locked);
         let fix = packages.first().filter(|_| !is_locked).map(|package| self.firmware.fix(&package.package));
         FirmwareAnswer {

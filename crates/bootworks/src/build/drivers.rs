@@ -7,9 +7,9 @@
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::DeviceClass;
 use model::modules::alias::AliasTable;
-use model::modules::modinfo::{self, Modinfo};
+use model::modules::modinfo::{Builtin, Modinfo};
 use model::modules::tree::Tree;
-use model::modules::{choice, index};
+use model::modules::{self, choice, index};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,11 @@ use std::sync::{Mutex, PoisonError};
 use wire::deb::{Compression, Deb};
 
 /// Changes with what is kept, so that an index of an older form is made anew.
-const FORM: &str = "drivers-1";
+const FORM: &str = "drivers-2";
+
+/// Folder of a release's modules that are another release's: `weak-modules` of RHEL and SUSE links there what has
+/// the same symbols.
+pub(crate) const LENT: &str = "weak-updates/";
 
 /// A kernel of the suite: the package that people name, and what it brings.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +64,18 @@ pub(crate) fn of_folder(folder: &Path) -> Result<Tree> {
 pub(crate) fn of_modules(release: String, modules: &Path, from: &str) -> Result<Tree> {
     let mut files = Vec::new();
     walk(modules, &mut files)?;
+    let lent = modules.join(LENT);
+    if lent.is_dir() {
+        walk_links(modules, &lent, &mut files)?;
+    }
     let mut building = Building::default();
     building.tree.release = release;
+    let below = |(name, path): (PathBuf, PathBuf)| {
+        (name.strip_prefix(modules).unwrap_or(&name).to_string_lossy().into_owned(), path)
+    };
+    let files = own_before_lent(files.into_iter().map(below).collect());
     building.read_all(|send| {
-        for path in files {
-            let name = path.strip_prefix(modules).unwrap_or(&path).to_string_lossy().into_owned();
+        for (name, path) in files {
             if wanted(&name) {
                 let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
                 send(name, bytes);
@@ -80,12 +91,23 @@ pub(crate) fn of_files(release: String, files: Vec<(String, Vec<u8>)>, from: &st
     let mut building = Building::default();
     building.tree.release = release;
     building.read_all(|send| {
-        for (name, bytes) in files.into_iter().filter(|(name, _)| wanted(name)) {
+        for (name, bytes) in own_before_lent(files).into_iter().filter(|(name, _)| wanted(name)) {
             send(name, bytes);
         }
         Ok(())
     })?;
     building.finish(from)
+}
+
+/// Without the lent modules that the release has itself: depmod takes its own first.
+fn own_before_lent<T>(mut files: Vec<(String, T)>) -> Vec<(String, T)> {
+    let own: BTreeSet<String> = files
+        .iter()
+        .filter(|(path, _)| is_module(path) && !path.starts_with(LENT))
+        .map(|(path, _)| modules::name(path).into_owned())
+        .collect();
+    files.retain(|(path, _)| !path.starts_with(LENT) || !own.contains(&*modules::name(path)));
+    files
 }
 
 /// The one release of a folder and its modules' folder.
@@ -227,7 +249,8 @@ pub(crate) fn decompressed(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     Ok(plain)
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the files below a folder: what they are called, and where their contents are.
+fn walk(folder: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
     let cannot = || format!("cannot read the folder {}", folder.display());
     for entry in std::fs::read_dir(folder).or_fail(cannot)? {
         let entry = entry.or_fail(cannot)?;
@@ -236,7 +259,32 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         if kind.is_dir() {
             walk(&entry.path(), files)?;
         } else if kind.is_file() {
-            files.push(entry.path());
+            files.push((entry.path(), entry.path()));
+        }
+    }
+    Ok(())
+}
+
+/// Adds what the links below a folder lead to. `weak-modules` writes absolute ones, which start at the root that these
+/// modules are in: that is where the other release's folder is beside this one's.
+fn walk_links(modules: &Path, folder: &Path, files: &mut Vec<(PathBuf, PathBuf)>) -> Result<()> {
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    for entry in std::fs::read_dir(folder).or_fail(cannot)? {
+        let entry = entry.or_fail(cannot)?;
+        let kind = entry.file_type().or_fail(cannot)?;
+        if kind.is_dir() {
+            walk_links(modules, &entry.path(), files)?;
+        }
+        let Ok(target) = std::fs::read_link(entry.path()) else { continue };
+        let beside =
+            ["/lib/modules", "/usr/lib/modules"].iter().find_map(|base| target.strip_prefix(base).ok());
+        let target = match (beside, modules.parent()) {
+            (Some(rest), Some(all)) => all.join(rest),
+            _ => folder.join(&target),
+        };
+        // A link that leads nowhere is no module; modprobe does not load it either.
+        if target.is_file() {
+            files.push((entry.path(), target));
         }
     }
     Ok(())
@@ -275,6 +323,7 @@ impl Building {
         self.tree.modules.extend(parsed.modules);
         self.tree.builtin.extend(parsed.builtin);
         self.tree.builtin_aliases.extend(parsed.builtin_aliases);
+        self.tree.builtin_firmware.extend(parsed.builtin_firmware);
     }
 
     /// Checks what was put together; a package without modules, or with those of another kernel, is no kernel.
@@ -286,7 +335,9 @@ impl Building {
         let release = &self.tree.release;
         let alien = self.tree.modules.values().find(|module| {
             let of = module.info.release();
-            !of.is_empty() && of != release
+            // With versions of its symbols a module is not held to its release (`same_magic` in kernel/module).
+            let is_lent = module.path.starts_with(LENT) && module.info.vermagic.contains(" modversions");
+            !of.is_empty() && of != release && !is_lent
         });
         if let Some(module) = alien {
             return Err(Failure::new(format!("{from} has a module of another kernel")).because(format!(
@@ -320,9 +371,9 @@ fn parse_one(tree: &mut Tree, name: String, bytes: Vec<u8>) -> Result<()> {
     match name.as_str() {
         "modules.builtin" => tree.builtin.extend(index::builtin(&String::from_utf8_lossy(&bytes))),
         "modules.builtin.modinfo" => {
-            let words = modinfo::builtin(&bytes).filter(|(_, key, _)| *key == "alias");
-            tree.builtin_aliases
-                .extend(words.map(|(module, _, alias)| (alias.to_owned(), module.to_owned())));
+            let told = Builtin::read(&bytes);
+            tree.builtin_aliases.extend(told.aliases);
+            tree.builtin_firmware.extend(told.firmware);
         }
         _ => {
             let plain = decompressed(&name, bytes)?;

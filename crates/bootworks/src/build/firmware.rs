@@ -198,8 +198,7 @@ pub(crate) fn known_index(locked: &Section, recipe: &Recipe, line: &Path, store:
 
 /// What of an index a kernel's modules may ask for.
 pub(super) fn asked_for(mut index: FirmwareIndex, tree: &Tree) -> FirmwareIndex {
-    let asked: BTreeSet<&str> =
-        tree.modules.values().flat_map(|module| module.info.firmware.iter().map(String::as_str)).collect();
+    let asked: BTreeSet<&str> = tree.firmware().map(String::as_str).collect();
     let wild: Vec<&str> = asked.iter().copied().filter(|file| file.contains(['*', '?', '['])).collect();
     let wanted = |file: &String| {
         asked.contains(file.as_str())

@@ -109,7 +109,7 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     written.push(&segments.plain);
     (live.initrd, live.initrd_firmware) = found_in(tree, &names_in(&written)?);
     (live.root, live.root_firmware) = found_in(tree, &names_below(sources.root)?);
-    live.firmware = asked_by(tree, live.initrd.union(&live.root));
+    live.firmware = asked_by(tree, live.initrd.union(&live.root).chain(&tree.builtin));
 
     let mut bytes = early;
     bytes.extend_from_slice(&segments.plain);
@@ -211,12 +211,13 @@ fn add_modules(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<Strin
     Ok(())
 }
 
-/// Puts in what the chosen modules ask for and the root has.
+/// Puts in what the chosen modules and the built-in drivers ask for and the root has.
 fn add_firmware(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<String>) -> Result<()> {
     let Some(folder) = firmware_folder(sources.root) else { return Ok(()) };
     let there = files_below(&folder)?;
     let mut wanted = BTreeSet::new();
-    for asked in asked_by(sources.kernel.tree, chosen.iter()).values().flatten() {
+    let tree = sources.kernel.tree;
+    for asked in asked_by(tree, chosen.iter().chain(&tree.builtin)).values().flatten() {
         if asked.contains(WILDCARDS) {
             let fits = |name: &&String| pattern::matches(asked.as_bytes(), plain(name).as_bytes());
             wanted.extend(there.iter().filter(fits).cloned());
@@ -263,8 +264,7 @@ fn found_in(tree: &Tree, names: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSe
     let firmware: Vec<&str> =
         names.iter().filter_map(|name| name.strip_prefix("lib/firmware/")).map(plain).collect();
     let firmware: BTreeSet<&str> = firmware.into_iter().collect();
-    let asked = tree.modules.values().flat_map(|module| &module.info.firmware);
-    let asked = asked.filter(|file| {
+    let asked = tree.firmware().filter(|file| {
         firmware.contains(file.as_str())
             || file.contains(WILDCARDS)
                 && firmware.iter().any(|name| pattern::matches(file.as_bytes(), name.as_bytes()))
@@ -278,8 +278,8 @@ pub(crate) fn asked_by<'m>(
     modules: impl Iterator<Item = &'m String>,
 ) -> BTreeMap<String, Vec<String>> {
     let asked = modules.filter_map(|name| {
-        let firmware = &tree.modules.get(name)?.info.firmware;
-        (!firmware.is_empty()).then(|| (name.clone(), firmware.clone()))
+        let firmware = tree.firmware_of(name);
+        (!firmware.is_empty()).then(|| (name.clone(), firmware.to_vec()))
     });
     asked.collect()
 }

@@ -5,12 +5,14 @@
 //! indexes there say. Drivers that a kernel has built in say nothing of their devices: for those there is a table
 //! of what the drivers of Debian's kernels drive.
 
+use super::booster;
 use super::catalog::Catalog;
 use crate::build::drivers;
 use crate::build::initrd::{asked_by, plain};
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::DeviceClass;
 use model::modules::alias::AliasTable;
+use model::modules::modinfo::Builtin;
 use model::modules::tree::Tree;
 use model::modules::{self, choice, index, pattern, trie};
 use model::proof::{Finding, LiveOs, Place, Status, View};
@@ -60,11 +62,22 @@ pub(crate) fn of_bytes(file: &[u8], title: &str, beside: Option<&Path>) -> Resul
     if let Some(failure) = failure {
         return Err(failure.doing(format!("reading {title}")));
     }
-    let releases = releases_in(&catalog.unpacked);
+    let booster = booster_in(&catalog);
+    let releases = match &booster {
+        Some(known) => {
+            Some(known.release.clone()).filter(|release| !release.is_empty()).into_iter().collect()
+        }
+        None => releases_in(&catalog.unpacked),
+    };
     let beside = beside.map(|folder| Beside::find(folder, &releases, title)).transpose()?;
     let release = match (&beside, &releases[..]) {
         (Some(beside), _) => beside.release.clone(),
         (None, [one]) => one.clone(),
+        (None, []) if booster.is_some() => {
+            return Err(Failure::new(format!("{title} does not tell which kernel it is for"))
+                .because(format!("its {} names none", booster::CONFIGURATION))
+                .hint("`--modules /lib/modules/RELEASE` says which of them boots"));
+        }
         (None, []) => return Err(without_modules(title)),
         (None, more) => {
             return Err(Failure::new(format!("{title} has modules of {} kernels", more.len()))
@@ -72,7 +85,7 @@ pub(crate) fn of_bytes(file: &[u8], title: &str, beside: Option<&Path>) -> Resul
                 .hint("`--modules /lib/modules/RELEASE` says which of them boots"));
         }
     };
-    let inside = inside(&mut catalog, &release, title)?;
+    let inside = inside(&mut catalog, &release, title, booster.as_ref())?;
     let modules = inside.tree.modules.len();
     let beside = beside.map(|beside| beside.tree()).transpose()?;
     let maker = Maker::of(&catalog.unpacked);
@@ -83,26 +96,38 @@ pub(crate) fn of_bytes(file: &[u8], title: &str, beside: Option<&Path>) -> Resul
 /// Whether the body of a file is of use: modules and what stands beside them.
 fn is_read(place: &[u8]) -> bool {
     let place = String::from_utf8_lossy(place);
+    if place == booster::CONFIGURATION {
+        return true;
+    }
     let place = place.strip_prefix("usr/").unwrap_or(&place);
-    let Some((_, name)) = place.strip_prefix("lib/modules/").and_then(|rest| rest.split_once('/')) else {
-        return false;
-    };
-    drivers::is_module(name) || name.starts_with("modules.")
+    let Some(rest) = place.strip_prefix("lib/modules/") else { return false };
+    let name = rest.split_once('/').map_or(rest, |(_, name)| name);
+    drivers::is_module(name) || name.starts_with("modules.") || name == booster::ALIASES
 }
 
-/// The releases that an initrd has modules of, or at least a list of what is built in.
+/// The configuration of an image of booster's.
+fn booster_in(catalog: &Catalog) -> Option<booster::Configuration> {
+    let file = catalog.unpacked.file(booster::CONFIGURATION.as_bytes())?;
+    let body = catalog.bodies.get(&file)?;
+    Some(booster::Configuration::read(&String::from_utf8_lossy(body)))
+}
+
+/// The releases that an initrd has modules of, or at least a list of what is built in. Modules of another release
+/// that `weak-updates` lends (RHEL, SUSE) lie in a folder of that release, and make no kernel of it.
 fn releases_in(unpacked: &Unpacked) -> Vec<String> {
     let mut releases = BTreeSet::new();
+    let mut lending = BTreeSet::new();
     for folder in MODULES {
         for (path, node) in unpacked.below(folder.as_bytes()) {
             let path = String::from_utf8_lossy(path);
             let Some((release, name)) = path.split_once('/') else { continue };
+            let is_own = name.starts_with("kernel/") || name.starts_with("modules.");
             if matches!(node, Node::File(_)) && (drivers::is_module(name) || name == "modules.builtin") {
-                releases.insert(release.to_owned());
+                if is_own { &mut releases } else { &mut lending }.insert(release.to_owned());
             }
         }
     }
-    releases.into_iter().collect()
+    if releases.is_empty() { lending.into_iter().collect() } else { releases.into_iter().collect() }
 }
 
 fn without_modules(title: &str) -> Failure {
@@ -120,17 +145,31 @@ struct Inside {
 }
 
 /// The modules of a release in the initrd, with what the indexes there say of them.
-fn inside(catalog: &mut Catalog, release: &str, title: &str) -> Result<Inside> {
+fn inside(
+    catalog: &mut Catalog,
+    release: &str,
+    title: &str,
+    booster: Option<&booster::Configuration>,
+) -> Result<Inside> {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for folder in MODULES {
-        let folder = format!("{folder}/{release}");
+    for base in MODULES {
+        let folder = if booster.is_some() { base.to_owned() } else { format!("{base}/{release}") };
         let below: Vec<(String, usize)> = catalog
             .unpacked
             .below(folder.as_bytes())
-            .filter_map(|(path, node)| match node {
-                Node::File(file) => Some((String::from_utf8_lossy(path).into_owned(), *file)),
-                _ => None,
+            .filter_map(|(path, node)| {
+                let path = String::from_utf8_lossy(path).into_owned();
+                let file = match node {
+                    Node::File(file) => Some(*file),
+                    // What a module of another release is lent by.
+                    _ if path.starts_with(drivers::LENT) => {
+                        catalog.unpacked.file(format!("{folder}/{path}").as_bytes())
+                    }
+                    _ => None,
+                };
+                Some((path, file?))
             })
+            .filter(|(path, _)| booster.is_none() || !path.contains('/'))
             .collect();
         for (index, (path, file)) in below.iter().enumerate() {
             // Bodies are large: only a file with a further name is copied.
@@ -140,8 +179,16 @@ fn inside(catalog: &mut Catalog, release: &str, title: &str) -> Result<Inside> {
         }
     }
     catalog.bodies.clear();
-    let (modules, tables): (BTreeMap<_, _>, BTreeMap<_, _>) =
+    let (modules, mut tables): (BTreeMap<_, _>, BTreeMap<_, _>) =
         files.into_iter().partition(|(path, _)| drivers::is_module(path));
+    if let Some(booster) = booster {
+        let aliases = tables.remove(booster::ALIASES).unwrap_or_default();
+        let aliases = booster::alias_list(&String::from_utf8_lossy(&aliases));
+        tables.insert("modules.alias".to_owned(), aliases.into_bytes());
+        if !booster.builtin.is_empty() {
+            tables.insert("modules.builtin".to_owned(), booster.builtin_list().into_bytes());
+        }
+    }
     let modules: Vec<(String, Vec<u8>)> = modules.into_iter().collect();
     let mut tree = if modules.is_empty() {
         Tree { release: release.to_owned(), ..Tree::default() }
@@ -153,7 +200,9 @@ fn inside(catalog: &mut Catalog, release: &str, title: &str) -> Result<Inside> {
     let knows_builtin = builtin_paths.is_some();
     let builtin_paths = builtin_paths.unwrap_or_default();
     tree.builtin = builtin_paths.iter().map(|path| modules::name(path).into_owned()).collect();
-    tree.builtin_aliases = tables.builtin_aliases()?;
+    let told = tables.told_of_builtin()?;
+    tree.builtin_aliases = told.aliases;
+    tree.builtin_firmware = told.firmware;
     if let Some(found) = tables.dependencies()? {
         // modprobe does not find a module that is not in its index, whatever lies in the folder.
         tree.modules.retain(|name, _| found.contains(name));
@@ -217,13 +266,15 @@ impl Tables<'_> {
         Ok(pairs.map(|pairs| pairs.into_iter().map(|(name, _)| name).collect()))
     }
 
-    /// What little built-in drivers say of their devices.
-    fn builtin_aliases(&self) -> Result<Vec<(String, String)>> {
-        if let Some(bytes) = self.tables.get("modules.builtin.modinfo") {
-            let words = modules::modinfo::builtin(bytes).filter(|(_, key, _)| *key == "alias");
-            return Ok(words.map(|(module, _, alias)| (alias.to_owned(), module.to_owned())).collect());
+    /// What built-in drivers say of themselves. The table of aliases that depmod makes of it knows no firmware.
+    fn told_of_builtin(&self) -> Result<Builtin> {
+        match self.tables.get("modules.builtin.modinfo") {
+            Some(bytes) => Ok(Builtin::read(bytes)),
+            None => {
+                let aliases = self.trie("modules.builtin.alias.bin")?.unwrap_or_default();
+                Ok(Builtin { aliases, ..Builtin::default() })
+            }
         }
-        Ok(self.trie("modules.builtin.alias.bin")?.unwrap_or_default())
     }
 }
 
@@ -307,6 +358,7 @@ fn live_os(inside: Inside, beside: Option<(Tree, Vec<String>)>, unpacked: &Unpac
         builtin_paths.extend(paths);
         whole.builtin.extend(tree.builtin.iter().cloned());
         whole.builtin_aliases.extend(tree.builtin_aliases.iter().cloned());
+        whole.builtin_firmware.extend(tree.builtin_firmware.clone());
         let all = tree.modules.keys().cloned().collect();
         root = tree.loadable(&all).0;
         for (name, module) in tree.modules {
@@ -334,7 +386,7 @@ fn live_os(inside: Inside, beside: Option<(Tree, Vec<String>)>, unpacked: &Unpac
             classes.entry(class).or_default().insert(modules::name(path).into_owned());
         }
     }
-    let firmware = asked_by(&whole, whole.modules.keys());
+    let firmware = asked_by(&whole, whole.modules.keys().chain(&whole.builtin));
     let asked: BTreeSet<&String> = firmware.values().flatten().collect();
     let there = Firmware::of(unpacked, &own.release);
     let initrd_firmware = asked.into_iter().filter(|file| there.has(file)).cloned().collect();

@@ -9,6 +9,7 @@ pub(crate) mod catalog;
 mod stream;
 mod walk;
 
+mod booster;
 pub(crate) mod evidence;
 
 mod list;

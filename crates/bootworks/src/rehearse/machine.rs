@@ -272,6 +272,12 @@ impl Chassis {
             let bytes = self.hardware.sector_bytes;
             serial += &format!(",logical_block_size={bytes},physical_block_size={bytes}");
         }
+        if model == "mptsas1068" {
+            // This adapter gives a disk's world wide name out as its SAS address. A disk of QEMU's has none unless it
+            // is told one, and Linux makes no port for the address zero (drivers/message/fusion/mptsas.c,
+            // mptsas_setup_wide_ports): the adapter works, and no disk is behind it.
+            serial += &format!(",wwn={:#x}", 0x5000_c500_b007_0000_u64 + index as u64);
+        }
         let order = 10 + index;
         let devices: Vec<String> = match disk_bus(model) {
             DiskBus::Direct => vec![format!("{model},drive=disk{index},{serial},bootindex={order}")],

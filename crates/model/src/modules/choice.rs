@@ -4,8 +4,10 @@
 //! without anybody adding its name. Which of them are loaded, the hardware decides at boot.
 
 use super::alias::AliasTable;
+use super::pattern;
 use super::tree::Tree;
 use crate::hardware::DeviceClass;
+use crate::proof::pci_id;
 use std::collections::BTreeSet;
 
 /// Folders below `kernel/` whose modules drive wired network interfaces.
@@ -122,7 +124,11 @@ pub fn for_devices<'d>(
     devices: impl IntoIterator<Item = &'d str>,
 ) -> BTreeSet<String> {
     let any = for_any_hardware(tree);
-    let drivers = devices.into_iter().flat_map(|device| aliases.candidates(device).into_keys());
+    // A profile from `lspci` knows virtio's PCI half alone; what drives the NIC fits the other one.
+    let behind = |device: &str| pci_id(device).and_then(pattern::virtio_modalias);
+    let devices: BTreeSet<String> =
+        devices.into_iter().flat_map(|device| [Some(device.to_owned()), behind(device)]).flatten().collect();
+    let drivers = devices.iter().flat_map(|device| aliases.candidates(device).into_keys());
     let drivers = drivers.filter(|driver| any.contains(*driver));
     let between = tree.modules.iter().filter(|(_, module)| lies_in(&module.path, BETWEEN));
     let between = between.map(|(name, _)| name.as_str()).filter(|name| any.contains(*name));
@@ -157,6 +163,7 @@ mod tests {
         };
         add("kernel/drivers/net/ethernet/a/anic.ko", "pci:v000014E4d0000165Fsv*sd*bc*sc*i*", "ptp");
         add("kernel/drivers/net/ethernet/b/bnic.ko", "pci:v00008086d000010D3sv*sd*bc*sc*i*", "");
+        add("kernel/drivers/net/virtio_net.ko", "virtio:d00000001v*", "");
         add("kernel/drivers/ptp/ptp.ko", "", "");
         add("kernel/drivers/net/phy/phy.ko", "", "");
         add("kernel/drivers/gpu/big.ko", "pci:v000010DEd*sv*sd*bc*sc*i*", "");
@@ -165,9 +172,10 @@ mod tests {
         let devices = [
             "pci:v000014E4d0000165Fsv00001028sd000008FFbc02sc00i00",
             "pci:v000010DEd00001234sv00000000sd00000000bc03sc00i00",
+            "pci:v00001AF4d00001041sv00001AF4sd00001100bc02sc00i00",
         ];
         let chosen: Vec<String> = for_devices(&tree, &aliases, devices).into_iter().collect();
-        assert_eq!(chosen, ["anic", "overlay", "phy", "ptp"]);
+        assert_eq!(chosen, ["anic", "overlay", "phy", "ptp", "virtio_net"]);
     }
 
     /// A driver in the right folder is in, whatever it is called; one that needs another brings it along.

@@ -3,6 +3,7 @@
 //! Debian's kernel packages ship neither `modules.dep` nor `modules.alias`: depmod makes both from this.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use wire::elf::{self, NotElf};
 
 /// The words of one module. Module names are written with underscores.
@@ -87,21 +88,50 @@ fn words(section: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     section.split(|byte| *byte == 0).filter_map(|word| std::str::from_utf8(word).ok()?.split_once('='))
 }
 
-/// The words of the drivers that are built into the kernel (`modules.builtin.modinfo`): module, key, value.
+/// What the drivers that are built into the kernel say of themselves (`modules.builtin.modinfo`).
 ///
 /// Device patterns of built-in drivers are *not* in there on Debian 12's and 13's kernels: a driver that is built in
 /// is known by name only.
-pub fn builtin(file: &[u8]) -> impl Iterator<Item = (&str, &str, &str)> {
-    words(file).filter_map(|(key, value)| {
-        let (module, key) = key.split_once('.')?;
-        Some((module, key, value))
-    })
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Builtin {
+    /// Pattern and driver.
+    pub aliases: Vec<(String, String)>,
+    /// Firmware files that it may ask for, by driver.
+    pub firmware: BTreeMap<String, Vec<String>>,
+}
+
+impl Builtin {
+    /// Reads the file: words `driver.key=value`, separated by NUL.
+    pub fn read(file: &[u8]) -> Builtin {
+        let mut told = Builtin::default();
+        for (key, value) in words(file) {
+            match key.split_once('.') {
+                Some((driver, "alias")) => told.aliases.push((value.to_owned(), driver.to_owned())),
+                Some((driver, "firmware")) => {
+                    told.firmware.entry(super::name(driver).into_owned()).or_default().push(value.to_owned());
+                }
+                _ => {}
+            }
+        }
+        told
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    /// Built-in drivers tell both in one file, and a driver's name with a dash is the one with an underscore.
+    #[test]
+    fn built_in_drivers_tell_devices_and_firmware() {
+        let file = b"nvme.alias=pci:v*d*sv*sd*bc01sc08i02*\0nvme.license=GPL\0qla-x.firmware=a.bin\0\
+            qla-x.firmware=b.bin\0qla-x.file=drivers/qla-x\0junk\0nodot=1\0\xff\xfe=1\0";
+        let told = Builtin::read(file);
+        assert_eq!(told.aliases, [("pci:v*d*sv*sd*bc01sc08i02*".to_owned(), "nvme".to_owned())]);
+        assert_eq!(told.firmware["qla_x"], ["a.bin", "b.bin"]);
+        assert_eq!(told.firmware.len(), 1);
+    }
 
     /// Each key has its own grammar; the ones of e1000e and ext4 show them all.
     #[test]
@@ -141,13 +171,5 @@ mod tests {
             }
         "#]]
         .assert_debug_eq(&info);
-    }
-
-    /// Built-in drivers carry their module's name before the key.
-    #[test]
-    fn builtin_words_name_their_module() {
-        let file = b"nvme.license=GPL\0nvme_core.alias=x\0nodot=1\0";
-        let words: Vec<_> = builtin(file).collect();
-        assert_eq!(words, [("nvme", "license", "GPL"), ("nvme_core", "alias", "x")]);
     }
 }

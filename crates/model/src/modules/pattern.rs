@@ -74,6 +74,24 @@ pub fn ethernet_modalias(id: PciId) -> String {
     format!("pci:v{:08X}d{:08X}sv????????sd????????bc02sc00i??", id.vendor, id.device)
 }
 
+/// The modalias of the device that `virtio_pci` finds behind a PCI device of its own: there the driver of the NIC or the
+/// disk comes in. The PCI ids are virtio's (virtio 1.2 §4.1.2.1): modern ones are 0x1040 + type, transitional ones have
+/// a table.
+pub fn virtio_modalias(id: PciId) -> Option<String> {
+    let kind = match (id.vendor, id.device) {
+        (0x1af4, 0x1000) => 1,
+        (0x1af4, 0x1001) => 2,
+        (0x1af4, 0x1002) => 5,
+        (0x1af4, 0x1003) => 3,
+        (0x1af4, 0x1004) => 8,
+        (0x1af4, 0x1005) => 4,
+        (0x1af4, 0x1009) => 9,
+        (0x1af4, modern @ 0x1040..=0x107f) => u32::from(modern) - 0x1040,
+        _ => return None,
+    };
+    Some(format!("virtio:d{kind:08X}v00001AF4"))
+}
+
 /// The modalias of a PCI device of which only vendor and device are known.
 pub fn pci_modalias(id: PciId) -> String {
     format!("pci:v{:08X}d{:08X}sv????????sd????????bc??sc??i??", id.vendor, id.device)

@@ -20,6 +20,8 @@ pub struct Tree {
     pub builtin: BTreeSet<String>,
     /// What little built-in drivers say of their devices: pattern and driver.
     pub builtin_aliases: Vec<(String, String)>,
+    /// Firmware that built-in drivers ask for, by driver: of them `modules.builtin.modinfo` tells it.
+    pub builtin_firmware: BTreeMap<String, Vec<String>>,
 }
 
 /// One module.
@@ -76,6 +78,24 @@ impl Tree {
     /// Whether the kernel has the driver, as a module or built in.
     pub fn has(&self, module: &str) -> bool {
         self.modules.contains_key(module) || self.builtin.contains(module)
+    }
+
+    /// The firmware files that a driver may ask for, built in or not.
+    pub fn firmware_of(&self, driver: &str) -> &[String] {
+        let module = self.modules.get(driver).map(|module| &module.info.firmware);
+        module.or_else(|| self.builtin_firmware.get(driver)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every firmware file that any driver of the kernel may ask for.
+    pub fn firmware(&self) -> impl Iterator<Item = &String> {
+        let modules = self.modules.values().map(|module| &module.info.firmware);
+        modules.chain(self.builtin_firmware.values()).flatten()
+    }
+
+    /// The drivers that may ask for this firmware file, as it stands in their lists.
+    pub fn asking_for<'t>(&'t self, file: &'t str) -> impl Iterator<Item = &'t String> {
+        let drivers = self.modules.keys().chain(self.builtin_firmware.keys());
+        drivers.filter(move |driver| self.firmware_of(driver).iter().any(|asked| asked == file))
     }
 
     /// Which module fits which device.

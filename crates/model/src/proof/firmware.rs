@@ -129,6 +129,13 @@ const RULES: &[Rule] = &[
     rule("ice", &[], Need::Optional("without its package the NIC runs in safe mode: one queue, no offloads")),
     rule("r8169", &[], Need::Optional("without it the NIC works, with the errata of its chip")),
     rule("r8152", &[], Need::Optional("without it the NIC works, with the errata of its chip")),
+    // e100_request_firmware() in intel/e100.c: for the 82551 of two revisions it mends receiving and is demanded. The
+    // revision is in no modalias, and the older chips of the same ids do without.
+    rule(
+        "e100",
+        &[(0x8086, 0x1209), (0x8086, 0x1229)],
+        Need::Optional("an 82551 of PCI revision 0f or 10 does not start without it, the others do"),
+    ),
     rule("e100", &[], Need::Optional("without it the NIC works, interrupts are not bundled")),
     rule("myri10ge", &[], Need::Optional("without it the firmware on the board is used")),
     rule(

@@ -380,9 +380,8 @@ fn class_of(live: &LiveOs, modalias: &str, drivers: &BTreeMap<&str, Fit>) -> Dev
 fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
     let mut chain = vec![driver.to_owned()];
     if driver == "virtio_pci"
-        && let Some(kind) = virtio_kind(modalias)
+        && let Some(modalias) = pci_id(modalias).and_then(pattern::virtio_modalias)
     {
-        let modalias = format!("virtio:d{kind:08X}v00001AF4");
         let next = fitting(live, &modalias).into_keys().max_by_key(|driver| live.place(driver));
         // The bus alone is no NIC: where nobody names the other half, it is named here, and looked for.
         let usual = BUILT_IN_EVERYWHERE
@@ -405,23 +404,6 @@ fn chain(live: &LiveOs, modalias: &str, driver: &str) -> Vec<String> {
         chain.push("sd_mod".to_owned());
     }
     chain
-}
-
-/// The virtio device type of a PCI id of vendor 1af4 (virtio 1.2 §4.1.2.1): modern ids are 0x1040 + type,
-/// transitional ones have a table.
-fn virtio_kind(modalias: &str) -> Option<u32> {
-    let id = pci_id(modalias)?;
-    match (id.vendor, id.device) {
-        (0x1af4, 0x1000) => Some(1),
-        (0x1af4, 0x1001) => Some(2),
-        (0x1af4, 0x1002) => Some(5),
-        (0x1af4, 0x1003) => Some(3),
-        (0x1af4, 0x1004) => Some(8),
-        (0x1af4, 0x1005) => Some(4),
-        (0x1af4, 0x1009) => Some(9),
-        (0x1af4, modern @ 0x1040..=0x107f) => Some(u32::from(modern) - 0x1040),
-        _ => None,
-    }
 }
 
 /// The id in a PCI modalias: `pci:v00008086d000010D3…`.

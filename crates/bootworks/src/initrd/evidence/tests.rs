@@ -5,6 +5,7 @@ use super::*;
 use expect_test::{Expect, expect};
 use model::proof::{self, Candidate};
 
+mod layouts;
 mod real;
 
 const NIC: &str = "pci:v0000ABCDd00000001sv00001028sd00001F5Bbc02sc00i00";
@@ -16,9 +17,14 @@ const DRIVER: &str = "kernel/drivers/net/ethernet/new/nic.ko";
 
 /// A kernel module that says these words of itself: header, `.modinfo`, the names, three section headers.
 fn module(words: &str) -> Vec<u8> {
+    module_of(RELEASE, words)
+}
+
+/// The same of a kernel of this release.
+fn module_of(release: &str, words: &str) -> Vec<u8> {
     let mut file = vec![0; 64];
     file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    let modinfo: Vec<u8> = format!("{words}\nvermagic={RELEASE} SMP\n")
+    let modinfo: Vec<u8> = format!("{words}\nvermagic={release} SMP mod_unload modversions \n")
         .bytes()
         .map(|byte| if byte == b'\n' { 0 } else { byte })
         .collect();
@@ -54,15 +60,15 @@ fn modules() -> Vec<(String, Vec<u8>)> {
     .into()
 }
 
-/// An initrd with a merged /usr and these files below it.
+/// An initrd with a merged /usr and these files below its `lib`; those with a slash before them lie where that says.
 fn image(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut made = BTreeSet::new();
     let mut entries =
         vec![entry("usr", 0o40755, b""), entry("usr/lib", 0o40755, b""), entry("lib", 0o120777, b"usr/lib")];
     for (path, bytes) in files {
-        let path = format!("usr/lib/{path}");
-        for (at, _) in path.match_indices('/').skip(1) {
-            if made.insert(path[..at].to_owned()) {
+        let path = path.strip_prefix('/').map_or_else(|| format!("usr/lib/{path}"), str::to_owned);
+        for (at, _) in path.match_indices('/') {
+            if !matches!(&path[..at], "usr" | "usr/lib") && made.insert(path[..at].to_owned()) {
                 entries.push(entry(&path[..at], 0o40755, b""));
             }
         }
