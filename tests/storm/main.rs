@@ -100,6 +100,27 @@ fn system_a_rack_powered_on_at_once_boots() {
     assert_eq!((boxes.len(), addresses.len()), (ended.len(), ended.len()));
 }
 
+/// Reads a whole tree from whatever NFS server `BOOTWORKS_NFS` names, `ADDRESS MOUNT-PORT EXPORT`, and prints what it
+/// came to; `cargo xtask bench serve` asks our server and another one so.
+#[test]
+fn bench_reads_a_tree() {
+    let Ok(server) = std::env::var("BOOTWORKS_NFS") else {
+        return eprintln!(
+            "skipped: needs a server to read from (BOOTWORKS_NFS, set by `cargo xtask bench serve`)"
+        );
+    };
+    let words: Vec<&str> = server.split(' ').collect();
+    let tree = root::read_tree(words[0].parse().unwrap(), words[1].parse().unwrap(), words[2]).unwrap();
+    println!(
+        "read-tree folders={} files={} bytes={} walking-ms={} reading-ms={}",
+        tree.folders,
+        tree.files,
+        tree.bytes,
+        tree.walking.as_millis(),
+        tree.reading.as_millis()
+    );
+}
+
 /// The server is killed in the middle of ten boots and comes back: all ten finish, and nothing that a box told is
 /// lost or there twice.
 #[test]

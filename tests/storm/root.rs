@@ -1,17 +1,26 @@
-//! What a kernel does with the root: mounts it and reads a file (NFSv3, RFC 1813).
+//! What a kernel does with the root: mounts it, walks through it and reads its files (NFSv3, RFC 1813).
 
 use crate::machine::connect;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 use wire::nfs::{self, mount};
-use wire::rpc::xdr::{Reader, Writer};
+use wire::rpc::xdr::{Malformed, Reader, Writer};
 
 /// Bytes asked for at once.
 const PIECE: u32 = 256 * 1024;
 const MOUNT: u32 = 1;
 const LOOKUP: u32 = 3;
 const READ: u32 = 6;
+const READDIRPLUS: u32 = 17;
+/// Bytes of a READ where a whole tree is read, calls that are under way at once, bytes of names and attributes in one
+/// answer: as Linux asks.
+const TREE_PIECE: u64 = 128 * 1024;
+const CALLS_AHEAD: usize = 16;
+const NAMES: u32 = 32 * 1024;
+/// What a file is, in its attributes (`ftype3`).
+const REGULAR: u32 = 1;
+const FOLDER: u32 = 2;
 
 /// A connection to the server, over which one call after the other goes.
 struct Wire {
@@ -63,6 +72,18 @@ fn opaque_after_status(reader: &mut Reader<'_>, what: &str) -> Result<Vec<u8>, S
     }
 }
 
+/// Type and size out of attributes that may be absent (`post_op_attr`).
+fn attributes(reader: &mut Reader<'_>) -> Result<Option<(u32, u64)>, Malformed> {
+    if !reader.bool()? {
+        return Ok(None);
+    }
+    let octets = reader.fixed(84)?;
+    let mut attributes = Reader::new(octets);
+    let kind = attributes.u32()?;
+    attributes.fixed(16)?;
+    Ok(Some((kind, attributes.u64()?)))
+}
+
 /// Status, attributes, count, whether it is the end, the bytes.
 fn piece(reply: &[u8]) -> Option<(&[u8], bool)> {
     let mut reader = Reader::new(reply);
@@ -77,20 +98,145 @@ fn piece(reply: &[u8]) -> Option<(&[u8], bool)> {
     Some((reader.opaque(PIECE).ok()?, is_end))
 }
 
+/// What reading a whole tree came to.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    pub(crate) folders: u64,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) walking: Duration,
+    pub(crate) reading: Duration,
+}
+
+/// Mounts `export` over the port `mount` of any server and reads everything below, as `cp -a` of a kernel's client
+/// does: names and attributes first, then every file, several calls ahead.
+pub(crate) fn read_tree(server: Ipv4Addr, mount: u16, export: &str) -> Result<Tree, String> {
+    let connect = |port: u16| {
+        let stream = TcpStream::connect((server, port)).map_err(|error| format!("NFS: {error}"))?;
+        stream.set_nodelay(true).map_err(|error| format!("NFS: {error}"))?;
+        Ok::<Wire, String>(Wire { stream, xid: 0 })
+    };
+    let mut arguments = Writer::default();
+    arguments.opaque(export.as_bytes());
+    let reply = connect(mount)?.call(mount::PROGRAM, MOUNT, &arguments.into_bytes())?;
+    let root = opaque_after_status(&mut Reader::new(&reply), export)?;
+    let mut wire = connect(nfs::PORT)?;
+    let (mut tree, mut files) = (Tree::default(), Vec::new());
+    let began = std::time::Instant::now();
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        tree.folders += 1;
+        wire.list(&folder, &mut folders, &mut files)?;
+    }
+    tree.walking = began.elapsed();
+    tree.files = files.len() as u64;
+    let began = std::time::Instant::now();
+    let pieces = files.iter().flat_map(|(handle, size)| {
+        (0..size.div_ceil(TREE_PIECE)).map(move |index| (handle, index * TREE_PIECE))
+    });
+    let mut under_way = 0;
+    for (handle, offset) in pieces {
+        if under_way == CALLS_AHEAD {
+            tree.bytes += wire.read_bytes()?;
+            under_way -= 1;
+        }
+        let mut arguments = Writer::default();
+        arguments.opaque(handle).u64(offset).u32(TREE_PIECE as u32);
+        wire.send(nfs::PROGRAM, READ, &arguments.into_bytes())?;
+        under_way += 1;
+    }
+    for _ in 0..under_way {
+        tree.bytes += wire.read_bytes()?;
+    }
+    tree.reading = began.elapsed();
+    let expected: u64 = files.iter().map(|(_, size)| size).sum();
+    if tree.bytes == expected { Ok(tree) } else { Err(format!("{} of {expected} bytes", tree.bytes)) }
+}
+
 impl Wire {
+    /// The folders and regular files in a folder, by handle, files with their sizes.
+    fn list(
+        &mut self,
+        folder: &[u8],
+        folders: &mut Vec<Vec<u8>>,
+        files: &mut Vec<(Vec<u8>, u64)>,
+    ) -> Result<(), String> {
+        let broken = |error| format!("NFS READDIRPLUS: {error:?}");
+        let (mut cookie, mut verifier) = (0, [0; 8]);
+        loop {
+            let mut arguments = Writer::default();
+            arguments.opaque(folder).u64(cookie).fixed(&verifier).u32(NAMES).u32(NAMES);
+            let reply = self.call(nfs::PROGRAM, READDIRPLUS, &arguments.into_bytes())?;
+            let mut reader = Reader::new(&reply);
+            let status = reader.u32().map_err(broken)?;
+            if status != 0 {
+                return Err(format!("NFS READDIRPLUS: status {status}"));
+            }
+            attributes(&mut reader).map_err(broken)?;
+            verifier.copy_from_slice(reader.fixed(8).map_err(broken)?);
+            while reader.bool().map_err(broken)? {
+                reader.u64().map_err(broken)?;
+                let is_itself = matches!(reader.opaque(255).map_err(broken)?, b"." | b"..");
+                cookie = reader.u64().map_err(broken)?;
+                let what = attributes(&mut reader).map_err(broken)?;
+                if !reader.bool().map_err(broken)? {
+                    continue;
+                }
+                let handle = reader.opaque(nfs::HANDLE_MOST).map_err(broken)?.to_vec();
+                match what {
+                    Some((FOLDER, _)) if !is_itself => folders.push(handle),
+                    Some((REGULAR, size)) => files.push((handle, size)),
+                    _ => {}
+                }
+            }
+            if reader.bool().map_err(broken)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How many bytes the next answer to a READ brings.
+    fn read_bytes(&mut self) -> Result<u64, String> {
+        let reply = self.receive()?;
+        piece(&reply).map(|(bytes, _)| bytes.len() as u64).ok_or_else(|| "NFS: READ failed".into())
+    }
+
     /// The results of a call.
     fn call(&mut self, program: u32, procedure: u32, arguments: &[u8]) -> Result<Vec<u8>, String> {
-        let failed = |error: std::io::Error| format!("NFS: {error}");
+        self.send(program, procedure, arguments)?;
+        self.receive()
+    }
+
+    fn send(&mut self, program: u32, procedure: u32, arguments: &[u8]) -> Result<(), String> {
         self.xid += 1;
         let mut call = Writer::default();
-        call.u32(self.xid).u32(0).u32(2).u32(program).u32(3).u32(procedure).u32(0).u32(0).u32(0).u32(0);
+        call.u32(self.xid).u32(0).u32(2).u32(program).u32(3).u32(procedure);
+        // AUTH_SYS of root: stamp, machine, user, group, no more groups (RFC 5531 §8.2, appendix A).
+        let mut root = Writer::default();
+        root.u32(0).opaque(b"box").u32(0).u32(0).u32(0);
+        call.u32(1).opaque(&root.into_bytes()).u32(0).u32(0);
         let message = [&call.into_bytes()[..], arguments].concat();
         let mark = 0x8000_0000 | message.len() as u32;
-        self.stream.write_all(&[&mark.to_be_bytes()[..], &message].concat()).map_err(failed)?;
-        let mut mark = [0; 4];
-        self.stream.read_exact(&mut mark).map_err(failed)?;
-        let mut reply = vec![0; (u32::from_be_bytes(mark) & 0x7fff_ffff) as usize];
-        self.stream.read_exact(&mut reply).map_err(failed)?;
+        let record = [&mark.to_be_bytes()[..], &message].concat();
+        self.stream.write_all(&record).map_err(|error| format!("NFS: {error}"))
+    }
+
+    /// The results of the next answer.
+    fn receive(&mut self) -> Result<Vec<u8>, String> {
+        let failed = |error: std::io::Error| format!("NFS: {error}");
+        let mut reply = Vec::new();
+        // A record comes in fragments, the last of which is marked (RFC 5531 §11).
+        loop {
+            let mut mark = [0; 4];
+            self.stream.read_exact(&mut mark).map_err(failed)?;
+            let mark = u32::from_be_bytes(mark);
+            let start = reply.len();
+            reply.resize(start + (mark & 0x7fff_ffff) as usize, 0);
+            self.stream.read_exact(&mut reply[start..]).map_err(failed)?;
+            if mark & 0x8000_0000 != 0 {
+                break;
+            }
+        }
         // xid, reply, accepted, verifier (flavour and length), success.
         match reply.get(4..24) {
             Some(head) if head[3] == 1 && head[4..].iter().all(|octet| *octet == 0) => {

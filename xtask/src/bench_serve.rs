@@ -47,6 +47,7 @@ pub(crate) fn side_by_side() -> Result<()> {
     dhcp(&servers)?;
     tftp(&servers)?;
     http(&servers)?;
+    nfs(&servers)?;
     drop(cable);
     Ok(())
 }
@@ -122,6 +123,46 @@ fn http(servers: &Servers) -> Result<()> {
     crowd(servers, &names, Service::Http, 200, "http://10.77.0.1/loader/big", SMALL)
 }
 
+/// NFS: a tree walked and read whole. The client is the storm's own, since a host need not have the kernel's.
+fn nfs(servers: &Servers) -> Result<()> {
+    let words =
+        ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "bench_reads_a_tree"];
+    run(cargo(&words).arg("--no-run"))?;
+    say("NFS, a tree of programs and small files: MiB/s of all in all, and files a second of the walk alone");
+    let mut rates = Vec::new();
+    let mut walks = Vec::new();
+    for (name, asked) in [("bootworks", "10.77.0.1 2049 /live"), ("ganesha", "10.77.0.1 20048 live")] {
+        let (mut whole, mut walk) = (Vec::new(), Vec::new());
+        let _server = servers.start(name, Service::Nfs)?;
+        for _ in 0..RUNS {
+            let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+            let environment = format!("BOOTWORKS_NFS={asked}");
+            let mut client = on_clients(
+                "env",
+                &[&[environment.as_str(), program.as_str()][..], &words[..], &["--", "--nocapture"]].concat(),
+            );
+            let output = client.current_dir(crate::shell::root()).output();
+            let output = output.map_err(|error| Stop::new(format!("cannot run the client: {error}")))?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let number = |key: &str| -> Result<f64> {
+                let value = text.split_ascii_whitespace().find_map(|word| word.strip_prefix(key));
+                value.and_then(|value| value.parse().ok()).ok_or_else(|| {
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    Stop::new(format!("no `{key}` of {name}:\n{text}{said}"))
+                })
+            };
+            let (walking, reading) = (number("walking-ms=")?, number("reading-ms=")?);
+            whole.push(number("bytes=")? / 1024.0 / 1024.0 / ((walking + reading) / 1000.0));
+            walk.push(number("files=")? / (walking.max(1.0) / 1000.0));
+        }
+        rates.push((name, median(whole)));
+        walks.push((name, median(walk)));
+    }
+    table(&rates, " MiB/s");
+    table(&walks, " files/s");
+    Ok(())
+}
+
 /// Many clients at once.
 fn crowd(
     servers: &Servers,
@@ -166,6 +207,7 @@ enum Service {
     Dhcp,
     Tftp,
     Http,
+    Nfs,
 }
 
 impl Service {
@@ -175,6 +217,7 @@ impl Service {
             Service::Dhcp => "ss -lunH | grep -q ':67 '",
             Service::Tftp => "ss -lunH | grep -q ':69 '",
             Service::Http => "ss -ltnH | grep -q ':80 '",
+            Service::Nfs => "ss -ltnH | grep -q ':2049 '",
         }
     }
 }
@@ -198,6 +241,12 @@ impl Servers {
                      uwsgi_temp_path FOLDER/n4; scgi_temp_path FOLDER/n5; \
                      server { listen 10.77.0.1:80; root FOLDER/files; } }";
         let folder = self.folder.display().to_string();
+        let ganesha = "NFS_CORE_PARAM { Protocols = 3; NFS_Port = 2049; MNT_Port = 20048; Enable_NLM = false; \
+                       Enable_RQUOTA = false; } \
+                       EXPORT { Export_Id = 1; Path = FOLDER/line/.build/root; Pseudo = /live; Tag = live; \
+                       Protocols = 3; Access_Type = RO; Squash = No_Root_Squash; SecType = sys; \
+                       Transports = TCP; FSAL { Name = VFS; } } LOG { Default_Log_Level = WARN; }";
+        self.write("ganesha.conf", &ganesha.replace("FOLDER", &folder))?;
         self.write("kea.json", &kea.replace("FOLDER", &folder))?;
         self.write("nginx.conf", &nginx.replace("FOLDER", &folder))?;
         // Files that do not compress, the same for all; the line's own loaders are the way to ours.
@@ -207,6 +256,7 @@ impl Servers {
              ln files/big files/loader/big; cp files/big line/big; cp files/loader/large line/large
              sed -i 's|10.77.0.1/24|10.77.0.1/16|; s|10.77.0.50-10.77.0.250|10.77.1.0-10.77.255.250|' line/line.toml
              sed -i '/^range /a [[network.loader]]\\nfirmware = \"uefi-arm64\"\\nfile = \"big\"\\n[[network.loader]]\\nfirmware = \"uefi-ia32\"\\nfile = \"large\"' line/line.toml
+             cp -a /usr/bin /usr/share/zoneinfo line/.build/root/
              for f in kernel initrd root.squashfs drivers.json image undionly.kpxe ipxe.efi ipxe.iso; do echo {{}} > line/.build/$f; done",
             small = SMALL * 1024 * 1024,
             large = LARGE * 1024 * 1024,
@@ -254,6 +304,11 @@ impl Servers {
                 "exec env KEA_PIDFILE_DIR={folder} KEA_LOCKFILE_DIR=none kea-dhcp4 -c {folder}/kea.json"
             ),
             ("tftpd-hpa", _) => format!("exec in.tftpd -L -s -a 10.77.0.1:69 {folder}/files"),
+            ("ganesha", _) => format!(
+                "rpcbind -f & mapper=$!; sleep 1; \
+                 ganesha.nfsd -F -x -L {folder}/ganesha.out -f {folder}/ganesha.conf -p {folder}/ganesha.pid & \
+                 trap \"kill $! $mapper\" TERM; wait; wait"
+            ),
             ("nginx", _) => format!("exec nginx -c {folder}/nginx.conf"),
             _ => return Err(Stop::new(format!("no server `{name}`"))),
         };

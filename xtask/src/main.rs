@@ -8,6 +8,7 @@ mod bench_check;
 mod bench_install;
 mod bench_serve;
 mod check;
+mod fuzz;
 mod programs;
 mod setup;
 mod shell;
@@ -24,13 +25,15 @@ cargo xtask COMMAND
        [--rehearsals]    and the whole table of rehearsals, which takes hours
   build                  build the agent and bootworks; prints where they are
   check                  format, lints, licences, documentation: what CI looks at besides the tests
+  fuzz [SECONDS]         read what comes from the wire until something breaks, 600 s for each target unless told
+       [TARGET]          otherwise: dhcp, tftp, rpc, logs, http
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
-  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx on one virtual cable
+  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
         ["bench", "serve"] => bench_serve::side_by_side(),
         ["bench", "storm"] => bench_serve::storm("1000"),
         ["bench", "storm", boxes] => bench_serve::storm(boxes),
+        ["fuzz"] => fuzz::run_for("600", None),
+        ["fuzz", seconds] => fuzz::run_for(seconds, None),
+        ["fuzz", seconds, target] => fuzz::run_for(seconds, Some(target)),
         ["help" | "--help" | "-h"] | [] => {
             shell::say(HELP);
             Ok(())

@@ -98,6 +98,8 @@ const BENCH_SERVE: &[Package] = &[
     package("kea-dhcp4-server", "/usr/sbin/kea-dhcp4", "a DHCP server to compare with"),
     package("tftpd-hpa", "/usr/sbin/in.tftpd", "a TFTP server to compare with"),
     package("nginx-light", "/usr/sbin/nginx", "an HTTP server to compare with"),
+    package("nfs-ganesha-vfs", "/usr/bin/ganesha.nfsd", "an NFS server to compare with"),
+    package("rpcbind", "/usr/sbin/rpcbind", "the port mapper that it cannot do without"),
 ];
 
 /// Installs what is missing.

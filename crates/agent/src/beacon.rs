@@ -4,7 +4,8 @@
 //! answered is sent again under the same number. Used by `init` and by the controller, each with a name of
 //! its own, because each is a process that counts from 0.
 
-use model::api::{Orders, Report};
+use model::api::{Orders, Report, SESSION_SCHEME};
+use model::boot::BootParameters;
 use model::timeline::Event;
 use std::collections::VecDeque;
 use std::net::SocketAddrV4;
@@ -28,6 +29,13 @@ pub(crate) struct Address {
     pub(crate) server: SocketAddrV4,
     /// The box, by the MAC of its boot NIC.
     pub(crate) of: Mac,
+}
+
+/// The header that shows the box's session, where it was given one.
+pub(crate) fn authorization() -> Option<String> {
+    let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let session = BootParameters::read(&line)?.session?;
+    Some(format!("{SESSION_SCHEME}{session}"))
 }
 
 /// A handle to the thread that tells. Clones speak with one voice.
@@ -141,10 +149,11 @@ impl Shared {
             .timeout_connect(Some(Duration::from_secs(4)))
             .build()
             .into();
+        let authorization = authorization();
         let mut pause = Duration::from_secs(1);
         loop {
             let (address, report) = self.due();
-            match send(&agent, address, &report) {
+            match send(&agent, address, authorization.as_deref(), &report) {
                 Some(orders) => {
                     pause = Duration::from_secs(1);
                     self.lock().answered(orders);
@@ -187,10 +196,19 @@ impl Shared {
 }
 
 /// `None` where it was not answered, or with anything but [`Orders`].
-fn send(agent: &ureq::Agent, address: Address, report: &Report) -> Option<Orders> {
+fn send(
+    agent: &ureq::Agent,
+    address: Address,
+    authorization: Option<&str>,
+    report: &Report,
+) -> Option<Orders> {
     let body = serde_json::to_vec(report).ok()?;
     let url = format!("http://{}/api/report", address.server);
-    let mut answer = agent.post(url).header("content-type", "application/json").send(&body[..]).ok()?;
+    let mut request = agent.post(url).header("content-type", "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let mut answer = request.send(&body[..]).ok()?;
     let text = answer.body_mut().with_config().limit(1 << 20).read_to_vec().ok()?;
     serde_json::from_slice(&text).ok()
 }

@@ -3,6 +3,8 @@
 //! Both programs come out of one build, so there is no version to negotiate; the build id travels in each
 //! [`Report`] and a mismatch is an event.
 //!
+//! Answers that are secret go to whoever shows the session that stood in the box's boot script ([`SESSION_SCHEME`]).
+//!
 //! ```text
 //! GET  /ipxe                          first script for iPXE: reads its settings, chains to /boot
 //! GET  /boot?mac=&nic=&…              script for this box: starts the kernel, or says why not
@@ -26,6 +28,9 @@ use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wire::mac::Mac;
+
+/// How a box shows its session, in the header `Authorization` of its reports and of its question for the job.
+pub const SESSION_SCHEME: &str = "Bearer ";
 
 /// The beacon: what a box tells, in order. Sent again until it is answered; `(boot, first)` tells repeats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -40,7 +40,14 @@ pub struct BootParameters {
     pub root: RootRoad,
     /// SHA-256 of `root.squashfs`, hex: what comes over HTTP is held against what came with the kernel.
     pub root_sha256: Option<String>,
+    /// What the box shows the server to get what is nobody else's: answers that are secret.
+    pub session: Option<String>,
 }
+
+/// The word before the session on the kernel command line.
+const SESSION: &str = "bootworks.session=";
+/// What stands in its place where a log is kept.
+const HIDDEN: &str = "(hidden)";
 
 /// Default TCP port of the HTTP server.
 pub const HTTP_PORT: u16 = 80;
@@ -60,6 +67,9 @@ impl BootParameters {
         );
         if let Some(sha256) = &self.root_sha256 {
             let _ = write!(words, " bootworks.root-sha256={sha256}");
+        }
+        if let Some(session) = &self.session {
+            let _ = write!(words, " {SESSION}{session}");
         }
         if let Some(mac) = self.boot_nic {
             let _ = write!(words, " BOOTIF={}", mac.bootif());
@@ -83,8 +93,20 @@ impl BootParameters {
             live: word("bootworks.live").unwrap_or_default().to_owned(),
             root: if word("bootworks.root") == Some("ram") { RootRoad::Ram } else { RootRoad::Nfs },
             root_sha256: word("bootworks.root-sha256").map(str::to_ascii_lowercase),
+            session: word(SESSION.trim_end_matches('=')).map(str::to_owned),
         })
     }
+}
+
+/// A line of a log as it may be kept: kernels print their command line, and logs are read by everybody.
+pub fn hide_session(line: &str) -> String {
+    let mut parts = line.split(SESSION);
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.find(|character: char| !character.is_ascii_hexdigit()).map(|end| &part[end..]);
+        hidden = hidden + SESSION + HIDDEN + rest.unwrap_or_default();
+    }
+    hidden
 }
 
 /// The network boot program for BIOS: iPXE that uses the NIC through the ROM's own UNDI driver.
@@ -341,12 +363,23 @@ mod tests {
             live: "3f2a".into(),
             root: RootRoad::Ram,
             root_sha256: Some("00ff".into()),
+            session: Some("01ab".into()),
         };
         let line = format!("initrd=initrd console=tty0 {} panic=30", parameters.words());
         assert_eq!(BootParameters::read(&line), Some(parameters.clone()));
         let shouted = line.replace("BOOTIF=01-52-54-00-01-02-ab", "bootif=01:52:54:00:01:02:AB");
         assert_eq!(BootParameters::read(&shouted), Some(parameters));
         assert_eq!(BootParameters::read("root=/dev/sda1 quiet"), None);
+    }
+
+    /// Kernels print their command line, on their console and over netconsole; everybody may read that.
+    #[test]
+    fn a_session_is_in_no_log() {
+        assert_eq!(
+            hide_session("Command line: quiet bootworks.session=01ab panic=30; bootworks.session=ff"),
+            "Command line: quiet bootworks.session=(hidden) panic=30; bootworks.session=(hidden)"
+        );
+        assert_eq!(hide_session("Command line: quiet"), "Command line: quiet");
     }
 
     fn packet(vendor: &str, architecture: Option<u16>) -> Packet {

@@ -15,6 +15,7 @@ pub mod cpio;
 pub mod deb;
 pub mod dhcp;
 pub mod elf;
+pub mod http;
 pub mod initrd;
 pub mod lz4;
 pub mod lzop;

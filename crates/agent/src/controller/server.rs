@@ -52,7 +52,10 @@ impl Server {
     }
 
     fn fetch_job(&self, serial: &str) -> Result<Job, String> {
-        let request = self.agent().get(self.path("job")).query("serial", serial);
+        let mut request = self.agent().get(self.path("job")).query("serial", serial);
+        if let Some(authorization) = crate::beacon::authorization() {
+            request = request.header("authorization", authorization);
+        }
         let mut answer = request.call().map_err(|error| error.to_string())?;
         if answer.status().as_u16() != 200 {
             return Err(format!("it answered with status {}", answer.status().as_u16()));

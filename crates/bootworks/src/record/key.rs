@@ -8,6 +8,7 @@
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use model::failure::{Explain as _, Failure, Result};
 use model::record::DOMAIN;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -94,6 +95,11 @@ impl PrivateKey {
     /// Its public half.
     pub(crate) fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
+    }
+
+    /// Another key that follows from this one and a purpose, and from which neither follows.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        Sha256::new().chain_update(purpose).chain_update(self.0.to_bytes()).finalize().into()
     }
 
     /// The signature of a record's text, 128 hex digits.

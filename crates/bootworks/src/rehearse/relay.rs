@@ -135,6 +135,7 @@ mod tests {
                 live: "abc".into(),
                 root: RootRoad::Nfs,
                 root_sha256: None,
+                session: None,
             },
             kernel_arguments: "#1 quiet",
             more_arguments: "",

@@ -3,7 +3,7 @@
 //! The judgement is `model::proof`'s, the words on the screen are [`super::script`]'s.
 
 use super::http::Service;
-use super::script;
+use super::{script, store};
 use model::boot::{BootParameters, RootRoad};
 use model::hardware::{PciId, Smbios};
 use model::ladder::Rung;
@@ -13,6 +13,7 @@ use model::silence;
 use model::timeline::{Event, Trouble};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use wire::http;
 use wire::mac::Mac;
 
 /// Longest string taken from a box's firmware, in characters.
@@ -57,10 +58,7 @@ impl Caller {
     ///
     /// Errors: there is no MAC in it; a sentence.
     pub(crate) fn read(query: &str) -> Result<Caller, String> {
-        let value = |key: &str| {
-            let pair = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
-            pair.map(decode).unwrap_or_default()
-        };
+        let value = |key: &str| http::value(query, key).map(decode).unwrap_or_default();
         // Strings of the firmware come as hex from iPXE, or percent-encoded.
         let string = |key: &str| match value(&format!("{key}.hex")) {
             hex if hex.is_empty() => value(key),
@@ -96,7 +94,7 @@ impl Caller {
             ("product", smbios.product.clone()),
             ("again", "1".into()),
         ];
-        pairs.map(|(key, value)| format!("{key}={}", encode(&value))).join("&")
+        pairs.map(|(key, value)| format!("{key}={}", http::encode(&value))).join("&")
     }
 }
 
@@ -110,24 +108,10 @@ fn bus_id(hex: &str) -> Option<PciId> {
     PciId::from_bus_id(&[octet(0)?, octet(1)?, octet(2)?, octet(3)?, octet(4)?])
 }
 
-/// Undoes percent-encoding. What is not UTF-8 or cannot be shown is dropped: firmware strings may be anything.
+/// A value of a query as it is shown. What is not UTF-8 or cannot be shown is dropped: firmware strings may be
+/// anything.
 pub(crate) fn decode(text: &str) -> String {
-    let octets = text.as_bytes();
-    let (mut decoded, mut at) = (Vec::new(), 0);
-    while let Some(octet) = octets.get(at) {
-        let hex = octets.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
-        let escaped = hex.filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match (octet, escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
-            (b'%', Some(value)) => {
-                decoded.push(value);
-                at += 3;
-            }
-            (other, _) => {
-                decoded.push(*other);
-                at += 1;
-            }
-        }
-    }
+    let decoded = http::decode(text);
     let text = String::from_utf8_lossy(&decoded);
     text.chars()
         .filter(|c| !c.is_control() && *c != '\u{fffd}')
@@ -142,19 +126,10 @@ fn percent(digits: &[u8]) -> String {
     format!("%{}", String::from_utf8_lossy(digits))
 }
 
-/// Percent-encodes everything but unreserved characters (RFC 3986 §2.3), so that neither a URL nor iPXE finds
-/// anything in it.
-fn encode(text: &str) -> String {
-    let octet = |octet: u8| match octet {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(octet).collect()
-}
-
 impl Counter {
-    /// The script for a box: its boot, or why not.
-    pub(crate) async fn serve(&self, service: &Arc<Service>, caller: Caller) -> String {
+    /// The script for a box: its boot, or why not. `asker` is who has the address that the question came from: a
+    /// session goes to the box itself only.
+    pub(crate) async fn serve(&self, service: &Arc<Service>, caller: Caller, asker: Option<Mac>) -> String {
         let build = service.publications.current();
         let verdict = match caller.nic {
             None => BootNic::Covered,
@@ -224,6 +199,8 @@ impl Counter {
                     root: build.line.live.root,
                     root_sha256: (build.line.live.root == RootRoad::Ram)
                         .then(|| live.squashfs.sha256.clone()),
+                    session: (asker == Some(caller.of))
+                        .then(|| service.sessions.begin(caller.of, store::now())),
                 };
                 let more_arguments = if state.as_ref().is_some_and(silence::wants_words) {
                     silence::VERBOSE_WORDS
@@ -276,7 +253,7 @@ mod tests {
         fn any_query_is_read_or_refused(query in any::<String>(), serial in any::<String>()) {
             let _ = Caller::read(&query);
             let _ = Caller::read(&format!("mac=52-54-00-12-34-56&nic={query}&serial.hex={query}"));
-            let caller = Caller::read(&format!("mac=52-54-00-12-34-56&serial={}", encode(&serial))).unwrap();
+            let caller = Caller::read(&format!("mac=52-54-00-12-34-56&serial={}", http::encode(&serial))).unwrap();
             prop_assert_eq!(Caller::read(&caller.query_again()).unwrap().smbios, caller.smbios);
         }
     }

@@ -5,25 +5,25 @@
 //! (RFC 9110 §13.1.5): a resumed download would be half of one build and half of the next.
 
 use super::board::Board;
+use super::reading::{self, Patience};
 use super::store::Store;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use model::failure::{Explain as _, Failure, Result};
 use model::timeline::{Cut, Event, FileRole, Road};
 use std::collections::HashMap;
-use std::io::SeekFrom;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, Take};
+use tokio::task::JoinHandle;
 use tokio_stream::Stream;
-use tokio_util::io::ReaderStream;
+use wire::http::{self, Wanted};
 use wire::mac::Mac;
 
-/// Bytes read from the disk at a time: few trips to tokio's file threads, little memory for each box.
+/// Bytes read at a time: few system calls, little memory for each box.
 const PIECE: usize = 128 * 1024;
 /// How long after a cut a resumed transfer is still the same transfer.
 const RESUME: Duration = Duration::from_secs(600);
@@ -77,16 +77,6 @@ pub(crate) struct TransferView {
     millis: u64,
 }
 
-/// What part of a file is wanted (RFC 9110 §14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    /// First and last octet, both included.
-    Part(u64, u64),
-    /// No octet of it exists.
-    Nothing,
-}
-
 /// Answers a GET or HEAD for a file. `to` is the box, where it is known; its timeline learns of the transfer.
 ///
 /// Errors: the file cannot be read, or is not what the build wrote down.
@@ -129,24 +119,29 @@ pub(crate) async fn send(
     if *method == Method::HEAD {
         return Ok(response);
     }
-    let file = open(served, first).await?;
+    let file = open(served).await?;
     let account = to.map(|(of, store, transfers)| transfers.begin(of, store, served, first, after));
-    let reader = ReaderStream::with_capacity(file.take(after - first), PIECE);
-    *response.body_mut() = Body::from_stream(Outgoing { reader, left: after - first, account });
+    let outgoing = Outgoing { file: Arc::new(file), at: first, left: after - first, waiting: None, account };
+    *response.body_mut() = Body::from_stream(outgoing);
     Ok(response)
 }
 
-async fn open(served: &Served, first: u64) -> Result<File> {
+/// Opened in a thread that may wait for the disk.
+async fn open(served: &Served) -> Result<OwnedFd> {
     let cannot = || format!("cannot read {}", served.path.display());
-    let mut file = File::open(&served.path).await.or_fail(cannot)?;
-    let there = file.metadata().await.or_fail(cannot)?.len();
+    let path = served.path.clone();
+    let opening = tokio::task::spawn_blocking(move || {
+        let file = std::fs::File::open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok::<_, std::io::Error>((file, bytes))
+    });
+    let (file, there) = opening.await.or_fail(cannot)?.or_fail(cannot)?;
     if there != served.bytes {
         return Err(Failure::new(cannot())
             .because(format!("it has {there} bytes, but the build wrote {}", served.bytes))
             .hint("`bootworks build` makes it again"));
     }
-    file.seek(SeekFrom::Start(first)).await.or_fail(cannot)?;
-    Ok(file)
+    Ok(file.into())
 }
 
 /// What of the file is asked for. `If-Range` with another build's tag means the whole; so do several ranges
@@ -158,32 +153,7 @@ fn wanted(headers: &HeaderMap, tag: &str, bytes: u64) -> Wanted {
     if headers.contains_key(header::IF_RANGE) && !names(headers, header::IF_RANGE, tag) {
         return Wanted::Whole;
     }
-    parse_range(range, bytes).unwrap_or(Wanted::Whole)
-}
-
-fn parse_range(range: &str, bytes: u64) -> Option<Wanted> {
-    let (first, last) = range.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
-    let number = |text: &str| match text.bytes().all(|digit| digit.is_ascii_digit()) {
-        // Larger than any file is as good as the largest number.
-        true => Some(text.parse::<u64>().unwrap_or(u64::MAX)),
-        false => None,
-    };
-    let part = |first: u64, last: u64| {
-        if first < bytes { Wanted::Part(first, last.min(bytes - 1)) } else { Wanted::Nothing }
-    };
-    match (first.is_empty(), last.is_empty()) {
-        (true, true) => None,
-        // The last so many octets; of an empty suffix there is nothing.
-        (true, false) => match number(last)? {
-            0 => Some(Wanted::Nothing),
-            suffix => Some(part(bytes.saturating_sub(suffix), u64::MAX)),
-        },
-        (false, true) => Some(part(number(first)?, u64::MAX)),
-        (false, false) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then(|| part(first, last))
-        }
-    }
+    http::range(range, bytes).unwrap_or(Wanted::Whole)
 }
 
 /// Whether a header names this tag, by strong comparison (RFC 9110 §8.8.3.2): a weak tag never does.
@@ -315,9 +285,49 @@ impl Account {
 
 /// A file on its way. Hyper asks for the next piece only when the box has taken the one before.
 struct Outgoing {
-    reader: ReaderStream<Take<File>>,
+    file: Arc<OwnedFd>,
+    /// Where the next piece begins.
+    at: u64,
     left: u64,
+    /// The next piece, where the disk has to be waited for.
+    waiting: Option<JoinHandle<std::io::Result<Vec<u8>>>>,
     account: Option<Account>,
+}
+
+impl Outgoing {
+    /// The next piece; empty only where the file has ended.
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<Vec<u8>>> {
+        let (at, count) = (self.at, usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE)));
+        let mut waiting = match self.waiting.take() {
+            Some(waiting) => waiting,
+            None => {
+                let mut piece = Vec::new();
+                reading::read(&self.file, at, count, &mut piece, Patience::None)?;
+                if !piece.is_empty() {
+                    return Poll::Ready(Ok(piece));
+                }
+                let file = self.file.clone();
+                tokio::task::spawn_blocking(move || {
+                    let mut piece = Vec::new();
+                    reading::read(&file, at, count, &mut piece, Patience::Disk)?;
+                    Ok::<_, std::io::Error>(piece)
+                })
+            }
+        };
+        match Pin::new(&mut waiting).poll(context) {
+            Poll::Ready(piece) => Poll::Ready(piece.map_err(std::io::Error::other)?),
+            Poll::Pending => {
+                self.waiting = Some(waiting);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn failed(&mut self, reason: String) {
+        if let Some(account) = &mut self.account {
+            account.failed = Some(reason);
+        }
+    }
 }
 
 impl Stream for Outgoing {
@@ -325,35 +335,31 @@ impl Stream for Outgoing {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let outgoing = &mut *self;
-        let piece = std::task::ready!(Pin::new(&mut outgoing.reader).poll_next(context));
-        match &piece {
-            Some(Ok(bytes)) => {
-                outgoing.left = outgoing.left.saturating_sub(bytes.len() as u64);
-                if let Some(account) = &mut outgoing.account {
-                    account.sent += bytes.len() as u64;
-                    account.transfers.progress(
-                        account.of,
-                        &account.sha256,
-                        account.sent_before + account.sent,
-                    );
-                }
-            }
-            Some(Err(error)) => {
-                if let Some(account) = &mut outgoing.account {
-                    account.failed = Some(format!("reading the file: {error}"));
-                }
-            }
-            // Somebody cut the file short while it went out: the box must not take it for whole.
-            None if outgoing.left > 0 => {
-                let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
-                if let Some(account) = &mut outgoing.account {
-                    account.failed = Some(error.to_string());
-                }
+        if outgoing.left == 0 {
+            return Poll::Ready(None);
+        }
+        let piece = match std::task::ready!(outgoing.poll_piece(context)) {
+            Ok(piece) => piece,
+            Err(error) => {
+                outgoing.failed(format!("reading the file: {error}"));
                 return Poll::Ready(Some(Err(error)));
             }
-            None => {}
+        };
+        // Somebody cut the file short while it went out: the box must not take it for whole.
+        if piece.is_empty() {
+            let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
+            outgoing.failed(error.to_string());
+            return Poll::Ready(Some(Err(error)));
         }
-        Poll::Ready(piece)
+        let count = piece.len() as u64;
+        outgoing.at += count;
+        outgoing.left -= count;
+        if let Some(account) = &mut outgoing.account {
+            account.sent += count;
+            let sent = account.sent_before + account.sent;
+            account.transfers.progress(account.of, &account.sha256, sent);
+        }
+        Poll::Ready(Some(Ok(piece.into())))
     }
 }
 
@@ -362,35 +368,5 @@ impl Drop for Outgoing {
         if let Some(account) = &mut self.account {
             account.settle(self.left);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A client that resumes must get exactly the octets it lacks, and a client that asks nonsense the whole.
-    #[test]
-    fn ranges_are_read_as_the_rfc_says() {
-        for (range, expected) in [
-            ("bytes=0-0", Some(Wanted::Part(0, 0))),
-            ("bytes=5-", Some(Wanted::Part(5, 9))),
-            ("bytes=5-99", Some(Wanted::Part(5, 9))),
-            ("bytes=-3", Some(Wanted::Part(7, 9))),
-            ("bytes=-99", Some(Wanted::Part(0, 9))),
-            ("bytes=-0", Some(Wanted::Nothing)),
-            ("bytes=10-", Some(Wanted::Nothing)),
-            ("bytes=99999999999999999999-", Some(Wanted::Nothing)),
-            ("bytes=5-4", None),
-            ("bytes=-", None),
-            ("bytes=0-1,3-4", None),
-            ("bytes=+1-2", None),
-            ("items=0-1", None),
-            ("bytes=a-b", None),
-        ] {
-            assert_eq!(parse_range(range, 10), expected, "{range}");
-        }
-        assert_eq!(parse_range("bytes=0-", 0), Some(Wanted::Nothing), "an empty file has no octet");
-        assert_eq!(parse_range("bytes=-1", 0), Some(Wanted::Nothing));
     }
 }

@@ -10,6 +10,8 @@ use super::dhcp::Leases;
 use super::file;
 use super::nfs::exports::Exports;
 use super::publication::Publications;
+use super::session::Sessions;
+use super::socket::watch_for_death;
 use super::store::{Store, now};
 use super::tftp::Owner;
 use crate::record::key::PrivateKey;
@@ -20,11 +22,11 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use model::api::Report;
+use axum::serve::ListenerExt as _;
+use model::api::{Report, SESSION_SCHEME};
 use model::batch::Batch;
-use model::boot::{IPXE_SCRIPT, LOADER_FOLDER};
+use model::boot::{IPXE_SCRIPT, LOADER_FOLDER, hide_session};
 use model::failure::{Explain as _, Failure, Result};
-use model::ladder::Rung;
 use model::question::Question;
 use model::timeline::state::BoxView;
 use model::timeline::{Cut, Event, FileRole, Road};
@@ -52,6 +54,8 @@ pub(crate) struct Service {
     pub(crate) answers: Vec<Batch>,
     /// What records are signed with.
     pub(crate) key: PrivateKey,
+    /// Who may have the secrets of a box.
+    pub(crate) sessions: Sessions,
     /// What boxes are told to boot with.
     pub(crate) counter: Counter,
     /// Whose address it is.
@@ -72,6 +76,7 @@ type Peer = ConnectInfo<SocketAddr>;
 /// Answers requests until the listener fails.
 pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
     let app = router(service).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|stream| watch_for_death(stream));
     axum::serve(listener, app).await.or_fail(|| "cannot go on serving HTTP".into())
 }
 
@@ -176,10 +181,11 @@ async fn first_script(State(service): Shared, ConnectInfo(peer): Peer) -> Respon
     text(script)
 }
 
-async fn boot_script(State(service): Shared, RawQuery(query): RawQuery) -> Answer {
+async fn boot_script(State(service): Shared, ConnectInfo(peer): Peer, RawQuery(query): RawQuery) -> Answer {
     let caller = boot::Caller::read(query.as_deref().unwrap_or_default())
         .map_err(|why| refuse(StatusCode::BAD_REQUEST, why, "`/ipxe` is the script that asks rightly"))?;
-    Ok(text(service.counter.serve(&service, caller).await))
+    let asker = service.at(peer);
+    Ok(text(service.counter.serve(&service, caller, asker).await))
 }
 
 fn script_sent(name: &str, script: &str) -> Event {
@@ -246,7 +252,7 @@ impl Service {
         (ConnectInfo(peer), RawQuery(query)): (Peer, RawQuery),
     ) -> Answer {
         let query = query.unwrap_or_default();
-        let named = query.split('&').find_map(|pair| pair.strip_prefix("box="));
+        let named = wire::http::value(&query, "box");
         let of = named.and_then(|mac| boot::decode(mac).parse().ok()).or_else(|| self.at(peer));
         let failed = |why: Cut, reason: &str| {
             if let Some(of) = of {
@@ -280,15 +286,23 @@ impl Service {
         known
     }
 
-    /// Hashes of passwords go to the address that the box has; another box, and whoever has no lease here, gets
-    /// the rest. A box may speak over another of its NICs than it booted from: an address whose holder never
-    /// booted is taken for such a one.
-    fn keep_secrets(&self, of: Mac, peer: SocketAddr, answers: &mut BTreeMap<String, String>) {
-        let booted = |holder| {
-            let state = self.store.state(holder);
-            state.is_some_and(|state| state.rungs.contains_key(&Rung::ReportedNic))
+    /// Hashes of passwords and passphrases go to whoever shows the box's session, over whichever of its NICs; a box
+    /// that has none, since iPXE did not speak for it, is known by the address that it leased. Everybody else gets
+    /// the rest.
+    fn keep_secrets(
+        &self,
+        of: Mac,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        answers: &mut BTreeMap<String, String>,
+    ) {
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let session = shown.and_then(|shown| shown.strip_prefix(SESSION_SCHEME));
+        let may_have = match session {
+            Some(session) => self.sessions.holds(session.trim(), of, now()),
+            None => self.at(peer) == Some(of),
         };
-        if self.at(peer).is_some_and(|holder| holder == of || !booted(holder)) {
+        if may_have {
             return;
         }
         let build = self.publications.current();
@@ -313,7 +327,12 @@ impl Service {
     }
 }
 
-async fn report(State(service): Shared, ConnectInfo(peer): Peer, body: Received) -> Answer {
+async fn report(
+    State(service): Shared,
+    ConnectInfo(peer): Peer,
+    headers: HeaderMap,
+    body: Received,
+) -> Answer {
     let mut report: Report = read(body)?;
     if report.events.len() > EVENTS {
         let sentence = format!("{} events in one report; the most is {EVENTS}", report.events.len());
@@ -323,7 +342,7 @@ async fn report(State(service): Shared, ConnectInfo(peer): Peer, body: Received)
     report.events.iter_mut().for_each(clean);
     let of = report.of;
     let mut orders = service.store.report(report).await?;
-    service.keep_secrets(of, peer, &mut orders.answers);
+    service.keep_secrets(of, peer, &headers, &mut orders.answers);
     Ok(json(&orders))
 }
 
@@ -341,8 +360,10 @@ fn clean(event: &mut Event) {
     }
 }
 
+/// What a box's log says, without what could act on a terminal and without its session.
 fn printable(line: &str) -> String {
-    line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+    let shown = line.chars().filter(|character| !character.is_control() || *character == '\t');
+    hide_session(&shown.collect::<String>())
 }
 
 async fn network(State(service): Shared) -> Answer {
@@ -373,7 +394,7 @@ async fn one_box(State(service): Shared, Path(mac): Path<String>) -> Answer {
 async fn timeline(State(service): Shared, Path(mac): Path<String>, RawQuery(query): RawQuery) -> Answer {
     let of = box_of(&mac)?;
     let query = query.unwrap_or_default();
-    let after = query.split('&').find_map(|pair| pair.strip_prefix("after="));
+    let after = wire::http::value(&query, "after");
     let after = after.and_then(|after| after.parse().ok()).unwrap_or(0);
     Ok(json(&service.store.entries(Some(of), after).await?))
 }
@@ -383,12 +404,13 @@ async fn job(
     ConnectInfo(peer): Peer,
     Path(mac): Path<String>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Answer {
     let of = box_of(&mac)?;
     let query = query.unwrap_or_default();
-    let told = query.split('&').find_map(|pair| pair.strip_prefix("serial=")).map(boot::decode);
+    let told = wire::http::value(&query, "serial").map(boot::decode);
     let mut known = service.known_beforehand(of, told);
-    service.keep_secrets(of, peer, &mut known);
+    service.keep_secrets(of, peer, &headers, &mut known);
     Ok(json(&service.publications.current().job(known)))
 }
 

@@ -5,6 +5,7 @@
 
 use super::board::Board;
 use super::tftp::Owner;
+use model::boot::hide_session;
 use model::failure::{Explain as _, Result};
 use model::timeline::Event;
 use std::collections::HashMap;
@@ -90,7 +91,7 @@ impl Scribe {
             self.say(of, line);
         }
         self.board.count("noted", "log-line");
-        self.say(of, line.chars().take(LONGEST).collect());
+        self.say(of, hide_session(&line.chars().take(LONGEST).collect::<String>()));
     }
 
     fn say(&self, of: Mac, line: String) {

@@ -26,8 +26,10 @@ mod nfs;
 #[cfg(test)]
 mod peers;
 mod publication;
+mod reading;
 mod rivals;
 pub(crate) mod script;
+mod session;
 mod socket;
 mod store;
 mod teller;
@@ -151,6 +153,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let ears = Ears::bind(&interface, &network, arguments.http_port)?;
     let state = arguments.state.clone().unwrap_or_else(|| folder.state());
     let _held = hold(&state)?;
+    allow_many_files();
     // Everything that needs more is bound by now, and there is no other thread yet.
     linux::privileges::give_up()?;
     let setting = Setting {
@@ -179,6 +182,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         .build()
         .or_fail(|| "cannot start the server's threads".into())?;
     runtime.block_on(serve(ears, setting))
+}
+
+/// Files and connections that are open at one time.
+const FILES: u64 = 65_536;
+
+/// A connection is a file: with the 1024 that a login may open, the boxes of one hall would wait for each other. What
+/// is allowed beyond that needs no rights up to the hard limit; less than wished still serves.
+fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wished = maximum.map_or(FILES, |most| most.min(FILES));
+    if current.is_some_and(|current| current < wished) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wished), maximum });
+    }
 }
 
 /// Everything that was decided before the first packet.
@@ -303,6 +320,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         publications,
         transfers: file::Transfers::new(board.clone()),
         answers,
+        sessions: session::Sessions::of(&key),
         key,
         counter,
         owner: owner.clone(),

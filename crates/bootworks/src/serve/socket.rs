@@ -1,13 +1,32 @@
-//! Binds UDP ports on the build network, and when that cannot be says who or what is in the way.
+//! Binds UDP ports on the build network, and when that cannot be says who or what is in the way; ends connections
+//! whose box is gone.
 
 use linux::sockets::{Transport, port_holder};
 use model::failure::{Explain as _, Failure, Result};
 use socket2::{Domain, Socket, Type};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::time::Duration;
+use tokio::net::TcpStream;
 
 /// Bytes of packets that wait to be looked at; the kernel counts some 1.3 kB for a DHCP packet.
 const ROOM: usize = 4 << 20;
+
+/// A box that was switched off says nothing: after so long the kernel asks, and ends the connection.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Answers go out as they are written; connections of dead boxes end, and with them what they hold.
+pub(crate) fn watch_for_death(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    // A kernel that refuses one of these serves all the same.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(2 * SILENCE));
+}
 
 /// A UDP socket on this address and port, non-blocking, with leave to broadcast. With `interface` it hears
 /// and speaks on that interface only: a DHCP server must not answer on the office network.

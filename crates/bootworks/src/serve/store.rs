@@ -51,6 +51,8 @@ struct Shared {
 struct Memory {
     boxes: BTreeMap<Mac, BoxState>,
     leases: BTreeMap<Mac, Lease>,
+    /// The same by address: each packet that comes asks whose it is.
+    holders: HashMap<Ipv4Addr, Mac>,
     answers: HashMap<Mac, BTreeMap<String, String>>,
     confirmed: HashMap<Mac, String>,
     /// Number of the next event of each boot.
@@ -177,7 +179,7 @@ impl Store {
     /// Which box has this address: by its lease, else by what was seen of it (another server's lease).
     pub(crate) fn box_at(&self, address: Ipv4Addr) -> Option<Mac> {
         let memory = self.memory();
-        let leased = memory.leases.values().find(|lease| lease.address == address).map(|lease| lease.mac);
+        let leased = memory.holders.get(&address).copied();
         leased.or_else(|| {
             let seen = memory.boxes.values().filter(|state| state.address == Some(address));
             seen.max_by_key(|state| state.last_seen).map(|state| state.of)
@@ -225,6 +227,18 @@ impl Shared {
 }
 
 impl Memory {
+    /// No address twice: its old holder lost it. No box twice: its old address has no holder.
+    fn lease(&mut self, lease: Lease) {
+        let before = self.holders.insert(lease.address, lease.mac);
+        if let Some(loser) = before.filter(|mac| *mac != lease.mac) {
+            self.leases.remove(&loser);
+        }
+        let before = self.leases.insert(lease.mac, lease);
+        if let Some(left) = before.filter(|old| old.address != lease.address) {
+            self.holders.remove(&left.address);
+        }
+    }
+
     fn fold(&mut self, entry: &Entry) {
         let state = self.boxes.entry(entry.of).or_insert_with(|| BoxState::new(entry.of, entry.at));
         state.apply(entry);
@@ -244,9 +258,7 @@ impl Memory {
             self.next.insert((of, boot), next);
         }
         for lease in batch.leases {
-            // No address twice: its old holder lost it.
-            self.leases.retain(|_, known| known.address != lease.address);
-            self.leases.insert(lease.mac, lease);
+            self.lease(lease);
         }
         for (of, question, answer) in batch.answers {
             self.answers.entry(of).or_default().insert(question, answer);

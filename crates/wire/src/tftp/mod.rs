@@ -145,6 +145,8 @@ pub fn normalise(name: &str) -> Option<String> {
         match part {
             "" | "." => continue,
             ".." => return None,
+            // The rest would be invisible to whoever hands the name to the kernel.
+            part if part.contains('\0') => return None,
             part if !path.is_empty() => {
                 path.push('/');
                 path.push_str(part);

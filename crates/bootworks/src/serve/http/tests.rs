@@ -84,6 +84,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let authority = super::super::script::authority(Ipv4Addr::LOCALHOST, port);
+        let key = PrivateKey::of_file(&folder.path().join("record.key")).unwrap();
         let service = Arc::new(Service {
             store,
             publications: Publications::open(folder.path(), folder.path(), example).unwrap(),
@@ -92,7 +93,8 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
                 everybody: [("site".to_owned(), "lab".to_owned())].into(),
                 ..Default::default()
             }],
-            key: PrivateKey::of_file(&folder.path().join("record.key")).unwrap(),
+            sessions: Sessions::of(&key),
+            key,
             counter: Counter {
                 authority,
                 address: Ipv4Addr::LOCALHOST,
@@ -371,6 +373,46 @@ fn a_report_is_answered_with_orders() {
     assert_eq!(bench.post("/api/report", &report(4, said)).json()["confirmed"], true);
 }
 
+/// A password's hash goes to the box that booted, over whichever of its NICs it speaks; nobody else talks the server
+/// out of it, and no log that the box sends gives its session away.
+#[test]
+fn secrets_go_to_the_box_that_shows_its_session() {
+    let bench = bench();
+    let boot = || bench.get(&format!("/boot?mac=52-54-00-00-00-01&{NIC}")).text();
+    assert!(!boot().contains("bootworks.session"), "who asks is not the box");
+    bench.is_box.store(true, Ordering::Relaxed);
+    let script = boot();
+    let session = script.split("bootworks.session=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    bench.is_box.store(false, Ordering::Relaxed);
+    bench.post(&format!("/api/boxes/{BOX}/answers"), r#"{"password":"long enough"}"#);
+    let bearer = |session: &str| format!("Bearer {session}");
+    let has_password = |of: &str, authorization: Option<String>| {
+        let headers: Vec<(&str, &str)> =
+            authorization.iter().map(|shown| ("Authorization", shown.as_str())).collect();
+        let job = bench.ask("GET", &format!("/api/boxes/{of}/job"), &headers, "").json();
+        let report = format!(r#"{{"box":"{of}","boot":"b1","first":0,"build":"test","events":[]}}"#);
+        let orders = bench.ask("POST", "/api/report", &headers, &report).json();
+        let both = [&job, &orders].map(|answered| answered["answers"].get("password").is_some());
+        assert_eq!(both[0], both[1], "{job} {orders}");
+        both[0]
+    };
+    assert!(has_password(BOX, Some(bearer(&session))));
+    assert!(!has_password(BOX, None), "a stranger");
+    let other = bench.service.sessions.begin("52:54:00:00:00:02".parse().unwrap(), now());
+    assert!(!has_password(BOX, Some(bearer(&other))), "another box");
+    assert!(!has_password(BOX, Some(session.clone())), "without the scheme");
+    bench.is_box.store(true, Ordering::Relaxed);
+    assert!(has_password(BOX, None), "its own address");
+    assert!(!has_password(BOX, Some(bearer(&other))), "its own address, with another box's session");
+    let line = format!("Command line: quiet bootworks.session={session} panic=30");
+    let report = serde_json::json!({
+        "box": BOX, "boot": "b1", "first": 0, "build": "test", "events": [{"event": "said", "line": line}],
+    });
+    bench.post("/api/report", &report.to_string());
+    let timeline = bench.timeline();
+    assert!(timeline.contains("said Command line: quiet bootworks.session=(hidden) panic=30"), "{timeline}");
+}
+
 /// The record goes in as it comes and out as it went in.
 #[test]
 fn a_record_is_kept() {
@@ -400,6 +442,11 @@ fn nonsense_is_refused_with_a_sentence() {
         ("GET", "/live/live1/..%2f..%2fetc%2fpasswd", ""),
         ("GET", "/image/..%2foutputs.json", ""),
         ("GET", "/loader/..%2foutputs.json", ""),
+        ("GET", "/live/live1/%2e%2e%2foutputs.json", ""),
+        ("GET", "/live/%2e%2e/outputs.json", ""),
+        ("GET", "/live/live1/kernel%00", ""),
+        ("GET", "/loader/%252e%252e%252foutputs.json", ""),
+        ("GET", "/loader//etc/passwd", ""),
         ("GET", "/api/boxes/nobody", ""),
         ("GET", "/api/boxes/52:54:00:00:00:99", ""),
         ("POST", "/api/report", "{"),
@@ -419,6 +466,11 @@ fn nonsense_is_refused_with_a_sentence() {
         GET /live/live1/..%2f..%2fetc%2fpasswd: 404 there is no such file
         GET /image/..%2foutputs.json: 404 there is no such file
         GET /loader/..%2foutputs.json: 404 there is no such file
+        GET /live/live1/%2e%2e%2foutputs.json: 404 there is no such file
+        GET /live/%2e%2e/outputs.json: 404 there is no such file
+        GET /live/live1/kernel%00: 404 there is no such file
+        GET /loader/%252e%252e%252foutputs.json: 404 there is no such file
+        GET /loader//etc/passwd: 404 there is no such file
         GET /api/boxes/nobody: 400 `nobody` is not an Ethernet address (six pairs of hex digits, like 52:54:00:12:34:56)
         GET /api/boxes/52:54:00:00:00:99: 404 nothing was seen of the box 52:54:00:00:00:99
         POST /api/report: 400 the body is not what is expected here: EOF while parsing an object at line 1 column 1

@@ -5,9 +5,10 @@
 //! other: there is no table of calls seen. (A server that kept one left a reconnecting client without answer.)
 //! Sockets are `mod.rs`'s.
 
+use super::super::reading::{self, Patience};
 use super::Witness;
 use super::exports::{Exports, tidy};
-use super::files::{self, File, Patience};
+use super::files::File;
 use super::readers::{Readers, Summary};
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
@@ -405,7 +406,7 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
     }
     if let Some(file) = place.volume.files.opened(place.node) {
         let buffer = content.buffer();
-        let read = files::read(&file, offset, count, buffer, Patience::None);
+        let read = reading::read(&file, offset, count, buffer, Patience::None);
         if read.is_ok() && content.length() == count {
             return Answer::Now(content.finish(end_of(&it, offset, count)));
         }
@@ -452,7 +453,7 @@ fn read_from_disk(
     };
     let before = content.length();
     let rest = count.saturating_sub(before);
-    let read = files::read(&file, offset + before as u64, rest, content.buffer(), Patience::Disk);
+    let read = reading::read(&file, offset + before as u64, rest, content.buffer(), Patience::Disk);
     match read {
         Ok(()) => {
             let length = content.length();

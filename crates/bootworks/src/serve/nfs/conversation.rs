@@ -3,6 +3,7 @@
 //! Answers from the index go out from here; those that wait for the disk come back from other tasks when they are
 //! ready, so a slow file does not hold up the others. What is said is `answer`'s.
 
+use super::super::socket::watch_for_death;
 use super::answer::{Answer, Desk, Road};
 use super::ipv4;
 use std::collections::VecDeque;
@@ -18,29 +19,32 @@ use wire::rpc::record::Assembler;
 
 /// A call is at most so large. Only WRITE has large ones, and FSINFO tells clients to stay far below.
 const CALL_MOST: usize = 128 << 10;
-/// While replies of so many bytes are under way or unsent, no further call is looked at.
+/// While replies of so many bytes are under way or unsent, no further call is looked at; fewer, where so many clients
+/// are connected that all of them together would take too much memory.
 const UNDER_WAY_MOST: usize = 4 << 20;
+/// Calls are short: a buffer for each of some thousand connections.
+const HEARD_AT_ONCE: usize = 16 << 10;
 /// What a reply weighs beside its content: header, attributes.
 const REPLY_WEIGHT: usize = 512;
 /// A client that takes nothing for so long is gone: it connects again if it is not.
 const STALL_MOST: Duration = Duration::from_secs(60);
-/// A box that was switched off says nothing: after so long the kernel asks, and ends the connection.
-const SILENCE: Duration = Duration::from_secs(60);
 
-/// Talks until the client hangs up, breaks the protocol or stops listening.
-pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>) {
+/// Talks until the client hangs up, breaks the protocol or stops listening. `share` is how many bytes of replies this
+/// client may have under way at the moment; one reply it may always have.
+pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn() -> usize) {
     let Ok(client) = stream.peer_addr() else { return };
     let road = Road { client, here: ipv4(stream.local_addr().ok()), transport: Transport::Tcp };
     watch_for_death(&stream);
     let (mut reading, mut writing) = stream.split();
     let mut calls =
-        Calls { assembler: Assembler::new(CALL_MOST), buffer: vec![0; 64 << 10], start: 0, end: 0 };
+        Calls { assembler: Assembler::new(CALL_MOST), buffer: vec![0; HEARD_AT_ONCE], start: 0, end: 0 };
     let mut outbox = Outbox::default();
     let (done, mut finished) = mpsc::unbounded_channel::<(Reply, usize)>();
     let mut waiting = JoinSet::new();
     let mut hears = true;
     loop {
-        while outbox.under_way < UNDER_WAY_MOST {
+        let most = share().clamp(1, UNDER_WAY_MOST);
+        while outbox.under_way < most {
             let message = match calls.next() {
                 Ok(Some(message)) => message,
                 Ok(None) => break,
@@ -73,7 +77,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>) {
                     _ => return,
                 }
             }
-            read = reading.read(&mut calls.buffer), if hears && calls.is_used_up() && outbox.under_way < UNDER_WAY_MOST => {
+            read = reading.read(&mut calls.buffer), if hears && calls.is_used_up() && outbox.under_way < most => {
                 match read {
                     Ok(0) => hears = false,
                     Ok(count) => (calls.start, calls.end) = (0, count),
@@ -82,19 +86,6 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>) {
             }
         }
     }
-}
-
-/// Replies go out as they are; connections of dead clients end.
-fn watch_for_death(stream: &TcpStream) {
-    let socket = socket2::SockRef::from(stream);
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(SILENCE)
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
-    // A kernel that refuses one of these serves all the same.
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&keepalive);
-    let _ = socket.set_tcp_user_timeout(Some(2 * SILENCE));
 }
 
 /// What was received and not looked at yet.

@@ -27,8 +27,11 @@ use wire::mac::Mac;
 use wire::nfs::portmap::{self, Service, Transport};
 use wire::nfs::{self, mount};
 
-/// Connections at once; who comes later waits to be accepted. A box needs one or two.
-const CONNECTIONS_MOST: usize = 512;
+/// Connections at once; who comes later waits to be accepted. A box keeps one or two for as long as it runs, so that
+/// there must be some for each box of a thousand.
+const CONNECTIONS_MOST: usize = 4096;
+/// Bytes of replies that all connections together may have under way, beside one reply each.
+const TOGETHER_MOST: usize = 128 << 20;
 /// Datagrams that wait for the disk at once.
 const DATAGRAMS_MOST: usize = 64;
 /// How often it is looked who paused reading.
@@ -125,9 +128,13 @@ async fn listen(listener: TcpListener, desk: Arc<Desk>, connections: Arc<Semapho
         let Ok(place) = Arc::clone(&connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let desk = Arc::clone(&desk);
+                let (desk, guests) = (Arc::clone(&desk), Arc::clone(&connections));
                 conversations.spawn(async move {
-                    conversation::hold(stream, desk).await;
+                    let share = || {
+                        let guests = CONNECTIONS_MOST.saturating_sub(guests.available_permits());
+                        TOGETHER_MOST / guests.max(1)
+                    };
+                    conversation::hold(stream, desk, share).await;
                     drop(place);
                 });
             }
