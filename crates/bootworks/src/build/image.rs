@@ -4,15 +4,18 @@
 //! The agent unpacks it on the box; GNU tar and bsdtar read it too.
 
 use super::scrub::walk;
-use super::store::{digest_file, hex};
-use model::failure::{Explain as _, Failure, Result};
+use super::store::hex;
+use linux::archive::Entry;
+use model::failure::{Explain as _, Result};
+use model::raw::ImageContent;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::{File, Metadata};
-use std::io::{Read as _, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use wire::tar::Kind;
 
 /// What one frame holds uncompressed; small enough for a box's memory, large enough to compress well.
 const FRAME: usize = 8 << 20;
@@ -20,14 +23,16 @@ const FRAME: usize = 8 << 20;
 const LEVEL: i32 = 3;
 
 /// A packed root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packed {
     /// SHA-256 of the file, hex.
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
-    /// Sizes of the files in it together.
+    /// Sizes of the files in it together; size of a raw image.
     pub unpacked_bytes: u64,
+    /// What it is.
+    pub content: ImageContent,
 }
 
 /// Packs the tree `root` into the file `to`.
@@ -46,7 +51,106 @@ pub(crate) fn pack(root: &Path, to: &Path) -> Result<Packed> {
     }
     let frames = builder.into_inner().or_fail(writing)?;
     let (sha256, bytes) = frames.finish().or_fail(writing)?;
-    Ok(Packed { sha256, bytes, unpacked_bytes })
+    Ok(Packed { sha256, bytes, unpacked_bytes, content: ImageContent::Archive })
+}
+
+/// An archive of entries that come from other archives.
+pub(crate) struct Packing {
+    builder: tar::Builder<Frames>,
+    unpacked_bytes: u64,
+}
+
+impl Packing {
+    /// Begins the file `to`.
+    pub(crate) fn create(to: &Path) -> Result<Packing> {
+        let file = File::create(to).or_fail(|| format!("cannot write {}", to.display()))?;
+        Ok(Packing { builder: tar::Builder::new(Frames::new(file)), unpacked_bytes: 0 })
+    }
+
+    /// Appends an entry; `data` is what it has that is no hole.
+    pub(crate) fn put(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
+        let path = entry.path.strip_prefix("/").unwrap_or(&entry.path);
+        let path = if path.as_os_str().is_empty() { Path::new("./") } else { path };
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(entry.mode & 0o7777);
+        header.set_uid(entry.user.into());
+        header.set_gid(entry.group.into());
+        header.set_mtime(u64::try_from(entry.seconds).unwrap_or(0));
+        header.set_size(0);
+        let extended =
+            entry.extended.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), &value[..]));
+        let named = |attribute: &str| match attribute {
+            "system.posix_acl_default" => "SCHILY.acl.default",
+            _ => "SCHILY.acl.access",
+        };
+        let acls = entry.acls.iter().map(|(name, text)| (named(name).to_owned(), text.as_bytes()));
+        let records: Vec<(String, &[u8])> = extended.chain(acls).collect();
+        if !records.is_empty() {
+            let records = records.iter().map(|(name, value)| (name.as_str(), *value));
+            self.builder.append_pax_extensions(records)?;
+        }
+        let kind = match entry.kind {
+            Kind::File => {
+                header.set_size(entry.size);
+                self.unpacked_bytes += entry.size;
+                let whole = WithHoles { entry, data, at: 0 };
+                return self.builder.append_data(&mut header, path, whole);
+            }
+            Kind::Link | Kind::HardLink => {
+                let is_hard = entry.kind == Kind::HardLink;
+                let kind = if is_hard { tar::EntryType::Link } else { tar::EntryType::Symlink };
+                header.set_entry_type(kind);
+                let link =
+                    if is_hard { entry.link.strip_prefix("/").unwrap_or(&entry.link) } else { &entry.link };
+                return self.builder.append_link(&mut header, path, link);
+            }
+            Kind::Folder => tar::EntryType::Directory,
+            Kind::Pipe => tar::EntryType::Fifo,
+            Kind::Character(..) => tar::EntryType::Char,
+            Kind::Block(..) => tar::EntryType::Block,
+            other => return Err(io::Error::other(format!("{} is of kind {other:?}", path.display()))),
+        };
+        header.set_entry_type(kind);
+        if let Kind::Character(major, minor) | Kind::Block(major, minor) = entry.kind {
+            header.set_device_major(major)?;
+            header.set_device_minor(minor)?;
+        }
+        self.builder.append_data(&mut header, path, io::empty())
+    }
+
+    /// Ends the archive.
+    pub(crate) fn finish(self) -> Result<Packed> {
+        let writing = || "cannot write the image".to_owned();
+        let (sha256, bytes) = self.builder.into_inner().or_fail(writing)?.finish().or_fail(writing)?;
+        Ok(Packed { sha256, bytes, unpacked_bytes: self.unpacked_bytes, content: ImageContent::Archive })
+    }
+}
+
+/// The whole content of an entry, its holes as zeros.
+struct WithHoles<'a> {
+    entry: &'a Entry,
+    data: &'a mut dyn Read,
+    at: u64,
+}
+
+impl Read for WithHoles<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(stretches) = &self.entry.stretches else { return self.data.read(into) };
+        let at = self.at;
+        let next = stretches.iter().find(|(start, length)| start + length > at);
+        let (is_data, end) = match next {
+            Some((start, length)) if *start <= at => (true, start + length),
+            Some((start, _)) => (false, *start),
+            None => (false, self.entry.size),
+        };
+        let most = into.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+        let count = if is_data { self.data.read(&mut into[..most])? } else { most };
+        if !is_data {
+            into[..count].fill(0);
+        }
+        self.at += count as u64;
+        Ok(count)
+    }
 }
 
 /// Appends one path; gives the size of its content.
@@ -201,49 +305,9 @@ impl Write for Frames {
     }
 }
 
-/// Takes somebody's image as it is, once its digest is what the line says.
-pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
-    let name = file.to_string_lossy();
-    let (found, bytes) = digest_file(file)?;
-    if !found.eq_ignore_ascii_case(sha256) {
-        return Err(Failure::new(format!("{name} is not the image that line.toml names"))
-            .because(format!("its SHA-256 is {found}, line.toml says {sha256}"))
-            .hint("get the right file, or write the new SHA-256 into line.toml"));
-    }
-    let reading = || format!("cannot read {name}");
-    let stream = File::open(file).or_fail(reading)?;
-    let unpacked = linux::compression::read_plain(stream, |compression, plain| {
-        size_of_files(plain).map_err(|error| (compression, error))
-    });
-    let unpacked_bytes = unpacked.or_fail(reading)?.map_err(|(compression, error)| {
-        Failure::new(format!("{name} is no image that boxes can unpack"))
-            .because(format!("read as a tar archive with {}: {error}", compression.name()))
-            .hint("pack it with tar; gzip, bzip2, xz, zstd, lz4 or no compression are read")
-    })?;
-    // A copy, not a hard link: the line's file may be written over at any time.
-    std::fs::copy(file, to).or_fail(|| format!("cannot copy {name} to {}", to.display()))?;
-    Ok(Packed { sha256: found, bytes, unpacked_bytes })
-}
-
-/// Reads a plain archive to its end; the size of its files together.
-fn size_of_files(plain: &mut dyn std::io::Read) -> std::io::Result<u64> {
-    let (mut unpacked_bytes, mut count) = (0, 0);
-    let mut archive = linux::archive::Archive::of(&mut *plain);
-    while let Some(entry) = archive.advance()? {
-        count += 1;
-        // What is no hole takes room on a disk.
-        unpacked_bytes += match &entry.stretches {
-            Some(stretches) => stretches.iter().map(|(_, length)| length).sum(),
-            None => entry.size,
-        };
-    }
-    // Checksums stand behind the archive's end.
-    std::io::copy(plain, &mut std::io::sink())?;
-    if count == 0 { Err(std::io::Error::other("there is nothing in it")) } else { Ok(unpacked_bytes) }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::store::digest_file;
     use super::*;
 
     /// A box must get what was built: links, modes, odd names; and twice the same bytes, however it was written.
@@ -290,15 +354,5 @@ mod tests {
             Symlink 1000000000 c /a/file
         "#]]
         .assert_eq(&text.replace(&"long-".repeat(30), "LONG"));
-
-        let other = folder.path().join("other");
-        std::fs::write(&other, "no archive").unwrap();
-        let digest = digest_file(&other).unwrap().0;
-        let failure = adopt(&other, &digest, &folder.path().join("3")).unwrap_err().report();
-        assert!(failure.contains("read as a tar archive with no compression"), "{failure}");
-        let named = folder.path().join("x.tar.zst");
-        std::fs::rename(&one, &named).unwrap();
-        assert_eq!(adopt(&named, &packed.sha256, &folder.path().join("3")).unwrap(), packed);
-        assert!(adopt(&named, &"0".repeat(64), &folder.path().join("4")).is_err());
     }
 }

@@ -6,6 +6,7 @@
 //!                                                                                       └─ image.tar.zst
 //! ```
 
+mod adopt;
 pub(crate) mod agent;
 mod apply;
 mod archive;
@@ -20,13 +21,16 @@ pub(crate) mod initrd;
 pub(crate) mod keeping;
 mod layer;
 pub(crate) mod made;
+mod oci;
 mod own;
 mod package;
 mod phases;
+mod raw;
 mod resolve;
 mod room;
 mod scrub;
 mod shelf;
+mod signing;
 mod sources;
 mod squashfs;
 mod stock_initrd;

@@ -1,0 +1,69 @@
+//! What a person reads who wrote an image of somebody's wrongly, and what is understood of it.
+
+use super::tests::{GOOD, files, say};
+use super::*;
+use expect_test::{Expect, expect};
+
+const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// The good line with another image, and disks without partitions where there are none.
+fn line(image: &str, partitions: bool) -> String {
+    let mut text = GOOD.replace("{ recipe = \"appliance.toml\" }", &image.replace("SHA", SHA256));
+    if !partitions {
+        let start = text.find("partitions = [").unwrap();
+        let end = text.find("[[appliance.user]]").unwrap();
+        text.replace_range(start..end, "");
+    }
+    text
+}
+
+#[track_caller]
+fn check(image: &str, partitions: bool, expected: Expect) {
+    expected.assert_eq(&say(&line(image, partitions), &files()));
+}
+
+/// A signature without its key, or the other way round, would be checked by nobody.
+#[test]
+fn signatures_have_keys() {
+    check(r#"{ file = "files/page", sha256 = "SHA", signature = "files/page" }"#, true, expect![[""]]);
+    check(r#"{ file = "files/page", sha256 = "SHA", key = "files/page" }"#, true, expect![[""]]);
+    check(r#"{ file = "files/page", sha256 = "SHA", signature = "no", key = "../k" }"#, true, expect![[""]]);
+    check(
+        r#"{ recipe = "appliance.toml", signature = "files/page", key = "files/page", root = 1 }"#,
+        true,
+        expect![[""]],
+    );
+    let text = line(
+        r#"{ file = "files/page", sha256 = "SHA", signature = "files/page", key = "files/page" }"#,
+        true,
+    );
+    let ImageSource::File { signed: Some(signed), .. } = read(&text, &files()).unwrap().appliance.image
+    else {
+        panic!()
+    };
+    assert_eq!((signed.signature.as_str(), signed.key.as_str()), ("files/page", "files/page"));
+}
+
+/// Only somebody's image can bring partitions of its own.
+#[test]
+fn who_brings_the_partitions() {
+    check(r#"{ recipe = "appliance.toml" }"#, false, expect![[""]]);
+    check(r#"{ file = "files/page", sha256 = "SHA", root = 300 }"#, false, expect![[""]]);
+    let text = line(r#"{ file = "files/page", sha256 = "SHA", root = 3 }"#, false);
+    let appliance = read(&text, &files()).unwrap().appliance;
+    assert!(appliance.disks[0].partitions.is_empty());
+    assert!(matches!(appliance.image, ImageSource::File { root: Some(3), signed: None, .. }));
+}
+
+/// A box that is left otherwise than the line says is shipped on, or does not come up where it stands.
+#[test]
+fn how_a_box_is_left() {
+    let finish = |word: &str| {
+        let text = GOOD.replace("confirm = \"ask\"", &format!("confirm = \"ask\"\nfinish = \"{word}\""));
+        read(&text, &files()).map(|line| line.appliance.finish)
+    };
+    assert_eq!(finish("reboot").unwrap(), Finish::Reboot);
+    assert_eq!(finish("stay-on").unwrap(), Finish::StayOn);
+    assert_eq!(read(GOOD, &files()).unwrap().appliance.finish, Finish::PowerOff);
+    expect![[""]].assert_eq(&finish("halt").unwrap_err().to_string());
+}
