@@ -7,6 +7,7 @@ mod bench_build;
 mod bench_install;
 mod bench_serve;
 mod check;
+mod cuts;
 mod programs;
 mod setup;
 mod shell;
@@ -23,6 +24,8 @@ cargo xtask COMMAND
        [--rehearsals]    and the whole table of rehearsals, which takes hours
   build                  build the agent and bootworks; prints where they are
   check                  format, lints, licences, documentation: what CI looks at besides the tests
+  cuts [COUNT] [SEED]    cut the power at random instants of installations, 5 unless told otherwise; each box has
+                         to be finished afterwards, and none may start from a half-written disk
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
@@ -40,6 +43,9 @@ fn main() -> ExitCode {
         ["build"] => programs::build().map(|programs| shell::say(&programs.bootworks.display().to_string())),
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
+        ["cuts"] => cuts::run(None, None),
+        ["cuts", count] => cuts::run(Some(count), None),
+        ["cuts", count, seed] => cuts::run(Some(count), Some(seed)),
         ["bench", "boot"] => bench::boot(),
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),

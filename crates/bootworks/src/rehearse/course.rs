@@ -2,6 +2,8 @@
 //!
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
+mod cut;
+
 use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
@@ -12,7 +14,7 @@ use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
-use model::line::{Confirm, Line as FactoryLine};
+use model::line::{Confirm, Finish, Line as FactoryLine};
 use model::storage::Key;
 use model::template::{self, Fact, Name};
 use model::timeline::{Entry, Event, Trouble};
@@ -229,6 +231,19 @@ impl Run<'_> {
                 self.outcome.verdict = "interrupted".into();
                 return Ok(());
             }
+            if self.is_power_due() {
+                machine.cut_power();
+                if self.starts_half_written()? {
+                    return Ok(());
+                }
+                machine = self.switch_on_again()?;
+                heard = Instant::now();
+            }
+            if self.is_left_running() {
+                machine.cut_power();
+                self.conclude_power_off();
+                return Ok(());
+            }
             if !machine.runs() {
                 self.conclude_power_off();
                 return Ok(());
@@ -277,6 +292,12 @@ impl Run<'_> {
             return Then::End;
         }
         Then::GoOn
+    }
+
+    /// Whether the box is finished and stays on, or starts over, because its line says so.
+    fn is_left_running(&self) -> bool {
+        self.course.line.appliance.finish != Finish::PowerOff
+            && self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff)
     }
 
     /// Power-off is the end of an installation only where the box announced it.
@@ -489,7 +510,7 @@ impl Run<'_> {
         let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment) | Fault::ServerKilled(moment) | Fault::LinkLost(moment) => due(moment),
-            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) => false,
+            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) | Fault::PowerCutAfter(_) => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,
