@@ -53,18 +53,23 @@ pub(crate) fn initrd(file: &str) -> Result<()> {
     let bytes = std::fs::metadata(file).map_err(|error| {
         Stop::new(format!("cannot read {file}: {error}; `mkinitramfs -o FILE` makes an initrd"))
     })?;
+    let (stock, own) = listing(&programs, file)?;
+    say(&format!("{file}, {} MB, seconds, median of {LIST_RUNS}:", bytes.len() / 1_000_000));
+    say(&format!("  lsinitramfs -l         {stock:7.3}"));
+    say(&format!("  bootworks initrd list  {own:7.3}"));
+    say(&format!("  ratio                  {:7.1}", stock / own));
+    Ok(())
+}
+
+/// Seconds that lsinitramfs and ours take to list an initrd.
+pub(crate) fn listing(programs: &Programs, file: &str) -> Result<(f64, f64)> {
     let ours = programs.bootworks.display().to_string();
     let (mut stock, mut own) = (Vec::new(), Vec::new());
     for _ in 0..LIST_RUNS {
         stock.push(wall(command("lsinitramfs", &["-l", file]))?);
         own.push(wall(command(&ours, &["initrd", "list", file]))?);
     }
-    let (stock, own) = (median(stock), median(own));
-    say(&format!("{file}, {} MB, seconds, median of {LIST_RUNS}:", bytes.len() / 1_000_000));
-    say(&format!("  lsinitramfs -l         {stock:7.3}"));
-    say(&format!("  bootworks initrd list  {own:7.3}"));
-    say(&format!("  ratio                  {:7.1}", stock / own));
-    Ok(())
+    Ok((median(stock), median(own)))
 }
 
 /// Seconds that a command takes, its output thrown away.

@@ -4,11 +4,15 @@
 //! The peers get an archive on the disk with exactly the packages of the line's lock, so nobody waits for a network
 //! and nobody installs anything else.
 
+use crate::bench;
 use crate::programs::{self, Programs};
 use crate::setup::{self, Purpose};
 use crate::shell::{Result, Stop, as_root, note, say};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 /// Runs of each; the median is quoted.
 const RUNS: usize = 3;
@@ -58,57 +62,93 @@ pub(crate) fn run() -> Result<()> {
     let archive = bench.folder.join("archive");
     let peer = bench.folder.join("peer");
     let initrd = bench.folder.join("peer.initrd");
+    let dracuts = bench.folder.join("dracut.initrd");
 
-    let cold = median_of("bootworks, cold", || {
-        shell("rm -rf \"$1/base\" \"$2/.build\"", &[&bench.store(), &bench.line()])?;
-        let json = bench.bootworks(&["build", "--json", &text(&bench.line())])?;
-        Ok(seconds(&json, &["live OS: unpack", "live OS: configure", "live OS: scrub", "live OS: recipe"]))
-    })?;
-    let build = || bench.bootworks(&["build", &text(&bench.line())]).map(drop);
-    let nothing = median_of("bootworks, nothing changed", || timed(build))?;
-    let file = median_of("bootworks, a file changed", || {
+    let mut runs = Runs::default();
+    let mut memory = 0;
+    for round in 1..=RUNS {
+        note(&format!("round {round} of {RUNS}"));
+        let (seconds, peak) = bench.cold()?;
+        memory = memory.max(peak);
+        runs.add("cold", seconds);
+        runs.time("mmdebstrap", || shell(MMDEBSTRAP, &[&peer, &archive]))?;
+        runs.add("initrd", bench.initrd()?);
+        runs.time("mkinitramfs", || shell(MKINITRAMFS, &[&peer, &initrd]))?;
+        runs.time("dracut", || shell(DRACUT, &[&peer, &dracuts]))?;
         shell("date +%N >\"$1/files/changed\"", &[&bench.line()])?;
-        timed(build)
-    })?;
-    let own = median_of("bootworks' initrd", || {
-        shell("rm -rf \"$1\"/.build/initrd-*", &[&bench.line()])?;
-        let json = bench.bootworks(&["build", "--json", &text(&bench.line())])?;
-        Ok(seconds(&json, &["drivers of the suite", "drivers of the kernel", "initrd"]))
-    })?;
+        runs.time("a file of the live OS", || bench.build())?;
+        shell("echo \"# $(date +%N)\" >>\"$1/files/appliance-ready\"", &[&bench.line()])?;
+        runs.time("a file of the appliance", || bench.build())?;
+        runs.time("nothing", || bench.build())?;
+        runs.time("debootstrap", || shell(DEBOOTSTRAP, &[&bench.folder.join("debootstrap"), &archive]))?;
+    }
     let own_size = shell("stat -c %s \"$1\"/.build/initrd-*/initrd", &[&bench.line()])?;
-    let mut more = ["jq", "tree", "lsof"].iter();
-    let package = median_of("bootworks, a package added", || {
-        bench.add(more.next().copied().unwrap_or_default())?;
+    for package in ADDED {
+        bench.add(package)?;
         bench.bootworks(&["lock", &text(&bench.line())])?;
-        timed(build)
-    })?;
+        runs.time("a package", || bench.build())?;
+    }
+    let (stock_list, own_list) = bench::listing(&bench.programs, &text(&initrd))?;
 
-    let mmdebstrap = median_of("mmdebstrap", || timed(|| shell(MMDEBSTRAP, &[&peer, &archive]).map(drop)))?;
-    let mkinitramfs = median_of("mkinitramfs", || timed(|| shell(MKINITRAMFS, &[&peer, &initrd]).map(drop)))?;
-    let mkinitramfs_size = size(&initrd);
-    let dracut = median_of("dracut", || timed(|| shell(DRACUT, &[&peer, &initrd]).map(drop)))?;
-    let dracut_size = size(&initrd);
-    let debootstrap =
-        median_of("debootstrap", || timed(|| shell(DEBOOTSTRAP, &[&peer, &archive]).map(drop)))?;
-
+    let cold = runs.median("cold");
+    let against = |name: &str| format!("{:.1} | {:.1}", runs.median(name), runs.median(name) / cold);
     say(&format!("seconds, median of {RUNS}; packages on the disk on all sides"));
     say("| live root of the example, kernel included | seconds | ours is faster by |");
     say("| --- | ---: | ---: |");
     say(&format!("| bootworks, nothing in the store but packages | {cold:.1} | |"));
-    say(&format!("| mmdebstrap | {mmdebstrap:.1} | {:.1} |", mmdebstrap / cold));
-    say(&format!("| debootstrap | {debootstrap:.1} | {:.1} |", debootstrap / cold));
-    say(&format!("| bootworks, to all finished outputs: a file changed | {file:.1} | |"));
-    say(&format!("| bootworks, to all finished outputs: a package added | {package:.1} | |"));
-    say(&format!("| bootworks, to all finished outputs: nothing changed | {nothing:.2} | |"));
+    say(&format!("| mmdebstrap | {} |", against("mmdebstrap")));
+    say(&format!("| debootstrap | {} |", against("debootstrap")));
+    say("| bootworks, to all finished outputs, after a change of | seconds |");
+    say("| --- | ---: |");
+    for what in ["a file of the live OS", "a file of the appliance", "a package", "nothing"] {
+        say(&format!("| {what} | {:.2} |", runs.median(what)));
+    }
+    let own = runs.median("initrd");
     say("| its initrd | seconds | ours is faster by | bytes |");
     say("| --- | ---: | ---: | ---: |");
     say(&format!("| bootworks | {own:.2} | | {} |", own_size.trim()));
+    for (name, title, file) in
+        [("mkinitramfs", "mkinitramfs, MODULES=most", &initrd), ("dracut", "dracut --no-hostonly", &dracuts)]
+    {
+        let seconds = runs.median(name);
+        say(&format!("| {title} | {seconds:.1} | {:.0} | {} |", seconds / own, size(file)));
+    }
     say(&format!(
-        "| mkinitramfs, MODULES=most | {mkinitramfs:.1} | {:.0} | {mkinitramfs_size} |",
-        mkinitramfs / own
+        "| listing mkinitramfs' initrd ({:.1} MB) | seconds | ours is faster by |",
+        size(&initrd) as f64 / 1e6
     ));
-    say(&format!("| dracut --no-hostonly | {dracut:.1} | {:.0} | {dracut_size} |", dracut / own));
+    say("| --- | ---: | ---: |");
+    say(&format!("| bootworks initrd list | {own_list:.3} | |"));
+    say(&format!("| lsinitramfs -l | {stock_list:.3} | {:.1} |", stock_list / own_list));
+    say(&format!("memory of a cold build at most: {} MB", memory / 1000));
     Ok(())
+}
+
+/// Packages that are added, one after the other.
+const ADDED: [&str; RUNS] = ["jq", "tree", "lsof"];
+
+/// Seconds of each run, by what was run.
+#[derive(Default)]
+struct Runs(BTreeMap<&'static str, Vec<f64>>);
+
+impl Runs {
+    fn add(&mut self, name: &'static str, seconds: f64) {
+        note(&format!("  {name}: {seconds:.2} s"));
+        self.0.entry(name).or_default().push(seconds);
+    }
+
+    fn time<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<()> {
+        let begin = Instant::now();
+        work()?;
+        self.add(name, begin.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn median(&self, name: &str) -> f64 {
+        let mut runs = self.0.get(name).cloned().unwrap_or_default();
+        runs.sort_by(f64::total_cmp);
+        runs.get(runs.len() / 2).copied().unwrap_or(f64::NAN)
+    }
 }
 
 struct Bench {
@@ -132,9 +172,29 @@ impl Bench {
         shell("rm -rf \"$1\"; mkdir -p \"$2\"", &[&line, &self.folder])?;
         self.bootworks(&["new", &text(&line)])?;
         shell("date >\"$1/files/changed\"", &[&line])?;
+        // Or mkinitramfs would fall back to gzip, which takes it longer.
+        self.add("zstd")?;
         self.edit("kernel ", "files = [{ source = \"files/changed\", path = \"/etc/changed\" }]\nkernel ")?;
         self.bootworks(&["build", &text(&line)])?;
         shell(ARCHIVE, &[&line.join("line.lock"), &self.folder.join("archive"), &self.store()]).map(drop)
+    }
+
+    /// Builds with nothing but packages in the store; seconds that the live root took, and kB of memory at most.
+    fn cold(&self) -> Result<(f64, u64)> {
+        shell("rm -rf \"$1/base\" \"$1/unpacked\" \"$2/.build\"", &[&self.store(), &self.line()])?;
+        let (json, memory) = watched(&mut self.command(&["build", "--json", &text(&self.line())]))?;
+        Ok((seconds(&json, &["live OS: unpack", "live OS: configure", "live OS: recipe"])?, memory))
+    }
+
+    /// Seconds that the initrd takes, its parts and the kernels' tables being in the store.
+    fn initrd(&self) -> Result<f64> {
+        shell("rm -rf \"$1\"/.build/initrd-*", &[&self.line()])?;
+        let json = self.bootworks(&["build", "--json", &text(&self.line())])?;
+        seconds(&json, &["drivers of the suite", "drivers of the kernel", "initrd"])
+    }
+
+    fn build(&self) -> Result<String> {
+        self.bootworks(&["build", &text(&self.line())])
     }
 
     fn add(&self, package: &str) -> Result<()> {
@@ -153,8 +213,13 @@ impl Bench {
     }
 
     fn bootworks(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.command(arguments))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = as_root(&self.programs.bootworks.display().to_string(), arguments);
-        output(command.env("BOOTWORKS_STORE", self.store()))
+        command.env("BOOTWORKS_STORE", self.store());
+        command
     }
 }
 
@@ -167,7 +232,7 @@ fn shell(script: &str, words: &[&Path]) -> Result<String> {
     output(&mut as_root("sh", &arguments))
 }
 
-fn output(command: &mut std::process::Command) -> Result<String> {
+fn output(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| Stop::new(format!("cannot start a command: {error}")))?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
@@ -175,30 +240,39 @@ fn output(command: &mut std::process::Command) -> Result<String> {
     }
 }
 
-fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
-    let begin = Instant::now();
-    work()?;
-    Ok(begin.elapsed().as_secs_f64())
-}
-
-fn median_of(name: &str, mut run: impl FnMut() -> Result<f64>) -> Result<f64> {
-    let mut runs = Vec::new();
-    for _ in 0..RUNS {
-        runs.push(run()?);
+/// What a command prints, and how much memory it itself had at most, in kB.
+fn watched(command: &mut Command) -> Result<(String, u64)> {
+    let cannot = |error| Stop::new(format!("cannot start a command: {error}"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(cannot)?;
+    let status = format!("/proc/{}/status", child.id());
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let mut peak = 0;
+        while is_done.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let peak_now = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let peak_now = peak_now.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+            peak = peak.max(peak_now.unwrap_or(0));
+        }
+        peak
+    });
+    let output = child.wait_with_output().map_err(cannot)?;
+    drop(done);
+    let peak = watch.join().unwrap_or_default();
+    match output.status.success() {
+        true => Ok((String::from_utf8_lossy(&output.stdout).into_owned(), peak)),
+        false => Err(Stop::new(String::from_utf8_lossy(&output.stderr).into_owned())),
     }
-    let shown: Vec<String> = runs.iter().map(|seconds| format!("{seconds:.2}")).collect();
-    note(&format!("{name}: {} s", shown.join(", ")));
-    runs.sort_by(f64::total_cmp);
-    Ok(runs[RUNS / 2])
 }
 
 /// What these phases of a build took together, out of its `--json`.
-fn seconds(json: &str, names: &[&str]) -> f64 {
+fn seconds(json: &str, names: &[&str]) -> Result<f64> {
     let of = |name: &&str| {
         let (_, rest) = json.split_once(&format!("\"name\":\"{name}\",\"seconds\":"))?;
         rest.split([',', '}']).next()?.parse::<f64>().ok()
     };
-    names.iter().filter_map(of).sum()
+    let missing = |name: &&str| Stop::new(format!("the build had no phase `{name}`"));
+    names.iter().map(|name| of(name).ok_or_else(|| missing(name))).sum()
 }
 
 fn size(file: &Path) -> u64 {

@@ -83,6 +83,7 @@ const BENCH_BUILD: &[Package] = &[
     package("mmdebstrap", "/usr/bin/mmdebstrap", "the builder beside ours in `bench build`"),
     package("debootstrap", "/usr/sbin/debootstrap", "the builder beside ours in `bench build`"),
     package("dracut-core", "/usr/bin/dracut", "the initrd generator beside ours in `bench build`"),
+    package("initramfs-tools-core", "/usr/bin/lsinitramfs", "lists initrds beside ours in `bench build`"),
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builders share"),
 ];
 

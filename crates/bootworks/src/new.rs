@@ -151,7 +151,8 @@ mod tests {
                 let path = entry.unwrap().path();
                 let below = path.strip_prefix(&example).unwrap().to_str().unwrap().to_owned();
                 match below.as_str() {
-                    ".build" | ".rehearsals" | ".state" | "line.lock" | "hardware" => {}
+                    ".build" | ".key" | ".rehearsals" | ".state" | "line.lock" | "record.pub"
+                    | "hardware" => {}
                     _ if path.is_dir() => open.push(path),
                     _ => {
                         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o100;

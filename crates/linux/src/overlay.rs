@@ -51,7 +51,9 @@ fn mount_apart(layers: Layers<'_>) -> Result<(), Errno> {
     // SAFETY: the thread shares no memory-unsafe state by its mounts; no file descriptor is touched.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS)? };
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    let mut options = b"index=off,metacopy=off,redirect_dir=off".to_vec();
+    // `volatile`: nothing of it is used before whoever wants it on the disk has synchronised that disk, and dpkg
+    // asks for it after each package.
+    let mut options = b"index=off,metacopy=off,redirect_dir=off,volatile".to_vec();
     for (name, path) in [("lowerdir", layers.lower), ("upperdir", layers.upper), ("workdir", layers.work)] {
         options.extend_from_slice(format!(",{name}=").as_bytes());
         for byte in std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()) {

@@ -63,6 +63,12 @@ impl Child {
         self
     }
 
+    /// It is killed when this program ends, however that ends ([`crate::leash`]): what it holds is free then.
+    pub fn leashed(mut self) -> Child {
+        crate::leash::leash(&mut self.command);
+        self
+    }
+
     /// What it reads on its standard input.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Child {
         self.input = bytes.into();

@@ -65,7 +65,7 @@ pub(crate) fn adopt(file: &Path, sha256: &str, root: Option<u32>, to: &Path) -> 
     };
     // A copy, not a hard link: the line's file may be written over at any time.
     std::fs::copy(file, to).or_fail(|| format!("cannot copy {name} to {}", to.display()))?;
-    Ok(Packed { sha256: found, bytes, unpacked_bytes, content })
+    Ok(Packed { sha256: found, bytes, unpacked_bytes, content, frames: 0, taken_over: 0 })
 }
 
 /// What an image is found to be.

@@ -177,7 +177,9 @@ impl Apt {
     }
 
     fn get(&self) -> Child {
-        Child::of(APT_GET).env("APT_CONFIG", &self.settings).env("LC_ALL", "C.UTF-8").arg("-q")
+        // An apt that outlives a killed build would hold its lock against the next.
+        let child = Child::of(APT_GET).env("APT_CONFIG", &self.settings).env("LC_ALL", "C.UTF-8");
+        child.leashed().arg("-q")
     }
 
     /// The line's own packages as an archive.

@@ -2,6 +2,7 @@
 //! service starts, nothing reaches the network, and no initrd is made in between.
 
 use super::database::{Unpacked, enter};
+use super::module_tables::ModuleTables;
 use super::package::Opened;
 use super::unpack::Root;
 use linux::process::Child;
@@ -13,9 +14,11 @@ use wire::deb::dependency_names;
 /// Folders that are links into `/usr` since Debian 11 and Ubuntu 20.04.
 const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
-/// Programs that do nothing while packages are configured. `update-initramfs` alone would take longer than
-/// everything else together, and runs twice.
-const STILL: [&str; 2] = ["usr/sbin/start-stop-daemon", "usr/sbin/update-initramfs"];
+/// Programs that do nothing while packages are configured, and say that it went well. `update-initramfs` alone would
+/// take longer than everything else together, and runs twice; depmod runs beside ([`super::module_tables`]).
+/// `ischroot` cannot tell without `/proc`, and libc6 then asks an init for a restart and waits for it.
+const STILL: [&str; 4] =
+    ["usr/sbin/start-stop-daemon", "usr/sbin/update-initramfs", "usr/sbin/depmod", "usr/bin/ischroot"];
 /// invoke-rc.d asks it whether a service may start; 101 is no (README.policy-rc.d).
 const POLICY: &str = "usr/sbin/policy-rc.d";
 /// Suffix under which the real programs wait.
@@ -93,7 +96,14 @@ pub(crate) fn configure(
 ) -> Result<()> {
     furnish(root)?;
     enter(root, packages, lists)?;
+    let tables = ModuleTables::wanted(root, packages)?;
     still(root)?;
+    tables.beside(epoch, || configure_all(root, packages, left, epoch))?;
+    unstill(root)
+}
+
+/// Runs the packages' scripts, with the stand-ins in place.
+fn configure_all(root: &Path, packages: &[Unpacked<'_>], left: &[&Opened], epoch: u64) -> Result<()> {
     preinst(root, packages, epoch)?;
     if !left.is_empty() {
         unpack_by_dpkg(root, left, epoch)?;
@@ -109,8 +119,7 @@ pub(crate) fn configure(
     if packages.iter().any(|unpacked| unpacked.opened.package.name == "base-passwd") {
         dpkg(&["--force-depends", "--configure", "base-passwd"])?;
     }
-    dpkg(&["--configure", "--pending"])?;
-    unstill(root)
+    dpkg(&["--configure", "--pending"]).map(drop)
 }
 
 /// What essential packages expect of each other before they are configured (debootstrap's functions do the same).
@@ -145,7 +154,7 @@ fn still(root: &Path) -> Result<()> {
     let open = Root::open(root)?;
     for name in STILL {
         let path = root.join(name);
-        if path.exists() {
+        if path.symlink_metadata().is_ok() {
             std::fs::rename(&path, aside(&path))
                 .or_fail(|| format!("cannot set {} aside", path.display()))?;
             open.write(Path::new(name), b"#!/bin/sh\nexit 0\n", 0o755)?;
@@ -158,7 +167,7 @@ fn still(root: &Path) -> Result<()> {
 fn unstill(root: &Path) -> Result<()> {
     for name in STILL {
         let path = root.join(name);
-        if aside(&path).exists() {
+        if aside(&path).symlink_metadata().is_ok() {
             std::fs::rename(aside(&path), &path).or_fail(|| format!("cannot put {} back", path.display()))?;
         }
     }

@@ -3,24 +3,22 @@
 //!
 //! The agent unpacks it on the box; GNU tar and bsdtar read it too.
 
+mod frames;
+
 use super::scrub::walk;
-use super::store::hex;
-use linux::archive::Entry;
+use frames::{Earlier, Frames, Written};
 use model::failure::{Explain as _, Result};
 use model::raw::ImageContent;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use wire::tar::Kind;
 
-/// What one frame holds uncompressed; small enough for a box's memory, large enough to compress well.
-const FRAME: usize = 8 << 20;
-/// zstd's level: 9 would take three times as long for a twentieth of the size.
-const LEVEL: i32 = 3;
+/// What tar's entries are made of.
+const BLOCK: usize = 512;
+/// Name of the list of an image's frames, beside it.
+pub(crate) const FRAMES: &str = "frames.json";
 
 /// A packed root.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,166 +31,117 @@ pub(crate) struct Packed {
     pub unpacked_bytes: u64,
     /// What it is.
     pub content: ImageContent,
+    /// How many frames it has.
+    pub frames: usize,
+    /// How many of them were taken over from an image of before.
+    pub taken_over: usize,
 }
 
-/// Packs the tree `root` into the file `to`.
-pub(crate) fn pack(root: &Path, to: &Path) -> Result<Packed> {
-    let writing = || format!("cannot write {}", to.display());
-    let frames = Frames::new(File::create(to).or_fail(writing)?);
-    let mut builder = tar::Builder::new(frames);
-    let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
-    let mut unpacked_bytes = 0;
-    for path in walk(root)? {
-        let name = path.strip_prefix(root).unwrap_or(&path);
+/// What an image is packed from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sources<'a> {
+    /// The tree.
+    pub(crate) root: &'a Path,
+    /// The tree that it was made on, and what that is made from.
+    pub(crate) base: Option<(&'a Path, &'a str)>,
+    /// Images of before, whose frames may be the same.
+    pub(crate) earlier: &'a [PathBuf],
+}
+
+/// Packs a tree into the file `to`, and leaves the list of its frames beside it.
+pub(crate) fn pack(sources: &Sources<'_>, to: &Path) -> Result<Packed> {
+    let mut stream = Stream { sources, frames: Frames::default(), links: HashMap::new(), unpacked_bytes: 0 };
+    for path in walk(sources.root)? {
+        let name = path.strip_prefix(sources.root).unwrap_or(&path);
         // The root itself, as `./`: its mode matters.
         let name = if name.as_os_str().is_empty() { Path::new("./") } else { name };
-        unpacked_bytes += append(&mut builder, &path, name, &mut links)
-            .map_err(|failure| failure.doing(format!("packing {}", path.display())))?;
+        stream.append(&path, name).map_err(|failure| failure.doing(format!("packing {}", path.display())))?;
     }
-    let frames = builder.into_inner().or_fail(writing)?;
-    let (sha256, bytes) = frames.finish().or_fail(writing)?;
-    Ok(Packed { sha256, bytes, unpacked_bytes, content: ImageContent::Archive })
+    // The end of a tar archive: two blocks of nothing.
+    stream.frames.add_bytes(vec![0; 2 * BLOCK]);
+    let mut earlier = Earlier::default();
+    for image in sources.earlier {
+        earlier.add(image, &image.with_file_name(FRAMES));
+    }
+    let unpacked_bytes = stream.unpacked_bytes;
+    let Written { sha256, bytes, frames, taken_over } = stream.frames.write(to, &earlier)?;
+    let list = to.with_file_name(FRAMES);
+    let writing = || format!("cannot write {}", list.display());
+    std::fs::write(&list, serde_json::to_vec(&frames).or_fail(writing)?).or_fail(writing)?;
+    let content = ImageContent::Archive;
+    Ok(Packed { sha256, bytes, unpacked_bytes, content, frames: frames.len(), taken_over })
 }
 
-/// An archive of entries that come from other archives.
-pub(crate) struct Packing {
-    builder: tar::Builder<Frames>,
+/// A tree on its way into frames.
+struct Stream<'a> {
+    sources: &'a Sources<'a>,
+    frames: Frames,
+    /// Where the first name of a file with several names is.
+    links: HashMap<(u64, u64), PathBuf>,
     unpacked_bytes: u64,
 }
 
-impl Packing {
-    /// Begins the file `to`.
-    pub(crate) fn create(to: &Path) -> Result<Packing> {
-        let file = File::create(to).or_fail(|| format!("cannot write {}", to.display()))?;
-        Ok(Packing { builder: tar::Builder::new(Frames::new(file)), unpacked_bytes: 0 })
-    }
-
-    /// Appends an entry; `data` is what it has that is no hole.
-    pub(crate) fn put(&mut self, entry: &Entry, data: &mut dyn Read) -> io::Result<()> {
-        let path = entry.path.strip_prefix("/").unwrap_or(&entry.path);
-        let path = if path.as_os_str().is_empty() { Path::new("./") } else { path };
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(entry.mode & 0o7777);
-        header.set_uid(entry.user.into());
-        header.set_gid(entry.group.into());
-        header.set_mtime(u64::try_from(entry.seconds).unwrap_or(0));
-        header.set_size(0);
-        let extended =
-            entry.extended.iter().map(|(name, value)| (format!("SCHILY.xattr.{name}"), &value[..]));
-        let named = |attribute: &str| match attribute {
-            "system.posix_acl_default" => "SCHILY.acl.default",
-            _ => "SCHILY.acl.access",
-        };
-        let acls = entry.acls.iter().map(|(name, text)| (named(name).to_owned(), text.as_bytes()));
-        let records: Vec<(String, &[u8])> = extended.chain(acls).collect();
-        if !records.is_empty() {
-            let records = records.iter().map(|(name, value)| (name.as_str(), *value));
-            self.builder.append_pax_extensions(records)?;
+impl Stream<'_> {
+    /// Appends one path.
+    fn append(&mut self, path: &Path, name: &Path) -> Result<()> {
+        let packing = || "cannot pack it".to_owned();
+        let kind = path.symlink_metadata().or_fail(packing)?;
+        let file_type = kind.file_type();
+        if file_type.is_socket() {
+            return Ok(());
         }
-        let kind = match entry.kind {
-            Kind::File => {
-                header.set_size(entry.size);
-                self.unpacked_bytes += entry.size;
-                let whole = WithHoles { entry, data, at: 0 };
-                return self.builder.append_data(&mut header, path, whole);
-            }
-            Kind::Link | Kind::HardLink => {
-                let is_hard = entry.kind == Kind::HardLink;
-                let kind = if is_hard { tar::EntryType::Link } else { tar::EntryType::Symlink };
-                header.set_entry_type(kind);
-                let link =
-                    if is_hard { entry.link.strip_prefix("/").unwrap_or(&entry.link) } else { &entry.link };
-                return self.builder.append_link(&mut header, path, link);
-            }
-            Kind::Folder => tar::EntryType::Directory,
-            Kind::Pipe => tar::EntryType::Fifo,
-            Kind::Character(..) => tar::EntryType::Char,
-            Kind::Block(..) => tar::EntryType::Block,
-            other => return Err(io::Error::other(format!("{} is of kind {other:?}", path.display()))),
-        };
-        header.set_entry_type(kind);
-        if let Kind::Character(major, minor) | Kind::Block(major, minor) = entry.kind {
-            header.set_device_major(major)?;
-            header.set_device_minor(minor)?;
-        }
-        self.builder.append_data(&mut header, path, io::empty())
-    }
-
-    /// Ends the archive.
-    pub(crate) fn finish(self) -> Result<Packed> {
-        let writing = || "cannot write the image".to_owned();
-        let (sha256, bytes) = self.builder.into_inner().or_fail(writing)?.finish().or_fail(writing)?;
-        Ok(Packed { sha256, bytes, unpacked_bytes: self.unpacked_bytes, content: ImageContent::Archive })
-    }
-}
-
-/// The whole content of an entry, its holes as zeros.
-struct WithHoles<'a> {
-    entry: &'a Entry,
-    data: &'a mut dyn Read,
-    at: u64,
-}
-
-impl Read for WithHoles<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let Some(stretches) = &self.entry.stretches else { return self.data.read(into) };
-        let at = self.at;
-        let next = stretches.iter().find(|(start, length)| start + length > at);
-        let (is_data, end) = match next {
-            Some((start, length)) if *start <= at => (true, start + length),
-            Some((start, _)) => (false, *start),
-            None => (false, self.entry.size),
-        };
-        let most = into.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-        let count = if is_data { self.data.read(&mut into[..most])? } else { most };
-        if !is_data {
-            into[..count].fill(0);
-        }
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-/// Appends one path; gives the size of its content.
-fn append(
-    builder: &mut tar::Builder<Frames>,
-    path: &Path,
-    name: &Path,
-    links: &mut HashMap<(u64, u64), PathBuf>,
-) -> Result<u64> {
-    let packing = || "cannot pack it".to_owned();
-    let kind = path.symlink_metadata().or_fail(packing)?;
-    let file_type = kind.file_type();
-    if file_type.is_socket() {
-        return Ok(0);
-    }
-    let mut header = header(&kind);
-    if kind.nlink() > 1 && !file_type.is_dir() {
-        if let Some(first) = links.get(&(kind.dev(), kind.ino())) {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = header(&kind);
+        let mut content = 0;
+        let first = self.links.get(&(kind.dev(), kind.ino())).filter(|_| !file_type.is_dir());
+        if let Some(first) = first {
             header.set_entry_type(tar::EntryType::Link);
-            header.set_size(0);
             builder.append_link(&mut header, name, first).or_fail(packing)?;
-            return Ok(0);
+        } else {
+            if kind.nlink() > 1 && !file_type.is_dir() {
+                self.links.insert((kind.dev(), kind.ino()), name.to_owned());
+            }
+            let attributes = attributes(path).or_fail(packing)?;
+            if !attributes.is_empty() {
+                let records = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+                builder.append_pax_extensions(records).or_fail(packing)?;
+            }
+            if file_type.is_symlink() {
+                header.set_entry_type(tar::EntryType::Symlink);
+                let target = std::fs::read_link(path).or_fail(packing)?;
+                builder.append_link(&mut header, name, &target).or_fail(packing)?;
+            } else {
+                content = set_kind(&mut header, &kind).or_fail(packing)?;
+                builder.append_data(&mut header, name, std::io::empty()).or_fail(packing)?;
+            }
         }
-        links.insert((kind.dev(), kind.ino()), name.to_owned());
+        self.frames.add_bytes(std::mem::take(builder.get_mut()));
+        if content > 0 {
+            let identity = frames::identity(path, self.of_base(name, &kind))?;
+            self.frames.add_file(path, &identity, content);
+            let padding = content.next_multiple_of(BLOCK as u64) - content;
+            self.frames.add_bytes(vec![0; usize::try_from(padding).unwrap_or_default()]);
+            self.unpacked_bytes += content;
+        }
+        self.frames.end(name);
+        Ok(())
     }
-    let attributes = attributes(path).or_fail(packing)?;
-    if !attributes.is_empty() {
-        let records = attributes.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-        builder.append_pax_extensions(records).or_fail(packing)?;
+
+    /// What names the content of a file that is the base's own.
+    fn of_base(&self, name: &Path, kind: &Metadata) -> Option<String> {
+        let (base, key) = self.sources.base?;
+        let known = base.join(name).symlink_metadata().ok()?;
+        let is_same = (known.dev(), known.ino()) == (kind.dev(), kind.ino());
+        is_same.then(|| format!("{key} {}", name.display()))
     }
-    if file_type.is_symlink() {
-        header.set_entry_type(tar::EntryType::Symlink);
-        let target = std::fs::read_link(path).or_fail(packing)?;
-        builder.append_link(&mut header, name, &target).or_fail(packing)?;
-        return Ok(0);
-    }
+}
+
+/// Says in a header what an entry is that is neither a link nor a further name; gives the size of its content.
+fn set_kind(header: &mut tar::Header, kind: &Metadata) -> std::io::Result<u64> {
+    let file_type = kind.file_type();
     if file_type.is_file() {
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(kind.size());
-        // What grows while it is read must not shift what comes after it; what shrinks is an error.
-        let file = File::open(path).or_fail(packing)?.take(kind.size());
-        builder.append_data(&mut header, name, file).or_fail(packing)?;
         return Ok(kind.size());
     }
     header.set_entry_type(if file_type.is_dir() {
@@ -205,10 +154,9 @@ fn append(
         tar::EntryType::Block
     });
     if file_type.is_char_device() || file_type.is_block_device() {
-        header.set_device_major(rustix::fs::major(kind.rdev())).or_fail(packing)?;
-        header.set_device_minor(rustix::fs::minor(kind.rdev())).or_fail(packing)?;
+        header.set_device_major(rustix::fs::major(kind.rdev()))?;
+        header.set_device_minor(rustix::fs::minor(kind.rdev()))?;
     }
-    builder.append_data(&mut header, name, std::io::empty()).or_fail(packing)?;
     Ok(0)
 }
 
@@ -241,72 +189,9 @@ fn attributes(path: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(attributes)
 }
 
-/// A writer that cuts what it gets into frames, compresses them side by side and keeps the digest.
-struct Frames {
-    file: File,
-    pending: Vec<u8>,
-    batch: usize,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Frames {
-    fn new(file: File) -> Frames {
-        let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        Frames { file, pending: Vec::new(), batch: FRAME * threads, hash: Sha256::new(), bytes: 0 }
-    }
-
-    fn compress(&mut self) -> std::io::Result<()> {
-        let pending = std::mem::take(&mut self.pending);
-        let frames: Vec<std::io::Result<Vec<u8>>> = std::thread::scope(|scope| {
-            let jobs: Vec<_> =
-                pending.chunks(FRAME).map(|chunk| scope.spawn(|| compress_frame(chunk))).collect();
-            let lost = || Err(std::io::Error::other("a compressing thread was lost"));
-            jobs.into_iter().map(|job| job.join().unwrap_or_else(|_| lost())).collect()
-        });
-        for frame in frames {
-            let frame = frame?;
-            self.hash.update(&frame);
-            self.bytes += frame.len() as u64;
-            self.file.write_all(&frame)?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> std::io::Result<(String, u64)> {
-        self.compress()?;
-        self.file.sync_all()?;
-        Ok((hex(&self.hash.finalize()), self.bytes))
-    }
-}
-
-fn compress_frame(chunk: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
-    encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(chunk.len() as u64))?;
-    encoder.write_all(chunk)?;
-    encoder.finish()
-}
-
-impl Write for Frames {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.pending.extend_from_slice(bytes);
-        // Whole batches only, so that where frames end does not depend on how the bytes came.
-        while self.pending.len() >= self.batch {
-            let rest = self.pending.split_off(self.batch);
-            self.compress()?;
-            self.pending = rest;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::adopt::adopt;
     use super::super::store::digest_file;
     use super::*;
 
@@ -322,9 +207,11 @@ mod tests {
         std::fs::write(root.join(&long), vec![7; 20 << 20]).unwrap();
         std::os::unix::fs::symlink("/a/file", root.join("c")).unwrap();
         super::super::scrub::clamp_times(&root, 1_000_000_000).unwrap();
-        let (one, two) = (folder.path().join("1"), folder.path().join("2"));
-        let packed = pack(&root, &one).unwrap();
-        assert_eq!(packed, pack(&root, &two).unwrap());
+        let (one, two) = (folder.path().join("1"), folder.path().join("other one/2"));
+        let sources = Sources { root: &root, base: None, earlier: &[] };
+        std::fs::create_dir_all(two.parent().unwrap()).unwrap();
+        let packed = pack(&sources, &one).unwrap();
+        assert_eq!(packed, pack(&sources, &two).unwrap());
         assert_eq!(digest_file(&one).unwrap(), (packed.sha256.clone(), packed.bytes));
         assert_eq!(packed.unpacked_bytes, 7 + (20 << 20));
 
@@ -354,5 +241,69 @@ mod tests {
             Symlink 1000000000 c /a/file
         "#]]
         .assert_eq(&text.replace(&"long-".repeat(30), "LONG"));
+
+        let named = folder.path().join("x.tar.zst");
+        std::fs::rename(&one, &named).unwrap();
+        let adopted = adopt(&named, &packed.sha256, None, &folder.path().join("3")).unwrap();
+        assert_eq!(adopted, Packed { frames: 0, taken_over: 0, ..packed });
+    }
+
+    /// A tree of many files, some of them large, on a base that has most of them.
+    fn large(folder: &Path) -> (PathBuf, PathBuf) {
+        let (base, root) = (folder.join("base"), folder.join("root"));
+        for tree in [&base, &root] {
+            std::fs::create_dir_all(tree.join("usr/lib")).unwrap();
+        }
+        let mut noise = 1_u64;
+        for number in 0..1200 {
+            let size = if number == 600 { 20 << 20 } else { 40_000 };
+            let mut content = Vec::with_capacity(size);
+            while content.len() < size {
+                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                content.extend((noise >> 24).to_le_bytes());
+            }
+            let name = format!("usr/lib/file-{number:04}");
+            std::fs::write(base.join(&name), content).unwrap();
+            std::fs::hard_link(base.join(&name), root.join(&name)).unwrap();
+        }
+        std::fs::write(root.join("usr/lib/file-0050-own"), "own").unwrap();
+        (base, root)
+    }
+
+    /// A changed file must cost the frames that it is in, and never more than that what it has changed is not seen.
+    #[test]
+    fn frames_of_before_are_taken_over_where_they_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (base, root) = large(folder.path());
+        let place = |name: &str| {
+            std::fs::create_dir_all(folder.path().join(name)).unwrap();
+            folder.path().join(name).join("image")
+        };
+        let packed = |name: &str, earlier: &[PathBuf]| {
+            super::super::scrub::clamp_times(&root, 1_000_000_000).unwrap();
+            pack(&Sources { root: &root, base: Some((&base, "base")), earlier }, &place(name)).unwrap()
+        };
+        let first = packed("first", &[]);
+        assert!(first.frames > 8, "{first:?}");
+        let earlier = [place("first")];
+        assert_eq!(packed("same", &earlier), Packed { taken_over: first.frames, ..first.clone() });
+
+        std::fs::write(root.join("usr/lib/file-0050-own"), vec![b'x'; 3_000_000]).unwrap();
+        let changed = packed("changed", &earlier);
+        assert!(changed.taken_over + 3 >= first.frames && changed.taken_over < changed.frames, "{changed:?}");
+        let clean = packed("clean", &[]);
+        assert_eq!((&clean.sha256, clean.taken_over), (&changed.sha256, 0));
+        // Of the same size, in the same place, at the same time: another content all the same.
+        std::fs::write(root.join("usr/lib/file-0050-own"), vec![b'y'; 3_000_000]).unwrap();
+        let other = packed("other", &[place("changed")]);
+        assert_eq!(other.sha256, packed("clean", &[]).sha256);
+        assert_ne!(other.sha256, changed.sha256);
+
+        // An image that was damaged since, or cut short, gives none of its damage away.
+        let mut bytes = std::fs::read(place("changed")).unwrap();
+        bytes[1000] ^= 1;
+        bytes.truncate(bytes.len() - 10);
+        std::fs::write(place("changed"), bytes).unwrap();
+        assert_eq!(packed("mended", &[place("changed")]).sha256, other.sha256);
     }
 }

@@ -7,11 +7,13 @@
 //! ```text
 //! [early cpio: microcode, if the root has any]   the kernel reads it before it can decompress
 //! [plain cpio: modules and firmware that are compressed files already]
-//! [zstd: cpio with everything else]
+//! [zstd: cpio with PID 1, its shell, its tables]
+//! [zstd: cpio with modules and firmware]…          parts of 16 MB, packed side by side
 //! ```
 
 use super::archive::nearest;
 use super::drivers::{self, Kernel};
+use super::store::{digest, touch};
 use model::failure::{Explain as _, Failure, Result};
 use model::initrd::{self as place, Manifest, PackageTable};
 use model::modules::alias::AliasTable;
@@ -24,6 +26,14 @@ use wire::cpio::{Entry, Node, Reader, Writer};
 
 /// zstd's level: 9 packs 75 MB of modules in some seconds; higher ones win 1 % and take minutes.
 const LEVEL: i32 = 9;
+/// What a packed part holds: few enough parts to pack well, enough to keep every processor busy.
+const PART: usize = 16 << 20;
+/// Where modules and firmware are, which rarely change; PID 1 and its tables change with each version of this program.
+const MODULES_AND_FIRMWARE: &str = "lib/";
+/// What makes the name of a firmware file a pattern.
+const WILDCARDS: [char; 3] = ['*', '?', '['];
+/// Changes with how a part is packed, so that parts of an older form are not used.
+const FORM: &str = "initrd-1";
 
 /// What an initrd is made from.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +56,8 @@ pub(crate) struct Sources<'s> {
     pub(crate) build: &'s str,
     /// Modification time of every entry, seconds since 1970.
     pub(crate) modified: u32,
+    /// Folder where packed parts are kept for the next initrd that has them.
+    pub(crate) kept: &'s Path,
 }
 
 /// Which drivers an initrd is to have.
@@ -93,17 +105,45 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
         packages,
         ..LiveOs::default()
     };
-    let written: Vec<&[u8]> = vec![&segments.packed, &segments.plain];
+    let mut written: Vec<&[u8]> = segments.packed.iter().map(Vec::as_slice).collect();
+    written.push(&segments.plain);
     (live.initrd, live.initrd_firmware) = found_in(tree, &names_in(&written)?);
     (live.root, live.root_firmware) = found_in(tree, &names_below(sources.root)?);
     live.firmware = asked_by(tree, live.initrd.union(&live.root));
 
     let mut bytes = early;
     bytes.extend_from_slice(&segments.plain);
-    bytes.extend(
-        zstd::bulk::compress(&segments.packed, LEVEL).or_fail(|| "cannot compress the initrd".into())?,
-    );
+    for part in packed(&segments.packed, sources.kept)? {
+        bytes.extend(part);
+    }
     Ok(Built { bytes, live })
+}
+
+/// The parts of an initrd, packed side by side.
+fn packed(parts: &[Vec<u8>], kept: &Path) -> Result<Vec<Vec<u8>>> {
+    std::thread::scope(|scope| {
+        let jobs: Vec<_> = parts.iter().map(|part| scope.spawn(|| packed_one(part, kept))).collect();
+        let lost = || Err(Failure::new("a packing thread was lost"));
+        jobs.into_iter().map(|job| job.join().unwrap_or_else(|_| lost())).collect()
+    })
+}
+
+/// One part, from where it is kept or packed now. What is kept counts only where it unpacks to just this part.
+fn packed_one(part: &[u8], kept: &Path) -> Result<Vec<u8>> {
+    let file = kept.join(format!("{}.{FORM}.zst", digest(part)));
+    if let Ok(packed) = std::fs::read(&file)
+        && zstd::bulk::decompress(&packed, part.len()).is_ok_and(|plain| plain == part)
+    {
+        touch(&file);
+        return Ok(packed);
+    }
+    let packed = zstd::bulk::compress(part, LEVEL).or_fail(|| "cannot compress the initrd".into())?;
+    // Under its own name only when it is whole; two builds may write the same at once.
+    let writing = || format!("cannot write {}", file.display());
+    let unfinished = file.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&unfinished, &packed).or_fail(writing)?;
+    std::fs::rename(&unfinished, &file).or_fail(writing)?;
+    Ok(packed)
 }
 
 /// The modules that the initrd is to have. Each that is named has to exist: one that is silently left out is found
@@ -177,7 +217,13 @@ fn add_firmware(image: &mut Image, sources: &Sources<'_>, chosen: &BTreeSet<Stri
     let there = files_below(&folder)?;
     let mut wanted = BTreeSet::new();
     for asked in asked_by(sources.kernel.tree, chosen.iter()).values().flatten() {
-        wanted.extend(there.iter().filter(|name| pattern::matches(asked.as_bytes(), plain(name).as_bytes())));
+        if asked.contains(WILDCARDS) {
+            let fits = |name: &&String| pattern::matches(asked.as_bytes(), plain(name).as_bytes());
+            wanted.extend(there.iter().filter(fits).cloned());
+        } else {
+            let forms = ["", ".xz", ".zst"].map(|end| format!("{asked}{end}"));
+            wanted.extend(forms.into_iter().filter(|name| there.contains(name)));
+        }
     }
     for name in &wanted {
         let path = within(sources.root, &folder.join(name.as_str()))?;
@@ -220,7 +266,7 @@ fn found_in(tree: &Tree, names: &BTreeSet<String>) -> (BTreeSet<String>, BTreeSe
     let asked = tree.modules.values().flat_map(|module| &module.info.firmware);
     let asked = asked.filter(|file| {
         firmware.contains(file.as_str())
-            || file.contains(['*', '?', '['])
+            || file.contains(WILDCARDS)
                 && firmware.iter().any(|name| pattern::matches(file.as_bytes(), name.as_bytes()))
     });
     (tree.loadable(&there).0, asked.cloned().collect())
@@ -349,8 +395,8 @@ enum Content {
 struct Segments {
     /// What is compressed already.
     plain: Vec<u8>,
-    /// What is worth compressing.
-    packed: Vec<u8>,
+    /// What is worth compressing, in parts.
+    packed: Vec<Vec<u8>>,
 }
 
 impl Image {
@@ -406,7 +452,31 @@ impl Image {
             }
         }
         let plain = if apart.is_empty() { Vec::new() } else { apart.write_one()? };
-        Ok(Segments { plain, packed: self.write_one()? })
+        let packed = self.parts().iter().map(Image::write_one).collect::<Result<_>>()?;
+        Ok(Segments { plain, packed })
+    }
+
+    /// The same as several archives. Where they end depends on what is in them only, so that one that has not changed
+    /// can be known again.
+    fn parts(self) -> Vec<Image> {
+        let mut parts = vec![Image::new(self.modified)];
+        let (mut bytes, mut rarely) = (0, false);
+        for (path, (permissions, content)) in self.entries {
+            let begins = path.starts_with(MODULES_AND_FIRMWARE) && !rarely;
+            rarely |= begins;
+            let is_file = matches!(content, Content::File(_));
+            if begins || (bytes >= PART && is_file) {
+                parts.push(Image::new(self.modified));
+                bytes = 0;
+            }
+            if let Content::File(content) = &content {
+                bytes += content.len();
+            }
+            if let Some(part) = parts.last_mut() {
+                part.add(&path, permissions, content);
+            }
+        }
+        parts
     }
 
     /// One archive, padded to 512 bytes as every writer of initrds does, so that the next one can follow.

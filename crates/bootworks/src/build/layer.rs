@@ -22,36 +22,167 @@ pub(crate) fn changed<T: Send>(
     to: &Path,
     change: impl FnOnce(&Path) -> Result<T> + Send,
 ) -> Result<T> {
-    let beside = |name: &str| {
-        let path = to.with_extension(name);
-        std::fs::create_dir(&path).or_fail(|| format!("cannot make {}", path.display()))?;
-        Ok::<_, Failure>(path)
-    };
-    let (upper, work, at) = (beside("upper")?, beside("work")?, beside("at")?);
-    let root = base.symlink_metadata().or_fail(|| format!("cannot read {}", base.display()))?;
-    like(&upper, base, &root).or_fail(|| format!("cannot prepare {}", upper.display()))?;
-    let layers = Layers { lower: base, upper: &upper, work: &work, at: &at };
-    // Whoever cannot mount gets the change back undone, to do it on a copy.
-    let mut change = Some(change);
-    let outcome = overlay::change(layers, || change.take().map(|change| change(&at)));
+    let beside = Beside::make(base, to)?;
     let mut joining = Joining::default();
-    let outcome = match (outcome, change) {
-        (Ok(Some(outcome)), _) => {
-            let outcome = outcome?;
-            joining.join(Some(base), Some(&upper), to)?;
+    let outcome = match beside.change(base, change)? {
+        Ok(outcome) => {
+            joining.join(Some(base), Some(&beside.upper), to)?;
             outcome
         }
-        (_, Some(change)) => {
+        Err(change) => {
             joining.copies = true;
             joining.join(Some(base), None, to)?;
             change(to)?
         }
-        (_, None) => return Err(Failure::new(format!("cannot change {}", base.display()))),
     };
-    for folder in [&upper, &work, &at] {
-        std::fs::remove_dir_all(folder).or_fail(|| format!("cannot remove {}", folder.display()))?;
-    }
+    beside.remove()?;
     Ok(outcome)
+}
+
+/// Changes `tree`, whose files are names of files that others rely on: what `change` touches becomes its own.
+pub(crate) fn changed_in_place<T: Send>(
+    tree: &Path,
+    change: impl FnOnce(&Path) -> Result<T> + Send,
+) -> Result<T> {
+    let beside = Beside::make(tree, tree)?;
+    let outcome = match beside.change(tree, change)? {
+        Ok(outcome) => {
+            merge(&beside.upper, tree)?;
+            outcome
+        }
+        Err(change) => {
+            own_all(tree)?;
+            change(tree)?
+        }
+    };
+    beside.remove()?;
+    Ok(outcome)
+}
+
+/// The folders of an overlay, beside the tree that it is for.
+struct Beside {
+    upper: PathBuf,
+    work: PathBuf,
+    at: PathBuf,
+}
+
+impl Beside {
+    fn make(lower: &Path, beside: &Path) -> Result<Beside> {
+        let folder = |name: &str| {
+            let path = beside.with_extension(name);
+            std::fs::create_dir(&path).or_fail(|| format!("cannot make {}", path.display()))?;
+            Ok::<_, Failure>(path)
+        };
+        let (upper, work, at) = (folder("upper")?, folder("work")?, folder("at")?);
+        let root = lower.symlink_metadata().or_fail(|| format!("cannot read {}", lower.display()))?;
+        like(&upper, lower, &root).or_fail(|| format!("cannot prepare {}", upper.display()))?;
+        Ok(Beside { upper, work, at })
+    }
+
+    /// What `change` gives that was carried out on top of `lower`, or `change` itself where nothing can be mounted.
+    fn change<T: Send, C: FnOnce(&Path) -> Result<T> + Send>(
+        &self,
+        lower: &Path,
+        change: C,
+    ) -> Result<std::result::Result<T, C>> {
+        let layers = Layers { lower, upper: &self.upper, work: &self.work, at: &self.at };
+        // Whoever cannot mount gets the change back undone, to do it on a copy.
+        let mut change = Some(change);
+        let outcome = overlay::change(layers, || change.take().map(|change| change(&self.at)));
+        match (outcome, change) {
+            (Ok(Some(outcome)), _) => outcome.map(Ok),
+            (_, Some(change)) => Ok(Err(change)),
+            (_, None) => Err(Failure::new(format!("cannot change {}", lower.display()))),
+        }
+    }
+
+    fn remove(self) -> Result<()> {
+        for folder in [&self.upper, &self.work, &self.at] {
+            std::fs::remove_dir_all(folder).or_fail(|| format!("cannot remove {}", folder.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Carries the changes of an upper folder out on the tree that was below.
+fn merge(upper: &Path, tree: &Path) -> Result<()> {
+    let merging = || format!("cannot change {}", tree.display());
+    // Read now: what is moved out of the upper folder changes its time.
+    let kind = upper.symlink_metadata().or_fail(merging)?;
+    let entries = std::fs::read_dir(upper).or_fail(merging)?.collect::<std::io::Result<Vec<_>>>();
+    for entry in entries.or_fail(merging)? {
+        let (from, to) = (entry.path(), tree.join(entry.file_name()));
+        let merging = || format!("cannot change {}", to.display());
+        match overlay::change_of(&from).or_fail(merging)? {
+            Change::None => {}
+            Change::Gone => remove(&to).or_fail(merging)?,
+            Change::Merged if to.symlink_metadata().is_ok_and(|kind| kind.is_dir()) => merge(&from, &to)?,
+            Change::Merged | Change::Replaced => {
+                remove(&to).or_fail(merging)?;
+                if from.symlink_metadata().is_ok_and(|kind| kind.is_dir()) {
+                    Joining::default().join(None, Some(&from), &to)?;
+                } else {
+                    overlay::forget(&from).or_fail(merging)?;
+                    std::fs::rename(&from, &to).or_fail(merging)?;
+                }
+            }
+        }
+    }
+    like(tree, upper, &kind).or_fail(merging)
+}
+
+/// Removes whatever has a name; nothing may have it.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match path.symlink_metadata() {
+        Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes each file of a tree its own: what others have a name of is copied.
+fn own_all(tree: &Path) -> Result<()> {
+    let mut copied: HashMap<(u64, u64), PathBuf> = HashMap::new();
+    let mut folders = Vec::new();
+    for path in walk(tree)? {
+        let copying = || format!("cannot copy {}", path.display());
+        let kind = path.symlink_metadata().or_fail(copying)?;
+        if kind.is_dir() {
+            folders.push((path, kind));
+            continue;
+        }
+        if kind.nlink() < 2 {
+            continue;
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".copy");
+        let copy_path = path.with_file_name(name);
+        match copied.get(&(kind.dev(), kind.ino())) {
+            Some(first) => std::fs::hard_link(first, &copy_path).or_fail(copying)?,
+            None => copy(&path, &copy_path).or_fail(copying)?,
+        }
+        std::fs::rename(&copy_path, &path).or_fail(copying)?;
+        copied.entry((kind.dev(), kind.ino())).or_insert(path);
+    }
+    // Filling a folder has changed its time.
+    folders.iter().try_for_each(|(path, kind)| {
+        like(path, path, kind).or_fail(|| format!("cannot restore {}", path.display()))
+    })
+}
+
+/// Copies a file, a link or a device with everything that it has.
+pub(crate) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let kind = from.symlink_metadata()?;
+    if kind.is_symlink() {
+        std::os::unix::fs::symlink(std::fs::read_link(from)?, to)?;
+    } else if kind.is_file() {
+        std::fs::copy(from, to)?;
+    } else {
+        let node = rustix::fs::FileType::from_raw_mode(kind.mode());
+        rustix::fs::mknodat(CWD, to, node, Mode::from_raw_mode(0o600), kind.rdev())?;
+    }
+    like(to, from, &kind)
 }
 
 /// The files of `tree`, relative to it, whose content is not that of the same path of `base`.
@@ -197,15 +328,7 @@ impl Joining {
             }
             self.copied.insert((kind.dev(), kind.ino()), to.to_owned());
         }
-        if kind.is_symlink() {
-            std::os::unix::fs::symlink(std::fs::read_link(base)?, to)?;
-        } else if kind.is_file() {
-            std::fs::copy(base, to)?;
-        } else {
-            let node = rustix::fs::FileType::from_raw_mode(kind.mode());
-            rustix::fs::mknodat(CWD, to, node, Mode::from_raw_mode(0o600), kind.rdev())?;
-        }
-        like(to, base, &kind)
+        copy(base, to)
     }
 }
 
@@ -297,6 +420,17 @@ mod tests {
         assert_eq!(changes(&base), digest(""));
         assert_ne!(changes(&one), changes(&base));
         assert_eq!(digest_of_changes(&base, &one, &["usr"], |_| true).unwrap(), digest(""));
+        for make in [changed_in_place::<()>, |tree: &Path, change: fn(&Path) -> Result<()>| {
+            own_all(tree)?;
+            change(tree)
+        }] {
+            let shared = folder.path().join("shared");
+            Joining::default().join(Some(&base), None, &shared).unwrap();
+            make(&shared, edit).unwrap();
+            assert_eq!(listing(&base), before);
+            assert_eq!(listing(&shared), listing(&one));
+            std::fs::remove_dir_all(&shared).unwrap();
+        }
         let inode = |root: &Path, name: &str| root.join(name).metadata().unwrap().ino();
         assert_eq!(inode(&one, "usr/bin/one"), inode(&base, "usr/bin/one"), "shared");
         assert_eq!(inode(&two, "usr/bin/one"), inode(&two, "usr/bin/two"), "still one file");

@@ -188,6 +188,10 @@ fn outputs(
 /// What the image is.
 fn content_of(image: &Group) -> Result<ImageContent> {
     let text = image.fact(CONTENT);
+    if text.is_empty() {
+        // Made before images could be anything else.
+        return Ok(ImageContent::Archive);
+    }
     serde_json::from_str(&text).or_fail(|| format!("cannot understand what the image is: `{text}`"))
 }
 
@@ -313,6 +317,7 @@ impl Making<'_> {
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
                 let appliance = &self.line.appliance;
                 let tools = linux::tools::of_appliance(&appliance.disks, &appliance.stack);
+                let earlier = self.shelf.of_before("image", IMAGE)?;
                 let system = System {
                     name: "appliance",
                     section,
@@ -326,7 +331,12 @@ impl Making<'_> {
                     let tree = work.join(TREE);
                     let base = system.make(store, &tree, phases)?;
                     keep_licences(work, &base)?;
-                    let made = phases.run("appliance: pack", || image::pack(&tree, &work.join(IMAGE)))?;
+                    let sources = image::Sources {
+                        root: &tree,
+                        base: Some((&base.tree, &base.key)),
+                        earlier: &earlier,
+                    };
+                    let made = phases.run("appliance: pack", || image::pack(&sources, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
                     Ok((vec![IMAGE, LICENCES], packed(made)?))
                 })
@@ -393,6 +403,7 @@ impl Making<'_> {
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,
                     modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
+                    kept: &store.index(),
                 })
             })?;
             let known = firmware::known_index(&lock.firmware, &line.live.recipe, folder, store);

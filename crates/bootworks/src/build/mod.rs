@@ -21,9 +21,11 @@ pub(crate) mod initrd;
 pub(crate) mod keeping;
 mod layer;
 pub(crate) mod made;
+mod module_tables;
 mod oci;
 mod own;
 mod package;
+mod packing;
 mod phases;
 mod raw;
 mod resolve;
@@ -38,6 +40,7 @@ pub(crate) mod store;
 pub(crate) mod suite;
 mod system;
 mod unpack;
+mod unpacked;
 mod verify;
 
 #[cfg(test)]

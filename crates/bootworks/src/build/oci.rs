@@ -8,7 +8,8 @@
 //! As the OCI image specification writes it (image-layout.md, layer.md); what Docker saves is read as well. An image
 //! for several machines gives the one for this architecture.
 
-use super::image::{Packed, Packing};
+use super::image::Packed;
+use super::packing::Packing;
 use super::store::digest_file;
 use linux::archive::{Archive, Entry};
 use model::failure::{Explain as _, Failure, Result};

@@ -122,6 +122,20 @@ impl Shelf {
         Ok(group)
     }
 
+    /// A file of each finished group of this name: those of builds before this one.
+    pub(crate) fn of_before(&self, name: &str, file: &str) -> Result<Vec<PathBuf>> {
+        let reading = || format!("cannot read {}", self.folder.display());
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).or_fail(reading)? {
+            let folder = entry.or_fail(reading)?.file_name().to_string_lossy().into_owned();
+            if folder.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')) {
+                files.push(self.folder.join(folder).join(file));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
     /// A finished group whose files are all there in their size.
     fn known(&self, called: &str) -> Option<Group> {
         let list = std::fs::read(self.folder.join(called).join(GROUP_LIST)).ok()?;

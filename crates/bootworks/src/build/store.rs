@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! deb/SHA256.deb        packages              apt/…      apt's verified indexes, one folder for each set of archives
-//! index/…               driver tables         base/KEY   configured systems, before anything of a recipe is in them
+//! index/…               driver tables         unpacked/SHA256   packages' files, one folder a package
+//! base/KEY              configured systems, before anything of a recipe is in them
 //! ```
 
 use model::failure::{Explain as _, Failure, Result};
@@ -16,7 +17,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Parts of the store.
-pub(crate) const PARTS: [&str; 4] = ["deb", "apt", "index", "base"];
+pub(crate) const PARTS: [&str; 5] = ["deb", "apt", "index", "unpacked", "base"];
 /// What the name of something that is being made begins with.
 pub(crate) const UNFINISHED: &str = "unfinished-";
 
@@ -52,7 +53,7 @@ impl Store {
 
     /// This store's packages and indexes of archives, with everything that is made out of them in `folder`.
     pub(crate) fn with_nothing_made(&self, folder: &Path) -> Result<Store> {
-        make_parts(folder, &["index", "base"])?;
+        make_parts(folder, &["index", "unpacked", "base"])?;
         Ok(Store { folder: self.folder.clone(), made: folder.to_owned() })
     }
 
@@ -79,6 +80,11 @@ impl Store {
     /// Folder of what was read out of packages and is the same for every line.
     pub(crate) fn index(&self) -> PathBuf {
         self.made.join("index")
+    }
+
+    /// Where the files of the package with this SHA-256 are, once they are unpacked.
+    pub(crate) fn unpacked(&self, sha256: &str) -> PathBuf {
+        self.made.join("unpacked").join(sha256)
     }
 
     /// The folder that `make` fills from what `key` (a digest) stands for: the one that is there, or a new one.

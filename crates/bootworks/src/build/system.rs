@@ -12,6 +12,7 @@ use super::scrub::{clamp_times, scrub};
 use super::stock_initrd;
 use super::store::{Store, digest, digest_file};
 use super::unpack::unpack;
+use super::unpacked;
 use linux::tools::{LIVE_OS, Tool};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use wire::deb::dependency_names;
 
 /// Changes when this program makes another root of the same recipe: old outputs are then made again.
-const EDITION: u32 = 3;
+const EDITION: u32 = 4;
 /// The tree in the folder of a base.
 const TREE: &str = "tree";
 /// What is known of the packages' licences, beside it.
@@ -116,16 +117,11 @@ impl System<'_> {
         let key = digest(format!("base {EDITION} {}\n{}", self.epoch, self.section.identity()));
         let folder = store.base(&key, |folder| {
             let tree = folder.join(TREE);
-            std::fs::create_dir(&tree).or_fail(|| format!("cannot make {}", tree.display()))?;
             self.install(store, &tree, phases)?;
             let licences = folder.join(LICENCES);
             let writing = || format!("cannot write {}", licences.display());
             let json = serde_json::to_vec(&licences_in(&tree, self.section)).or_fail(writing)?;
-            std::fs::write(&licences, json).or_fail(writing)?;
-            phases.run(&format!("{}: scrub", self.name), || {
-                scrub(&tree)?;
-                clamp_times(&tree, self.epoch)
-            })
+            std::fs::write(&licences, json).or_fail(writing)
         })?;
         let licences = folder.join(LICENCES);
         let reading = || format!("cannot read {}", licences.display());
@@ -138,6 +134,7 @@ impl System<'_> {
     }
 
     fn install(&self, store: &Store, root: &Path, phases: &mut Phases) -> Result<()> {
+        std::fs::create_dir(root).or_fail(|| format!("cannot make {}", root.display()))?;
         lay_out(root)?;
         prepare(root)?;
         let opened = in_order(self.section, store);
@@ -159,12 +156,20 @@ impl System<'_> {
         };
         // In kB (Debian policy §5.6.20), of the files alone; what scripts make of them is little beside.
         let installed = |unpacked: &Unpacked<'_>| unpacked.field("Installed-Size")?.parse::<u64>().ok();
-        let bytes = ours.iter().chain(&left).filter_map(installed).sum::<u64>() * 1024;
+        let missing = ours.iter().filter(|unpacked| !unpacked::is_kept(unpacked.opened, store));
+        let bytes = missing.chain(&left).filter_map(installed).sum::<u64>() * 1024;
         room::need(store.folder(), bytes, &format!("the packages of the {}", self.name))?;
         let files: Vec<Opened> = ours.iter().map(|unpacked| unpacked.opened.clone()).collect();
-        let lists = phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces))?;
+        let lists =
+            phases.run(&format!("{}: unpack", self.name), || unpack(root, &files, &replaces, store))?;
         let left: Vec<&Opened> = left.iter().map(|unpacked| unpacked.opened).collect();
-        phases.run(&format!("{}: configure", self.name), || configure(root, &ours, &lists, &left, self.epoch))
+        phases.run(&format!("{}: configure", self.name), || {
+            layer::changed_in_place(root, |root| {
+                configure(root, &ours, &lists, &left, self.epoch)?;
+                scrub(root)?;
+                clamp_times(root, self.epoch)
+            })
+        })
     }
 
     /// Carries the recipe out on the configured system and takes out what must not be shared.

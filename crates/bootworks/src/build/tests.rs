@@ -224,8 +224,8 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     let packages: Vec<Opened> =
         lock.live.packages.iter().map(|package| Opened::of(package, &store)).collect();
     let name = |rank: usize| packages[rank].package.name.clone();
-    let lists =
-        unpack(&root, &packages, &|one, other| name(one) == "tool" && name(other) == "library").unwrap();
+    let replaces = |one: usize, other: usize| name(one) == "tool" && name(other) == "library";
+    let lists = unpack(&root, &packages, &replaces, &store).unwrap();
     assert_eq!(std::fs::read_to_string(root.join("usr/share/both")).unwrap(), "tool's");
     let library = (0..packages.len()).find(|rank| name(*rank) == "library").unwrap();
     assert!(!lists[library].contains(&PathBuf::from("usr/share/both")), "{:?}", lists[library]);
@@ -233,7 +233,7 @@ fn system_a_line_is_locked_fetched_and_unpacked() {
     assert_eq!(inode("usr/bin/first"), inode("usr/bin/second"));
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    let failure = unpack(&empty, &packages, &|_, _| false).unwrap_err().report();
+    let failure = unpack(&empty, &packages, &|_, _| false, &store).unwrap_err().report();
     assert!(failure.starts_with("error: library and tool have the same file /usr/share/both"), "{failure}");
 }
 
@@ -522,7 +522,8 @@ fn system_a_real_root_is_built() {
             let name = path.file_name().unwrap().to_string_lossy();
             assert!(!name.contains("bootworks") && name != "policy-rc.d", "{}", path.display());
         }
-        super::image::pack(&root, &folder.path().join(format!("{name}.tar.zst"))).unwrap()
+        let sources = super::image::Sources { root: &root, base: None, earlier: &[] };
+        super::image::pack(&sources, &folder.path().join(format!("{name}.tar.zst"))).unwrap()
     });
     assert_eq!(packed[0], packed[1]);
 }

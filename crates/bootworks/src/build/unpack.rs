@@ -1,11 +1,14 @@
-//! Unpacks packages into a root: many at a time, each file with its owner, mode, times and attributes, and none
-//! outside of the root.
+//! Puts packages into a root, each file with its owner, mode, times and attributes, and none outside of the root.
+//! A file is unpacked once, into the store; roots have further names of it.
 //!
 //! What dpkg does when two packages have the same file is done here too: the one that `Replaces` the other wins.
 
+use super::layer;
 use super::package::Opened;
+use super::store::Store;
+use super::unpacked::{self, Entry, FolderEntry, Kept};
 use model::failure::{Explain as _, Failure, Result};
-use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap};
@@ -13,8 +16,6 @@ use std::ffi::OsStr;
 use std::io::{Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A root that packages are unpacked into.
 #[derive(Debug)]
@@ -22,21 +23,13 @@ pub(crate) struct Root {
     folder: OwnedFd,
 }
 
-/// Where a folder's mode, owner and time come from: of all packages that have it, the first of the list.
-#[derive(Clone, Copy, Debug)]
-struct Folder {
-    rank: usize,
-    mode: u32,
-    owner: (u32, u32),
-    time: u64,
-}
-
-/// What the packages claim, over all threads.
+/// What the packages claim.
 #[derive(Debug, Default)]
 struct Claims {
     /// Which package has a path first.
     owners: HashMap<PathBuf, usize>,
-    folders: BTreeMap<PathBuf, Folder>,
+    /// Mode, owner and time of folders: of all packages that have one, those of the first.
+    folders: BTreeMap<PathBuf, FolderEntry>,
     /// Paths that a further package has too.
     contested: Vec<(PathBuf, usize)>,
 }
@@ -44,44 +37,38 @@ struct Claims {
 /// Paths of each package, absolute, in the package's order: what dpkg's `.list` files hold.
 pub(crate) type Lists = Vec<Vec<PathBuf>>;
 
-/// Unpacks all packages into the empty folder `root`. `replaces` says whether the package of the first index
-/// may overwrite a file of the second's. The order of `packages` decides whose folders' modes hold.
+/// Puts the files of all packages into the folder `root`. They are names of the files that the store has: nothing
+/// may be written through them. `replaces` says whether the package of the first index may overwrite a file of
+/// the second's. The order of `packages` decides whose folders' modes hold.
 pub(crate) fn unpack(
     root: &Path,
     packages: &[Opened],
     replaces: &(dyn Fn(usize, usize) -> bool + Sync),
+    store: &Store,
 ) -> Result<Lists> {
     let root = Root::open(root)?;
-    let claims = Mutex::new(Claims::default());
-    let mut order: Vec<usize> = (0..packages.len()).collect();
-    // The largest first, or the last thread ends alone with the kernel.
-    order.sort_by_key(|at| std::cmp::Reverse(packages.get(*at).map(|opened| opened.package.bytes)));
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<Vec<PathBuf>>)>> = Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(&rank) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let Some(opened) = packages.get(rank) else { continue };
-                    let list = root.unpack_one(opened, rank, Some(&claims));
-                    let list =
-                        list.map_err(|failure| failure.doing(format!("unpacking {}", opened.package.name)));
-                    if let Ok(mut done) = done.lock() {
-                        done.push((rank, list));
-                    }
-                }
-            });
+    let kept = unpacked::keep(packages, store)?;
+    let mut claims = Claims::default();
+    let mut lists: Lists = Vec::new();
+    for (rank, (opened, kept)) in packages.iter().zip(&kept).enumerate() {
+        let files = Root::open(&kept.files())?;
+        let mut parents = Parents::default();
+        let mut from = Parents::default();
+        for entry in &kept.list {
+            let path = &entry.path;
+            let first = claims.take(entry, rank);
+            let placed = match &entry.folder {
+                Some(_) => root.make_folder(path, &mut parents),
+                None if first => root.share(&files, path, &mut from, &mut parents),
+                None => Ok(()),
+            };
+            placed
+                .or_fail(|| format!("cannot write /{}", path.display()))
+                .map_err(|failure| failure.doing(format!("putting {} into the root", opened.package.name)))?;
         }
-    });
-    let mut lists: Lists = vec![Vec::new(); packages.len()];
-    for (rank, list) in done.into_inner().unwrap_or_default() {
-        if let Some(slot) = lists.get_mut(rank) {
-            *slot = list?;
-        }
+        lists.push(kept.list.iter().map(|entry| entry.path.clone()).collect());
     }
-    let claims = claims.into_inner().unwrap_or_default();
-    settle(&root, packages, &claims, &mut lists, replaces)?;
+    settle(&root, packages, &kept, &claims, &mut lists, replaces)?;
     for (path, folder) in &claims.folders {
         root.finish_folder(path, folder)
             .or_fail(|| format!("cannot finish the folder /{}", path.display()))?;
@@ -89,10 +76,27 @@ pub(crate) fn unpack(
     Ok(lists)
 }
 
+impl Claims {
+    /// Notes that a package has a path; says whether it is the first and may write it.
+    fn take(&mut self, entry: &Entry, rank: usize) -> bool {
+        if let Some(folder) = entry.folder {
+            self.folders.entry(entry.path.clone()).or_insert(folder);
+            return true;
+        }
+        if self.owners.contains_key(&entry.path) {
+            self.contested.push((entry.path.clone(), rank));
+            return false;
+        }
+        self.owners.insert(entry.path.clone(), rank);
+        true
+    }
+}
+
 /// Gives each path that several packages have to the one that replaces the others, in the packages' order.
 fn settle(
     root: &Root,
     packages: &[Opened],
+    kept: &[Kept],
     claims: &Claims,
     lists: &mut Lists,
     replaces: &dyn Fn(usize, usize) -> bool,
@@ -122,8 +126,9 @@ fn settle(
                 list.retain(|listed| listed != path);
             }
         }
-        if let Some(opened) = packages.get(winner) {
-            root.unpack_again(opened, path)?;
+        if let Some(kept) = kept.get(winner) {
+            root.replace(&Root::open(&kept.files())?, path)
+                .or_fail(|| format!("cannot write /{}", path.display()))?;
         }
     }
     Ok(())
@@ -138,53 +143,63 @@ impl Root {
         Ok(Root { folder })
     }
 
-    /// Unpacks one package and gives its paths.
-    fn unpack_one(
-        &self,
-        opened: &Opened,
-        rank: usize,
-        claims: Option<&Mutex<Claims>>,
-    ) -> Result<Vec<PathBuf>> {
+    /// Unpacks a package's archive into this folder and gives what it has, in its order.
+    pub(crate) fn unpack<R: Read>(&self, archive: &mut tar::Archive<R>) -> Result<Vec<Entry>> {
         let broken = || "its files cannot be read".to_owned();
-        let bytes = opened.bytes()?;
-        let mut archive = opened.files(&bytes)?;
         let mut list = Vec::new();
         let mut parents = Parents::default();
         for entry in archive.entries().or_fail(broken)? {
             let mut entry = entry.or_fail(broken)?;
             let path = inside(&entry.path().or_fail(broken)?)?;
-            list.push(path.clone());
             let header = entry.header();
-            let is_folder = header.entry_type().is_dir();
-            if let Some(claims) = claims
-                && !claim(claims, &path, rank, is_folder.then(|| folder_of(header, rank)).transpose()?)
-            {
-                continue;
-            }
+            let folder = header.entry_type().is_dir().then(|| folder_of(header)).transpose()?;
             self.place(&mut entry, &path, &mut parents)
                 .map_err(|failure| failure.doing(format!("writing /{}", path.display())))?;
+            list.push(Entry { path, folder });
         }
         Ok(list)
     }
 
-    /// Writes one path of a package over what another has put there.
-    fn unpack_again(&self, opened: &Opened, wanted: &Path) -> Result<()> {
-        let broken = || format!("the files of {} cannot be read", opened.package.name);
-        let bytes = opened.bytes()?;
-        let mut archive = opened.files(&bytes)?;
-        for entry in archive.entries().or_fail(broken)? {
-            let mut entry = entry.or_fail(broken)?;
-            let path = inside(&entry.path().or_fail(broken)?)?;
-            if path == wanted {
-                let mut parents = Parents::default();
-                if let Some((parent, name)) = split(&path) {
-                    let folder = self.parent(parent, &mut parents).or_fail(broken)?;
-                    let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
-                }
-                return self.place(&mut entry, &path, &mut parents);
-            }
+    /// Makes a folder. It may be there: another package has it too, or it is a link to a folder, as `/bin` is.
+    fn make_folder(&self, path: &Path, parents: &mut Parents) -> Result<(), Errno> {
+        let Some((parent, name)) = split(path) else { return Ok(()) };
+        match rustix::fs::mkdirat(self.parent(parent, parents)?, name, Mode::from_raw_mode(0o755)) {
+            Err(Errno::EXIST) => Ok(()),
+            other => other,
         }
-        Ok(())
+    }
+
+    /// Gives a file of the folder `from` its name here as well; where the file system cannot, it is copied.
+    fn share(
+        &self,
+        from: &Root,
+        path: &Path,
+        its_parents: &mut Parents,
+        parents: &mut Parents,
+    ) -> Result<(), Errno> {
+        let (parent, name) = split(path).ok_or(Errno::INVAL)?;
+        let theirs = from.parent(parent, its_parents)?;
+        let ours = self.parent(parent, parents)?;
+        match rustix::fs::linkat(theirs, name, ours, name, AtFlags::empty()) {
+            // Debian 13's base-files has the links into `/usr` that every root begins with here.
+            Err(Errno::EXIST) if same_link(theirs, ours, name) => Ok(()),
+            Err(Errno::XDEV | Errno::MLINK | Errno::PERM) => {
+                let at = |folder: BorrowedFd<'_>| {
+                    Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name)
+                };
+                layer::copy(&at(theirs), &at(ours))
+                    .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            }
+            other => other,
+        }
+    }
+
+    /// Gives a path to the file that the folder `from` has there.
+    fn replace(&self, from: &Root, path: &Path) -> Result<(), Errno> {
+        let (mut parents, mut its_parents) = (Parents::default(), Parents::default());
+        let (parent, name) = split(path).ok_or(Errno::INVAL)?;
+        rustix::fs::unlinkat(self.parent(parent, &mut parents)?, name, AtFlags::empty())?;
+        self.share(from, path, &mut its_parents, &mut parents)
     }
 
     fn place<R: Read>(
@@ -220,11 +235,7 @@ impl Root {
             }
             tar::EntryType::Symlink => {
                 let target = entry.link_name_bytes().ok_or_else(|| Failure::new(wrong()))?;
-                match rustix::fs::symlinkat(&*target, folder, name) {
-                    // Debian 13's base-files has the links into `/usr` that every root begins with here.
-                    Err(Errno::EXIST) if leads_to(folder, name, &target) => {}
-                    other => other.or_fail(cannot)?,
-                }
+                rustix::fs::symlinkat(&*target, folder, name).or_fail(cannot)?;
                 None
             }
             tar::EntryType::Char | tar::EntryType::Block | tar::EntryType::Fifo => {
@@ -325,7 +336,7 @@ impl Root {
         rustix::fs::symlinkat(target, folder, name).or_fail(writing)
     }
 
-    fn finish_folder(&self, path: &Path, folder: &Folder) -> Result<(), Errno> {
+    fn finish_folder(&self, path: &Path, folder: &FolderEntry) -> Result<(), Errno> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let open = rustix::fs::openat2(&self.folder, name, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
@@ -342,28 +353,16 @@ struct Parents {
     last: Option<(PathBuf, OwnedFd)>,
 }
 
-/// Notes that a package has a path; says whether it is the first and may write it.
-fn claim(claims: &Mutex<Claims>, path: &Path, rank: usize, folder: Option<Folder>) -> bool {
-    let Ok(mut claims) = claims.lock() else { return false };
-    if let Some(folder) = folder {
-        let known = claims.folders.entry(path.to_owned()).or_insert(folder);
-        if folder.rank < known.rank {
-            *known = folder;
-        }
-        return true;
-    }
-    if claims.owners.contains_key(path) {
-        claims.contested.push((path.to_owned(), rank));
-        return false;
-    }
-    claims.owners.insert(path.to_owned(), rank);
-    true
-}
-
-fn folder_of(header: &tar::Header, rank: usize) -> Result<Folder> {
+fn folder_of(header: &tar::Header) -> Result<FolderEntry> {
     let wrong = || "the archive's header is wrong".to_owned();
     let (mode, time) = (header.mode().or_fail(wrong)?, header.mtime().or_fail(wrong)?);
-    Ok(Folder { rank, mode, owner: owner(header)?, time })
+    Ok(FolderEntry { mode, owner: owner(header)?, time })
+}
+
+/// Whether two folders have a link of one name to one place.
+fn same_link(one: BorrowedFd<'_>, other: BorrowedFd<'_>, name: &OsStr) -> bool {
+    let read = |folder| rustix::fs::readlinkat(folder, name, Vec::new()).ok();
+    read(one).is_some_and(|target| read(other) == Some(target))
 }
 
 fn owner(header: &tar::Header) -> Result<(u32, u32)> {
@@ -392,11 +391,6 @@ fn make_node(folder: BorrowedFd<'_>, name: &OsStr, header: &tar::Header) -> std:
     let number = (header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0));
     let device = rustix::fs::makedev(number.0, number.1);
     Ok(rustix::fs::mknodat(folder, name, kind, Mode::from_raw_mode(0o600), device)?)
-}
-
-/// Whether a link of that name is there and leads to `target`.
-fn leads_to(folder: BorrowedFd<'_>, name: &OsStr, target: &[u8]) -> bool {
-    rustix::fs::readlinkat(folder, name, Vec::new()).is_ok_and(|there| there.to_bytes() == target)
 }
 
 /// Extended attributes, as GNU tar and libarchive write them.

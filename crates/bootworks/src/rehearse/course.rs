@@ -8,11 +8,13 @@ use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
+use super::relay;
 use super::server::{Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
+use model::hardware::PciId;
 use model::ladder::Rung;
 use model::line::{Confirm, Finish, Line as FactoryLine};
 use model::storage::Key;
@@ -34,7 +36,7 @@ pub(crate) struct Course<'a> {
     /// The cause that must be diagnosed.
     pub(crate) expected: Option<String>,
     /// How the box is started.
-    pub(crate) boot: Boot,
+    pub(crate) start: Start,
     /// What the console must show for the rehearsal to end well there.
     pub(crate) until: Option<String>,
     /// How long nothing new may be heard.
@@ -43,6 +45,15 @@ pub(crate) struct Course<'a> {
     pub(crate) typed: bool,
     /// Whether standard output is kept for JSON.
     pub(crate) quiet: bool,
+}
+
+/// How a box gets to its kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// By itself.
+    Itself(Boot),
+    /// Its NIC, of this PCI id, is one that iPXE cannot drive: the rehearsal asks the server in its stead.
+    Relayed(PciId),
 }
 
 /// How a rehearsal ended.
@@ -84,6 +95,8 @@ const TROUBLE_LASTS: Duration = Duration::from_secs(20);
 /// What Linux prints when a virtual box's timer did not tick because the machine under it had no time for it
 /// (arch/x86/kernel/apic/io_apic.c, `check_timer`). It says nothing of the line.
 const STARVED: &str = "IO-APIC + timer doesn't work";
+/// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
+const SCREEN: &str = "bootworks: this box cannot go on";
 /// How often a starved box is switched on again.
 const STARVED_STARTS: u32 = 3;
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
@@ -185,7 +198,7 @@ impl Run<'_> {
     /// From power-on to power-off.
     fn install(&mut self) -> Result<()> {
         self.started = Instant::now();
-        let mut machine = self.switch_on(&self.course.boot)?;
+        let Some(mut machine) = self.power_on()? else { return Ok(()) };
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
@@ -200,7 +213,8 @@ impl Run<'_> {
                         Then::CutPower => {
                             machine.cut_power();
                             self.say("the box lost its power and is switched on again");
-                            machine = self.switch_on(&self.course.boot)?;
+                            let Some(again) = self.power_on()? else { return Ok(()) };
+                            machine = again;
                         }
                         Then::PullCable => {
                             self.say("the cable of the first NIC is pulled out");
@@ -216,7 +230,8 @@ impl Run<'_> {
                     heard = Instant::now();
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        machine = self.switch_on(&self.course.boot)?;
+                        let Some(again) = self.power_on()? else { return Ok(()) };
+                        machine = again;
                     } else if self.read(&line) == Then::End {
                         return Ok(());
                     }
@@ -281,6 +296,15 @@ impl Run<'_> {
         true
     }
 
+    /// Whether the box boots although the proof says that it cannot: what is found then comes from its screen.
+    fn is_sent_astray(&self) -> bool {
+        self.course.faults.contains(&Fault::IgnoreProof)
+    }
+
+    fn awaits_screen(&self) -> bool {
+        self.is_sent_astray() && self.outcome.kernel_seconds.is_none()
+    }
+
     /// A line of the console, while the box is installed.
     fn read(&mut self, line: &str) -> Then {
         if line.contains("Linux version ") && self.outcome.kernel_seconds.is_none() {
@@ -291,6 +315,9 @@ impl Run<'_> {
             self.outcome.verdict = format!("the console showed `{line}`");
             return Then::End;
         }
+        if self.is_sent_astray() && line.contains(SCREEN) {
+            self.trouble_since.get_or_insert_with(Instant::now);
+        }
         Then::GoOn
     }
 
@@ -300,11 +327,16 @@ impl Run<'_> {
             && self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff)
     }
 
-    /// Power-off is the end of an installation only where the box announced it.
-    fn conclude_power_off(&mut self) {
+    /// Takes in what the server still has to tell.
+    fn drain(&mut self) {
         while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
             self.take(entry);
         }
+    }
+
+    /// Power-off is the end of an installation only where the box announced it.
+    fn conclude_power_off(&mut self) {
+        self.drain();
         self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
         if !self.outcome.finished {
             self.outcome.verdict = "the box went off before it was finished".into();
@@ -407,6 +439,30 @@ impl Run<'_> {
             .map_err(|name| fail().because(format!("`{name}` has no answer")))
     }
 
+    /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.
+    fn power_on(&mut self) -> Result<Option<Machine>> {
+        let nic = match &self.course.start {
+            Start::Itself(boot) => return self.switch_on(boot).map(Some),
+            Start::Relayed(nic) => *nic,
+        };
+        let chassis = self.course.chassis;
+        let asker = relay::Asker {
+            server: self.course.line.network.address,
+            mac: chassis.mac(),
+            nic,
+            firmware: chassis.hardware.firmware,
+            folder: &chassis.folder,
+        };
+        match asker.ask()? {
+            relay::Answer::Boot(direct) => self.switch_on(&Boot::Direct(direct)).map(Some),
+            relay::Answer::Refusal => {
+                self.outcome.verdict = "the server does not start this box".into();
+                self.drain();
+                Ok(None)
+            }
+        }
+    }
+
     fn switch_on(&self, boot: &Boot) -> Result<Machine> {
         self.course.chassis.start(boot, self.lines.clone(), self.course.watch_console())
     }
@@ -428,7 +484,10 @@ impl Run<'_> {
             Event::BootRefused { trouble }
             | Event::TroubleFound { trouble, .. }
             | Event::StepFailed { trouble, .. } => {
-                self.trouble_since.get_or_insert_with(Instant::now);
+                // A box that is sent into a boot known to fail is waited for until its own screen says so.
+                if !self.awaits_screen() {
+                    self.trouble_since.get_or_insert_with(Instant::now);
+                }
                 self.note_trouble("TROUBLE", trouble)
             }
             // A conclusion of the server's: the box may only be slow, and is not given up for it.
@@ -491,7 +550,7 @@ impl Run<'_> {
     }
 
     fn note_trouble(&mut self, mark: &str, trouble: Trouble) -> Then {
-        let expected = self.course.expected.as_ref() == Some(&trouble.cause);
+        let expected = !self.awaits_screen() && self.course.expected.as_ref() == Some(&trouble.cause);
         if !self.outcome.troubles.iter().any(|known| known.cause == trouble.cause) {
             self.say(&format!("{mark} {}: {}", trouble.cause, trouble.sentence));
             self.outcome.troubles.push(trouble);

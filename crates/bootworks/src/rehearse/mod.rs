@@ -11,19 +11,18 @@ mod machine;
 mod models;
 mod network;
 mod qmp;
+mod relay;
 mod server;
 mod spoil;
 mod virtual_box;
 
 use crate::line_folder::{self, LineFolder};
 use crate::{Ending, build, report};
-use course::{Course, Outcome};
+use course::{Course, Outcome, Start};
 use fault::Fault;
 use machine::{Boot, Chassis, Direct};
-use model::boot::{BootParameters, HTTP_PORT, NFS_PORT, RootRoad};
 use model::diagnosis::{self, Verdict};
 use model::failure::{Explain as _, Failure, Result};
-use model::outputs::Outputs;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         hardware,
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
-    let boot = choose_boot(arguments, &chassis, &line, &outputs);
+    let start = choose_start(arguments, &chassis);
     chassis.furnish()?;
     let served = spoil::spoil(&line.outputs(), &outputs, &folder, &faults)?;
     let settings = server::Settings {
@@ -116,7 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         line: line.line(),
         faults,
         expected: arguments.expect.clone(),
-        boot,
+        start,
         until: arguments.until.clone(),
         patience: Duration::from_secs(arguments.patience),
         typed: arguments.console,
@@ -144,37 +143,28 @@ fn check_pulls(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
 }
 
 /// What the box boots from, and a word where that is not its own firmware over the network.
-fn choose_boot(arguments: &Arguments, chassis: &Chassis, line: &LineFolder, outputs: &Outputs) -> Boot {
+fn choose_start(arguments: &Arguments, chassis: &Chassis) -> Start {
     if let Some(kernel) = &arguments.kernel {
         let (initrd, words) = (arguments.initrd.clone(), arguments.append.clone());
-        return Boot::Direct(Direct { kernel: kernel.clone(), initrd, words });
+        return Start::Itself(Boot::Direct(Direct { kernel: kernel.clone(), initrd, words }));
     }
     let model = chassis.hardware.nics.first().map(|nic| nic.model.as_str()).unwrap_or_default();
     match chassis.boot_road() {
-        BootRoad::Rom => Boot::Network,
+        BootRoad::Rom => Start::Itself(Boot::Network),
         BootRoad::Medium => {
             say(arguments, &format!("QEMU has no boot ROM for {model}: iPXE comes from a virtual medium"));
-            Boot::Network
+            Start::Itself(Boot::Network)
         }
-        BootRoad::Memory => {
-            say(arguments, &format!("QEMU has no boot ROM for {model}, and its model is deaf to iPXE:"));
-            say(arguments, "kernel and initrd are put into the box's memory, as from a stick");
-            let live = &line.line().live;
-            let parameters = BootParameters {
-                server: line.line().network.address,
-                http_port: HTTP_PORT,
-                nfs_port: NFS_PORT,
-                boot_nic: Some(chassis.mac()),
-                live: outputs.live.digest.clone(),
-                root: live.root,
-                root_sha256: (live.root == RootRoad::Ram).then(|| outputs.live.squashfs.sha256.clone()),
-            };
-            let console = "console=tty0 console=ttyS0,115200n8";
-            Boot::Direct(Direct {
-                kernel: line.outputs().join(&outputs.live.kernel.path),
-                initrd: Some(line.outputs().join(&outputs.live.initrd.path)),
-                words: format!("{console} {} {}", parameters.words(), live.kernel_arguments),
-            })
+        BootRoad::Memory(nic) => {
+            say(
+                arguments,
+                &format!("QEMU has no boot ROM for {model}, and its model is deaf to iPXE: the rehearsal"),
+            );
+            say(
+                arguments,
+                "asks the server in iPXE's words and puts kernel and initrd into the box's memory",
+            );
+            Start::Relayed(nic)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Reads `--box KEY=VALUE,…` and knows which models QEMU attaches how; it starts nothing.
 
 use model::failure::{Failure, Result};
+use model::hardware::PciId;
 use std::str::FromStr;
 
 /// What starts the box.
@@ -30,8 +31,8 @@ pub(crate) enum BootRoad {
     Rom,
     /// iPXE comes from a virtual CD or FAT disk and drives it.
     Medium,
-    /// iPXE cannot drive QEMU's model: kernel and initrd are put into the box's memory, as from a stick.
-    Memory,
+    /// iPXE cannot drive QEMU's model, which has this PCI id: kernel and initrd are put into the box's memory.
+    Memory(PciId),
 }
 
 /// How QEMU attaches a disk of some model.
@@ -85,7 +86,8 @@ const WITH_BOOT_ROM: &[&str] =
     &["e1000", "e1000e", "virtio-net-pci", "vmxnet3", "rtl8139", "ne2k_pci", "pcnet"];
 /// Network cards whose QEMU model iPXE cannot drive. igb: iPXE uses legacy receive descriptors, the model has
 /// advanced ones only (hw/net/igb_core.c, `igb_rx_use_legacy_descriptor`), so that iPXE asks and never hears.
-const DEAF_TO_IPXE: &[&str] = &["igb"];
+/// With the id that the model answers with (hw/net/igb.c, `E1000_DEV_ID_82576`).
+const DEAF_TO_IPXE: &[(&str, PciId)] = &[("igb", PciId { vendor: 0x8086, device: 0x10c9 })];
 /// SCSI host adapters of QEMU.
 const SCSI_ADAPTERS: &[&str] = &[
     "megasas",
@@ -102,10 +104,11 @@ const SCSI_ADAPTERS: &[&str] = &[
 impl Nic {
     /// How a box gets to its kernel over it.
     pub(crate) fn boot_road(&self) -> BootRoad {
-        match self.model.as_str() {
-            model if WITH_BOOT_ROM.contains(&model) => BootRoad::Rom,
-            model if DEAF_TO_IPXE.contains(&model) => BootRoad::Memory,
-            _ => BootRoad::Medium,
+        let deaf = DEAF_TO_IPXE.iter().find(|(model, _)| *model == self.model);
+        match deaf {
+            Some((_, id)) => BootRoad::Memory(*id),
+            None if WITH_BOOT_ROM.contains(&self.model.as_str()) => BootRoad::Rom,
+            None => BootRoad::Medium,
         }
     }
 }

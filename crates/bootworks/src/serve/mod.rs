@@ -27,7 +27,7 @@ mod nfs;
 mod peers;
 mod publication;
 mod rivals;
-mod script;
+pub(crate) mod script;
 mod socket;
 mod store;
 mod teller;

@@ -72,6 +72,9 @@ pub const CAUSES: &[Cause] = &[
             proof("failed to register the boot entry: No space left"),
             proof("set_variable() failed: {:any}No space"),
             proof("EFI variable: No space left on device"),
+            proof("Could not set variable {name}: No space left on device"),
+            proof("efivarfs_set_variable: {what:any}No space left on device"),
+            proof("Failed to create EFI Boot variable entry: No space left"),
         ],
         fixes: &[
             fix(

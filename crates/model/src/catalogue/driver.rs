@@ -45,6 +45,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("Module r8169 not found").says("The live system has no module r8169, the driver of this network card."),
             trace("Module qede not found").says("The live system has no module qede, the driver of this network card."),
             trace("Module sfc not found").says("The live system has no module sfc, the driver of this network card."),
+            proof("No Network Adapters were detected"),
         ],
     clues: &[
             excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
@@ -241,6 +242,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("Unqualified SFP+ module detected"),
             proof("PHY: unsupported module"),
             proof("Unsupported SFP+ module type"),
+            proof("an unqualified module was detected"),
+            proof("Port module event[error]"),
         ],
         fixes: &[
             fix("`ixgbe.allow_unsupported_sfp=1` on the kernel's command line (one 1 for each port: `1,1`); other drivers have no such switch"),
@@ -259,6 +262,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("disagrees about version of symbol"),
             usual("Invalid module format").unless(&[".ko.xz", ".ko.zst", ".ko.gz"]),
             usual("could not insert '{module}': Exec format error").says("The module {module} is not of the kernel that runs."),
+            proof("section size must match the kernel"),
         ],
         clues: &[against("Invalid ELF header magic", "the module is packed, not of another kernel")],
         fixes: &[
@@ -384,6 +388,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("Failed to initialize the NIC"),
             usual("PCIe link lost, device now detached"),
             usual("Problem fetching invariants of chip, aborting"),
+            proof("Firmware recovery mode detected"),
+            proof("unknown chip XID"),
         ],
         clues: &[
             supports("no devices to configure", "no interface is there"),

@@ -49,6 +49,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to connect to {host} port {port:number}"),
             usual("Unable to connect to {host}:").says("{host} cannot be reached."),
             usual("(7) Failed connect to {host}; {why:any}").unless(&["unreachable"]).says("The web server {host} cannot be reached: {why}."),
+            usual("connect: no route to host").unless(&["nfs"]),
         ],
         clues: &[
             against("Network is unreachable", "there is no route at all"),
@@ -248,6 +249,7 @@ pub const CAUSES: &[Cause] = &[
             usual("squashfs: Unknown symbol"),
             proof("mount: mounting {image} on {folder} failed: No such device").unless(&[":/", "overlay", "aufs"]),
             usual("SQUASHFS error: {:any}Major/Minor mismatch"),
+            usual("bad superblock on /dev/loop{number:number}"),
         ],
         clues: &[
             against("mounting overlay", "the overlay fails"),
@@ -303,6 +305,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Waiting 30 seconds for device /dev/disk/by-label/{label}").at_the_end(),
             usual("Unable to find the installation medium"),
             usual("No installation medium found"),
+            proof("/dev/mapper/live-rw does not exist"),
+            proof("No rootfs image found. Modify your PXE configuration"),
         ],
         fixes: &[
             fix("name the place on the network: `boot=live fetch=http://SERVER/filesystem.squashfs` (Debian), `url=http://…iso` (Ubuntu), `netboot=nfs nfsroot=SERVER:/PATH`, `archiso_http_srv=` (Arch)"),
@@ -328,6 +332,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to switch root"),
             usual("can't find /root in /etc/fstab"),
             usual("mount: mounting /dev on /root/dev failed: No such file or directory"),
+            proof("Cannot find init!"),
+            proof("Root device mounted successfully, but {init} does not exist"),
+            proof("{init} not found in new root"),
+            proof("stage 2 init script ({init}) not found"),
         ],
         clues: &[
             against("Failed to execute /init", "the initrd itself has no init"),

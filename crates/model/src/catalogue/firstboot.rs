@@ -60,6 +60,11 @@ pub const CAUSES: &[Cause] = &[
             usual("Selected boot device failed"),
             usual("Boot failed: not a bootable disk"),
             usual("An operating system wasn't found"),
+            usual("No bootable medium"),
+            usual("did not load an operating system"),
+            usual("No operating system was loaded"),
+            usual("DISK BOOT FAILURE"),
+            usual("Default Boot Device Missing or Boot Failed"),
         ],
         clues: &[
             against("PXE-E", "the network boot failed before it"),
@@ -133,7 +138,7 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["unknown-block(0,0)"])
                 .says("root= names {device}, which does not exist on this machine."),
             usual("Warning: {device} does not exist")
-                .unless(&["/etc", "ifname"])
+                .unless(&["live-rw", "/etc", "ifname"])
                 .says("root= names {device}, which does not exist on this machine."),
             usual("/dev/disk/by-uuid/{uuid} does not exist")
                 .says("root= names the UUID {uuid}, which no file system here has."),
@@ -147,6 +152,11 @@ pub const CAUSES: &[Cause] = &[
             ]),
             usual("can't find device '{device}'"),
             trace("Gave up waiting for root"),
+            usual("Could not find the root block device in"),
+            usual("is not a valid root device"),
+            usual("ERROR: Failed to mount '{device}' on real root"),
+            usual("Timed out waiting for device {device}, trying to mount anyway"),
+            usual("mount: mounting UUID={uuid} on {folder} failed: No such file or directory"),
         ],
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),
@@ -242,6 +252,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to start File System Check on"),
             usual("Failed to start Filesystem Check"),
             usual("xfs_repair"),
+            usual("Structure needs cleaning"),
+            usual("parent transid verify failed"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),

@@ -21,6 +21,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The memory controller {controller} reports an error that it cannot correct."),
             usual("[Hardware Error]: event severity: fatal"),
             usual("Uncorrected hardware memory error"),
+            usual("Hardware error from APEI Generic Hardware Error Source"),
         ],
         fixes: &[
             fix("read the server's event log (`ipmitool sel list`): it names the module or slot"),
@@ -53,6 +54,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The IOMMU blocks device {device}, which {driver} drives."),
             trace("DRHD: handling fault status"),
             usual("Device is ineligible for IOMMU domain attach due to platform RMRR"),
+            usual("arm-smmu-v3 {address}: event {kind} received"),
         ],
         clues: &[
             supports("I/O error, dev", "a disk fails"),

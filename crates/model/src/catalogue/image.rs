@@ -60,6 +60,7 @@ pub const CAUSES: &[Cause] = &[
             usual("repomd.xml: Cannot download"),
             usual("File '/content' not found on medium"),
             proof("Valid metadata not found at specified URL"),
+            usual("Status code: 404 for"),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -97,6 +98,8 @@ pub const CAUSES: &[Cause] = &[
             proof("hash mismatch"),
             proof("checksum did not match"),
             proof("CHECKSUM DOES NOT MATCH"),
+            proof("gpg: BAD signature"),
+            proof("digest mismatch"),
         ],
         clues: &[
             against("Hash Sum mismatch", "it is a package list"),
@@ -213,6 +216,7 @@ pub const CAUSES: &[Cause] = &[
             proof("tar: invalid magic"),
             proof("tar: invalid tar magic"),
             proof("tar: bad header checksum"),
+            proof("Image is not in {format} format"),
         ],
         clues: &[against("Cannot exec", "the program is missing")],
         fixes: &[
@@ -366,6 +370,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Value out of range."),
             usual("error while writing at byte {byte:number}: No space left on device"),
             proof("did not discover any disks big enough"),
+            proof("insufficient free space: {extents:number} extents needed"),
+            usual("Could not create partition {number:number} from"),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

@@ -28,6 +28,12 @@ pub const CAUSES: &[Cause] = &[
             usual("no acceptable DHCPOFFERS received"),
             usual("No working leases in persistent database - sleeping"),
             usual("no matching response packet received"),
+            usual("Auto-configuration of network failed"),
+            usual("network is probably not using the DHCP protocol"),
+            usual("reason 'ip-config-unavailable'"),
+            usual("Failed to get an IP via DHCP"),
+            usual("sending discover").times(8),
+            usual("broadcasting discover").times(8),
         ],
         clues: &[
             supports("Link is up", "the cable carries a link"),
@@ -160,6 +166,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Waiting for {interface} to get link").at_the_end(),
             usual("{interface}: carrier lost").at_the_end(),
             trace("NIC Link is Down"),
+            usual("{interface}: waiting for carrier"),
         ],
         clues: &[
             excludes("no devices to configure", "there is no interface"),
@@ -524,6 +531,8 @@ pub const CAUSES: &[Cause] = &[
             usual("lookup {host} on {server}: {:any}").unless(&["dnsmasq"]),
             usual("Couldn't resolve host name"),
             usual("mount.nfs: Failed to resolve server {host}").says("The name {host} does not resolve."),
+            usual("Couldn't resolve host '{host}'"),
+            usual("No address associated with hostname"),
         ],
         clues: &[
             against("no devices to configure", "there is no interface"),

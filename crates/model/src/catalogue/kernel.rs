@@ -66,6 +66,7 @@ pub const CAUSES: &[Cause] = &[
             proof("compression method {method} not configured").says("The kernel cannot unpack the initrd: it does not have {method}."),
             usual("ZSTD-compressed data is truncated"),
             trace("invalid magic at start of compressed archive"),
+            proof("Input was encoded with unsupported XZ options"),
         ],
         clues: &[
             supports("Kernel panic - not syncing: VFS", "nothing at all was unpacked"),
@@ -118,6 +119,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Initramfs unpacking failed: {why:any}").unless(&["invalid magic", "write error", "not configured", "zstd-compressed"]),
             usual("rootfs image is not initramfs ({why:any}); looks like an initrd"),
             proof("crc error{:any}initrd"),
+            proof("XZ-compressed data is corrupt"),
+            proof("ZSTD-compressed data is corrupt"),
+            proof("ZSTD-compressed data is probably corrupt"),
+            proof("Ramdisk image is corrupt or invalid"),
         ],
         fixes: &[
             fix("copy the initrd to the server again and compare its SHA-256; build it anew if it is damaged there"),
@@ -181,6 +186,7 @@ pub const CAUSES: &[Cause] = &[
             proof("System is deadlocked on memory"),
             proof("Out of memory and no killable processes"),
             usual("invoked oom-killer"),
+            usual("oom-kill:constraint=").unless(&["CONSTRAINT_MEMCG"]),
         ],
         fixes: &[
             fix("more memory: the live OS, its root in RAM and what is unpacked must fit together"),

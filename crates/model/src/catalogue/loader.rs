@@ -186,6 +186,9 @@ pub const CAUSES: &[Cause] = &[
             usual("'GET {path}initramfs{rest:any} HTTP/{version}' 404").says("The web server has no {path}initramfs{rest}."),
             trace("'GET {path} HTTP/{version}' 404"),
             proof("{file}... Not found (http").says("The web server has no {file}."),
+            proof("awaiting response... 404"),
+            proof("HTTP Error 404"),
+            proof("GET result: Not Found"),
         ],
 
         fixes: &[
@@ -212,6 +215,10 @@ pub const CAUSES: &[Cause] = &[
             proof("ERROR 403: Forbidden"),
             usual("'GET {path} HTTP/{version}' 403").says("The web server refuses {path}."),
             usual("'GET {path} HTTP/{version}' 401").says("The web server wants a password for {path}."),
+            proof("awaiting response... 403"),
+            proof("unsupported HTTP error 403"),
+            proof("HTTP Error 403"),
+            proof("GET result: Forbidden"),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
@@ -236,6 +243,10 @@ pub const CAUSES: &[Cause] = &[
             proof("504 Gateway Time-out"),
             usual("'GET {path} HTTP/{version}' 500").says("The web server failed while it made {path}."),
             usual("'GET {path} HTTP/{version}' 502").says("What is behind the web server gave no sense for {path}."),
+            proof("awaiting response... 50{status:number}"),
+            proof("unsupported HTTP error 5{status:number}"),
+            proof("GET result: Internal Server Error"),
+            proof("GET result: Service Unavailable"),
         ],
         fixes: &[
             fix("the web server's error log has the reason: mostly the program that makes boot scripts"),
@@ -272,7 +283,10 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "http-conn-reset",
         sentence: "The connection to the web server is refused or cut off.",
-        signs: &[ipxe("0f0a60"), ipxe("380a60"), proof("curl: (56)"), proof("curl: (52) Empty reply from server"), usual("Connection reset (http")],
+        signs: &[ipxe("0f0a60"), ipxe("380a60"), proof("curl: (56)"), proof("curl: (52) Empty reply from server"), usual("Connection reset (http"),
+            usual("Read error (Connection reset by peer)"),
+            usual("read: connection reset by peer").unless(&["ssh"]),
+        ],
         fixes: &[
             fix("start the web server, and ask it at the port it has: `ss -ltnp`"),
             fix("take proxies and intrusion filters off the boot network's way"),
@@ -298,6 +312,10 @@ pub const CAUSES: &[Cause] = &[
             proof("curl: (60)"),
             proof("server certificate verification failed"),
             proof("certificate verify failed").unless(&["not yet valid", "expired"]),
+            proof("x509: certificate signed by unknown authority"),
+            proof("x509: certificate is valid for {names:any}, not {name}"),
+            proof("ERROR: cannot verify {host} certificate").unless(&["not yet"]),
+            proof("certificate is not trusted").unless(&["not yet"]),
         ],
 
         fixes: &[
@@ -323,6 +341,9 @@ pub const CAUSES: &[Cause] = &[
             ipxe("430de1"),
             proof("curl: (35)"),
             usual("SSL_ERROR_SYSCALL"),
+            proof("alert handshake failure"),
+            proof("alert protocol version"),
+            proof("SSL routines{:any}wrong version number"),
         ],
         fixes: &[
             fix("allow TLS 1.2 with an RSA certificate and AES-CBC or AES-GCM on the web server: iPXE has no TLS 1.3"),
@@ -537,6 +558,7 @@ pub const CAUSES: &[Cause] = &[
             usual("timeout reading '{file}.mod'").says("GRUB asks for {file}.mod, and the TFTP server that it took does not answer."),
             usual("error: timeout: could not resolve hardware address"),
             usual("error: time out reading '{file}'"),
+            usual("no server is specified"),
         ],
         fixes: &[
             fix("beside somebody's DHCP server GRUB takes next-server of the main answer: set it there to the boot server"),
@@ -646,6 +668,10 @@ pub const CAUSES: &[Cause] = &[
             proof("this kernel is too old"),
             proof("-- System halted"),
             proof("crc error{:any}System halted"),
+            proof("Wrong Image Format for bootm"),
+            proof("Bad Linux ARM64 Image magic"),
+            proof("Bad Linux ARM zImage magic"),
+            proof("Bad Data CRC"),
         ],
         fixes: &[
             fix("copy the kernel again, in binary, and compare its SHA-256 with the source"),
@@ -666,6 +692,8 @@ pub const CAUSES: &[Cause] = &[
             proof("prohibited by secure boot policy"),
             proof("verification requested but nobody cares"),
             proof("shim_lock protocol not found"),
+            proof("Secure Boot forbids loading module"),
+            proof("Bootloader has not verified loaded image"),
         ],
         fixes: &[
             fix("use the distribution's signed kernel with the same distribution's shim and GRUB"),

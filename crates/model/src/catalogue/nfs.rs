@@ -103,8 +103,8 @@ pub const CAUSES: &[Cause] = &[
                 .says("The NFS server {server} cannot be reached."),
             usual("mount.nfs: mount system call failed"),
             usual("mount call failed: {number:number}"),
-            usual("connect: No route to host"),
-            usual("connect: Connection refused"),
+            usual("connect: No route to host").unless(&["dial tcp", "GET error"]),
+            usual("connect: Connection refused").unless(&["dial tcp", "GET error"]),
             usual("nfsmount: need a path"),
             usual("clnt_create: RPC: Port mapper failure"),
             usual("RPC: Unable to receive; errno = {errno}"),
@@ -113,6 +113,12 @@ pub const CAUSES: &[Cause] = &[
             usual("mount to NFS server '{server}' failed: {why:any}")
                 .unless(&["denied", "no such"])
                 .says("The NFS server {server} cannot be mounted from: {why}."),
+            usual("mount: mounting {server}:/{path} on {folder} failed: Connection refused"),
+            usual("mount: mounting {server}:/{path} on {folder} failed: Connection timed out"),
+            usual("mount: mounting {server}:/{path} on {folder} failed: No route to host"),
+            usual("mount.nfs4: Connection timed out"),
+            usual("mount.nfs4: Connection refused"),
+            usual("mount.nfs4: No route to host"),
         ],
         clues: &[
             against("Network is unreachable", "there is no route"),
@@ -203,6 +209,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The client asks for NFS version {version}, which the server does not have."),
             usual("svc: unknown version"),
             trace("vers=2").says("The kernel is told to mount its root by NFS version 2, which current servers no longer have."),
+            usual("mount.nfs4: Protocol not supported"),
         ],
         clues: &[
             excludes("failed to open /etc/netconfig", "mount.nfs lacks its own files"),
@@ -271,6 +278,8 @@ pub const CAUSES: &[Cause] = &[
             usual("unmatched host"),
             ipxe("023360"),
             ipxe("023560"),
+            usual("mount: mounting {server}:/{path} on {folder} failed: Permission denied"),
+            usual("mount.nfs4: Operation not permitted"),
         ],
         fixes: &[
             fix(
@@ -299,6 +308,7 @@ pub const CAUSES: &[Cause] = &[
             usual("exportfs: Failed to stat {path}")
                 .says("The NFS server exports {path}, which is not there."),
             usual("for {path}: no export entry"),
+            usual("mount: mounting {server}:/{path} on {folder} failed: No such file or directory"),
         ],
         clues: &[against("Permission denied", "the server refuses the client")],
         fixes: &[

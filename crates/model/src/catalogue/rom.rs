@@ -17,6 +17,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not detect network connection"),
             usual("No link detected on network port"),
             usual("Checking Media Presence").at_the_end(),
+            usual("Media disconnected"),
         ],
         fixes: &[
             fix("look at the port's link LED: cable, SFP and switch port; then whether the switch port is shut"),
@@ -89,6 +90,7 @@ pub const CAUSES: &[Cause] = &[
             proof("No valid offer received"),
             usual("No DHCP offers were received"),
             trace("PXE({interface}) {mac} proxy").times(4).says("{mac} asks again and again, and takes none of the offers that it gets."),
+            usual("Retry time exceeded; starting again"),
         ],
         clues: &[supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
@@ -297,6 +299,8 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/"])
                 .says("The TFTP server has no file {file}, which {client} asks for."),
             usual("sending NAK (1, File not found)"),
+            proof("TFTP error: 'File not found'"),
+            proof("atftpd{:any}: File {file} not found").unless(&["pxelinux.cfg", "grub.cfg", "ldlinux", ".c32"]),
         ],
         clues: &[
             excludes("filename {path}pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
@@ -405,6 +409,8 @@ pub const CAUSES: &[Cause] = &[
             proof("Invalid signature detected. Check Secure Boot Policy"),
             proof("SBAT self-check failed"),
             usual("Access Denied").unless(&["http", "smb", "login", "ipxe", "tftp"]),
+            proof("Image Authorization Fail"),
+            proof("Image failed to verify with"),
         ],
         clues: &[
             against("curl", "a download was refused"),

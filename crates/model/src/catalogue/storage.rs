@@ -89,6 +89,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Block probing did not discover any disks").unless(&["big enough"]),
             proof("No disks detected. Please shut down the computer"),
             proof("cause: disk-driver-missing"),
+            usual("No hard disks were found"),
+            usual("HDD not found on system"),
         ],
         clues: &[
             excludes("Attached SCSI disk", "a disk is there"),
@@ -113,6 +115,9 @@ pub const CAUSES: &[Cause] = &[
         signs: &[proof("the box has no disk at all"), proof("no disk of the box is"), usual("cause: disk-not-found"),
             proof("Specified nonexistent disk {disk} in").says("The kickstart names the disk {disk}, which this machine does not have."),
             proof("No suitable device was found for deployment"),
+            usual("opening /dev/{disk}: No such file or directory"),
+            usual("/dev/{disk}: not a block device"),
+            proof("Failed to find matching device for"),
         ],
         fixes: &[
             fix_on(Line, "compare `match` under [[appliance.disk]] in line.toml with the disks that the refusal lists"),
@@ -174,6 +179,9 @@ pub const CAUSES: &[Cause] = &[
             usual("is part of a RAID array"),
             usual("contains a {what} signature{:any}in use"),
             proof("found busy partitions"),
+            proof("Can't initialize physical volume '{device}' of volume group"),
+            usual("appears to be part of a raid array"),
+            usual("appears to contain an existing filesystem"),
         ],
         clues: &[supports("md{number:number}: active", "an old RAID is active"), supports("active with {count:number} out of", "an old RAID is active"), supports("logical volume", "an old LVM is active")],
         fixes: &[
@@ -292,6 +300,9 @@ pub const CAUSES: &[Cause] = &[
             usual("error reading '/dev/{disk}': Input/output error").says("The disk {disk} cannot be read."),
             usual("SMART overall-health self-assessment test result: FAILED"),
             usual("XFS ({disk}): metadata I/O error").says("The file system on {disk} has errors."),
+            usual("rejecting I/O to offline device"),
+            usual("failed to IDENTIFY (I/O error"),
+            usual("critical target error, dev {disk}").unless(&["loop", "sr0"]),
         ],
         clues: &[
             against("DMAR: [DMA", "the IOMMU blocks the controller"),

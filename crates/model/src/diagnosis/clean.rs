@@ -259,6 +259,40 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
     }
 }
 
+/// Columns of a console that wraps what is longer.
+const COLUMNS: usize = 80;
+
+/// A line that a console has wrapped within an address: the address is what says which error it was.
+///
+/// ```text
+/// Could not boot: Input/output error (http://i
+/// pxe.org/1d0c6539)
+/// ```
+#[derive(Default)]
+pub(super) struct Wrapped {
+    /// The beginning, and its number.
+    open: Option<(u64, String)>,
+}
+
+impl Wrapped {
+    /// The whole of the line that this one ends, with the number of its beginning, if it ends one.
+    pub(super) fn join(&mut self, number: u64, line: &Cleaned) -> Option<(u64, Cleaned)> {
+        let before = self.open.take();
+        let text = &line.text;
+        if let Some((_, inside)) = text.rsplit_once('(')
+            && text.len() <= COLUMNS
+            && !inside.contains([')', ' '])
+            && (inside.starts_with("http") || "http".starts_with(inside))
+        {
+            self.open = Some((number, text.clone()));
+        }
+        let (number, beginning) = before.filter(|_| text.contains(')'))?;
+        let text = beginning + text;
+        let folded = text.bytes().map(|octet| FOLDED[usize::from(octet)]).collect();
+        Some((number, Cleaned { text, folded }))
+    }
+}
+
 /// Where a line's own text begins, after what loggers put before it, and the kernel's seconds if they are there.
 ///
 /// Taken off, in any order and number: `[   12.345678]`, `[T123]`, `<6>`, `Nov 25 18:53:21 host kernel:`,

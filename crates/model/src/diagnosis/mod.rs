@@ -18,7 +18,7 @@ mod watch;
 
 use crate::catalogue::{Cause, Stage};
 use crate::ladder::Rung;
-use clean::Lines;
+use clean::{Lines, Wrapped};
 use reading::Boot;
 use std::collections::VecDeque;
 use watch::{Stamps, Watch};
@@ -113,6 +113,7 @@ pub struct Reader {
     watch: Option<&'static Watch>,
     lines: Lines,
     stamps: Option<Stamps>,
+    wrapped: Wrapped,
     boot: Boot,
     /// The boots before, the last of them.
     before: VecDeque<Boot>,
@@ -133,6 +134,7 @@ impl Reader {
             watch,
             lines: Lines::new(),
             stamps: watch.map(Stamps::of),
+            wrapped: Wrapped::default(),
             boot: Boot::new(1),
             before: VecDeque::new(),
             boots: 1,
@@ -175,7 +177,11 @@ impl Reader {
     fn read(&mut self, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
         let (Some(watch), Some(stamps)) = (self.watch, &mut self.stamps) else { return };
         let (boot, before, boots) = (&mut self.boot, &mut self.before, &mut self.boots);
+        let wrapped = &mut self.wrapped;
         give(&mut self.lines, &mut |number, line| {
+            if let Some((number, whole)) = wrapped.join(number, line) {
+                boot.read(watch, stamps, number, &whole);
+            }
             if let Some(ended) = boot.read(watch, stamps, number, line) {
                 *boots += 1;
                 if before.len() == EARLIER {

@@ -60,6 +60,7 @@ fn small() -> (tempfile::TempDir, Tree) {
 
 fn small_built(folder: &Path, tree: &Tree) -> Result<Built> {
     let own = Kernel { package: "linux-image-amd64", tree };
+    let kept = tempfile::tempdir().unwrap();
     build(&Sources {
         kernel_folder: folder,
         kernel: own,
@@ -70,6 +71,7 @@ fn small_built(folder: &Path, tree: &Tree) -> Result<Built> {
         busybox: b"busybox",
         build: "b1",
         modified: 1_700_000_000,
+        kept: kept.path(),
     })
 }
 
@@ -125,6 +127,7 @@ fn everything_asked_for_and_there_is_in() {
         666 dev/null character
         755 etc folder
         755 init 5 bytes
+        755 lib folder
         755 lib folder
         755 lib/firmware folder
         755 lib/firmware/new folder
@@ -193,6 +196,7 @@ impl Real {
 
     fn built(&self, init: &str) -> Built {
         let own = Kernel { package: "linux-image-amd64", tree: &self.tree };
+        let kept = tempfile::tempdir().unwrap();
         build(&Sources {
             kernel_folder: &self.folder,
             kernel: own,
@@ -203,9 +207,46 @@ impl Real {
             busybox: &self.busybox,
             build: "test",
             modified: 1_700_000_000,
+            kept: kept.path(),
         })
         .unwrap()
     }
+}
+
+/// A part that is kept saves its packing; one that was damaged on the disk must not get into an initrd, and what
+/// changed must not be taken from what was kept before.
+#[test]
+fn a_kept_part_is_used_only_where_it_is_right() {
+    let kept = tempfile::tempdir().unwrap();
+    let parts = [vec![7; 100_000], b"modules".repeat(1000)];
+    let first = packed(&parts, kept.path()).unwrap();
+    for (part, packed) in parts.iter().zip(&first) {
+        assert_eq!(zstd::bulk::decompress(packed, part.len()).unwrap(), *part);
+    }
+    let files: Vec<_> = std::fs::read_dir(kept.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 2);
+    for damage in [&first[0][..10], &first[1][..], b""] {
+        let of_first = files.iter().find(|file| file.to_string_lossy().contains(&digest(&parts[0]))).unwrap();
+        std::fs::write(of_first, damage).unwrap();
+        assert_eq!(packed(&parts, kept.path()).unwrap(), first);
+    }
+}
+
+/// Parts end where their content says, whatever stands before them: a new PID 1 must not change what the modules are
+/// packed into.
+#[test]
+fn modules_are_apart_from_what_changes() {
+    let parts = |init: usize| {
+        let mut image = Image::new(1);
+        image.add_file("init", 0o755, vec![1; init]);
+        for module in 0..5 {
+            image.add_file(&format!("lib/modules/{module}.ko"), 0o644, vec![2; PART / 2]);
+        }
+        image.parts().iter().map(|part| part.write_one().unwrap()).collect::<Vec<_>>()
+    };
+    let (one, other) = (parts(10), parts(2 * PART));
+    assert_eq!(one.len(), 4);
+    assert!(one[0] != other[0] && one[1..] == other[1..]);
 }
 
 /// Two builds are one: what is served is what was proved.
