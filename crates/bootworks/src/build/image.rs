@@ -11,7 +11,7 @@ use model::failure::{Explain as _, Result};
 use model::raw::ImageContent;
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -194,6 +194,7 @@ mod tests {
     use super::super::adopt::adopt;
     use super::super::store::digest_file;
     use super::*;
+    use std::fs::File;
 
     /// A box must get what was built: links, modes, odd names; and twice the same bytes, however it was written.
     #[test]

@@ -127,9 +127,21 @@ mod tests {
         let held =
             |signed: Signed| check(folder.path(), "image", &signed).map_err(|failure| failure.report());
         held(by("image.minisig", "one.pub")).unwrap();
-        expect_test::expect![[""]].assert_eq(&held(by("image.minisig", "other.pub")).unwrap_err());
-        expect_test::expect![[""]].assert_eq(&held(by("old.minisig", "one.pub")).unwrap_err());
+        expect_test::expect![[r#"
+            error: the signature of image is not right
+            because: The signature was created with a different key than the one provided
+            because: image.minisig was held against other.pub
+            hint: get image, signature and key from whoever made the image; without a right one nothing is built"#]].assert_eq(&held(by("image.minisig", "other.pub")).unwrap_err());
+        expect_test::expect![[r#"
+            error: the signature of image is not right
+            because: it is of the old kind, over the whole file at once: sign with `minisign -S -H`
+            because: old.minisig was held against one.pub
+            hint: get image, signature and key from whoever made the image; without a right one nothing is built"#]].assert_eq(&held(by("old.minisig", "one.pub")).unwrap_err());
         std::fs::write(at("image"), "An image").unwrap();
-        expect_test::expect![[""]].assert_eq(&held(by("image.minisig", "one.pub")).unwrap_err());
+        expect_test::expect![[r#"
+            error: the signature of image is not right
+            because: The signature verification failed
+            because: image.minisig was held against one.pub
+            hint: get image, signature and key from whoever made the image; without a right one nothing is built"#]].assert_eq(&held(by("image.minisig", "one.pub")).unwrap_err());
     }
 }

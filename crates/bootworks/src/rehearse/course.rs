@@ -3,6 +3,7 @@
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
 mod cut;
+mod filled;
 
 use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
@@ -17,8 +18,6 @@ use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
 use model::ladder::Rung;
 use model::line::{Confirm, Finish, Line as FactoryLine};
-use model::storage::Key;
-use model::template::{self, Fact, Name};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -251,7 +250,9 @@ impl Run<'_> {
                 if self.starts_half_written()? {
                     return Ok(());
                 }
-                machine = self.switch_on_again()?;
+                self.say("the box is switched on again");
+                let Some(again) = self.power_on()? else { return Ok(()) };
+                machine = again;
                 heard = Instant::now();
             }
             if self.is_left_running() {
@@ -399,44 +400,6 @@ impl Run<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// The encrypted volumes that the appliance asks a passphrase for at its boot, each with it.
-    fn passphrases(&self) -> Result<Vec<(String, String)>> {
-        let mut passphrases = Vec::new();
-        for vault in &self.course.line.appliance.stack.vaults {
-            if let Key::Passphrase(template) = &vault.key {
-                passphrases.push((vault.name.clone(), self.fill_in(template, "the passphrase")?));
-            }
-        }
-        Ok(passphrases)
-    }
-
-    /// The ready pattern with the answers that the box was given: the timeline's, which know what was typed.
-    fn ready_line(&self, pattern: &str) -> Result<String> {
-        self.fill_in(pattern, "`ready` of [rehearsal]")
-    }
-
-    fn fill_in(&self, pattern: &str, what: &str) -> Result<String> {
-        let fail = || Failure::new(format!("cannot fill in {what}: {pattern}"));
-        let template = template::parse(pattern).map_err(|mistakes| {
-            mistakes.into_iter().fold(fail(), |failure, mistake| failure.because(mistake.message))
-        })?;
-        let fact = |fact: &Fact| match fact {
-            Fact::Serial => Some(super::machine::SERIAL.to_owned()),
-            Fact::Mac => Some(self.course.chassis.mac().to_string()),
-            Fact::Uuid => Some(super::machine::UUID.to_owned()),
-            Fact::Product => Some(super::machine::PRODUCT.to_owned()),
-            Fact::Manufacturer => Some(super::machine::MANUFACTURER.to_owned()),
-            // What the kernel counts is the controller's to tell.
-            Fact::Firmware | Fact::Processors | Fact::Memory | Fact::Disks | Fact::Nics => None,
-        };
-        template
-            .render(|name| match name {
-                Name::Answer(id) => self.answers.get(id).cloned(),
-                Name::Box(known) => fact(known),
-            })
-            .map_err(|name| fail().because(format!("`{name}` has no answer")))
     }
 
     /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.

@@ -164,7 +164,10 @@ mod tests {
         let server = serve(bytes.clone(), ServerFault::None);
         install(server, std::slice::from_ref(&wanted), &target, &collector, &mut ledger).unwrap();
         let said = collector.lines.lock().unwrap().join("\n");
-        expect_test::expect![[""]].assert_eq(&said);
+        expect_test::expect![[r#"
+            dpkg: --install --force-confdef --force-confold /var/cache/bootworks-packages/edge_1_all.deb
+            dpkg: policy 101"#]]
+        .assert_eq(&said);
         assert_eq!(std::fs::read_to_string(target.join("opt/edge")).unwrap(), "edge");
         assert!(ledger.files().any(|(path, _)| path == Path::new("/opt/edge")));
         assert!(

@@ -102,6 +102,7 @@ fn layers_are_put_on_each_other() {
         Directory etc 
         Directory opt 
         Regular etc/kept lower
+        Regular etc/linked lower
         Regular etc/replaced upper
         Regular opt/b upper
         Symlink srv -> /opt 

@@ -3,7 +3,7 @@
 //! Afterwards the box is started from its disk alone: before the seal nothing may start. Then it is switched on as ever,
 //! and has to be finished.
 
-use super::{Boot, Event, Fault, GLANCE, Machine, News, Run, Then};
+use super::{Boot, Fault, GLANCE, News, Run, Then};
 use model::failure::Result;
 use model::ladder::Rung;
 use std::time::{Duration, Instant};
@@ -43,29 +43,20 @@ impl Run<'_> {
             match self.news.recv_timeout(GLANCE) {
                 Ok(News::Line(line)) => came = line.contains(KERNEL),
                 Ok(News::Entry(entry)) => {
-                    // The last words that were still on their way.
-                    if let Event::StepStarted { name, .. } = &entry.event {
-                        self.step.clone_from(name);
-                    }
+                    // The last words that were still on their way; nothing strikes a box that is off.
                     let _: Then = self.take(entry);
                 }
                 Err(_) => {}
             }
         }
         machine.cut_power();
+        self.trouble_since = None;
         let may_start = may_start || self.step == "seal" || self.has_reached(Rung::BootLoaderInstalled);
         self.say(if came { "its disk started a kernel" } else { "its disk started nothing" });
         if came && !may_start {
             self.outcome.verdict = format!("the box started from its half-written disk, cut in {step}");
         }
         Ok(came && !may_start)
-    }
-
-    /// Switches the box on again as it was in the beginning.
-    pub(super) fn switch_on_again(&mut self) -> Result<Machine> {
-        self.say("the box is switched on again");
-        self.trouble_since = None;
-        self.switch_on(&self.course.boot)
     }
 
     fn has_reached(&self, rung: Rung) -> bool {
