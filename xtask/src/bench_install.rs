@@ -81,25 +81,78 @@ pub(crate) fn install() -> Result<()> {
         ));
     }
     let _ = std::fs::remove_dir_all(folder.join("target"));
+    raw(&folder, &archive)
+}
+
+/// A raw image onto a block device: ours beside decompressing it into `dd` with direct I/O.
+fn raw(folder: &Path, archive: &Path) -> Result<()> {
+    let (packed, disk) = (folder.join("raw.zst"), folder.join("disk"));
+    let (from, to, device) = (archive.display(), packed.display(), disk.display());
+    let bytes = archive.metadata().map_or(0, |metadata| metadata.len()).next_multiple_of(4 << 20);
+    if !packed.exists() {
+        // As large as the archive, with as much of nothing behind it, as disks have.
+        shell(&format!(
+            "(cat {from}; head -c {} /dev/zero) | zstd -q -3 -T0 -c > {to}.part && mv {to}.part {to}",
+            2 * bytes - archive.metadata().map_or(0, |metadata| metadata.len())
+        ))?;
+    }
+    shell(&format!("rm -f {device}; truncate -s {} {device}", 2 * bytes))?;
+    let attached = output(Command::new("losetup").args(["--find", "--show", "--direct-io=on"]).arg(&disk));
+    let node = attached.ok_or_else(|| Stop::new("no loop device is to be had"))?.trim().to_owned();
+    let measured = raw_rounds(&packed, &node, 2 * bytes);
+    shell(&format!("losetup -d {node}; rm -f {device}"))?;
+    let [write, verify, peer] = measured?.map(median);
+    say("");
+    say("| raw image | ours | `zstd -dc` to `dd oflag=direct` | ratio | read back and compared | more |");
+    say("| --- | --- | --- | --- | --- | --- |");
+    say(&format!(
+        "| raw.zst, half of it zeros | {write:.2} | {peer:.2} | {:.2} | {verify:.2} | {:.0} % |",
+        write / peer,
+        100.0 * verify / write
+    ));
     Ok(())
+}
+
+fn raw_rounds(packed: &Path, node: &str, bytes: u64) -> Result<[Vec<f64>; 3]> {
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        let mut command = agent_test("bench_a_raw_image");
+        command
+            .env("BOOTWORKS_BENCH_RAW", packed)
+            .env("BOOTWORKS_BENCH_TARGET", node)
+            .env("BOOTWORKS_BENCH_BYTES", bytes.to_string());
+        let text = output(&mut command).ok_or_else(|| Stop::new("the agent could not write the image"))?;
+        let (write, verify) = (seconds(&text, "write_seconds=")?, seconds(&text, "verify_seconds=")?);
+        let peer = format!(
+            "zstd -dc < {} | dd of={node} bs=4M iflag=fullblock oflag=direct conv=fsync 2>/dev/null",
+            packed.display()
+        );
+        for (all, one) in times.iter_mut().zip([write, verify, time(&peer)?]) {
+            all.push(one);
+        }
+    }
+    Ok(times)
+}
+
+/// The agent's test program, which has its own code in it.
+fn agent_test(name: &str) -> Command {
+    let mut command = cargo(&["test", "--quiet", "--release", "--package", "agent", "--bin", "agent", name]);
+    command.args(["--", "--nocapture"]).current_dir(root());
+    command
+}
+
+/// A number of seconds that a program printed by this name.
+fn seconds(text: &str, name: &str) -> Result<f64> {
+    let number = text.split_once(name).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| Stop::new(format!("the agent measured nothing: {text}")))
 }
 
 /// Unpacks with the agent's own code, in its test program; seconds to the disk, and for decompressing only.
 fn ours(image: &Path, target: &Path) -> Result<(f64, f64)> {
-    let mut command =
-        cargo(&["test", "--quiet", "--release", "--package", "agent", "--bin", "agent", "bench_an_image"]);
-    command
-        .args(["--", "--nocapture"])
-        .env("BOOTWORKS_BENCH_IMAGE", image)
-        .env("BOOTWORKS_BENCH_TARGET", target);
-    let text = output(command.current_dir(root()))
-        .ok_or_else(|| Stop::new("the agent could not unpack the image"))?;
-    let seconds =
-        |name: &str| -> Option<f64> { text.split_once(name)?.1.split_whitespace().next()?.parse().ok() };
-    match (seconds("unpack_seconds="), seconds("plain_seconds=")) {
-        (Some(unpack), Some(plain)) => Ok((unpack, plain)),
-        _ => Err(Stop::new(format!("the agent measured nothing: {text}"))),
-    }
+    let mut command = agent_test("bench_an_image");
+    command.env("BOOTWORKS_BENCH_IMAGE", image).env("BOOTWORKS_BENCH_TARGET", target);
+    let text = output(&mut command).ok_or_else(|| Stop::new("the agent could not unpack the image"))?;
+    Ok((seconds(&text, "unpack_seconds=")?, seconds(&text, "plain_seconds=")?))
 }
 
 fn fresh(target: &Path) -> Result<()> {

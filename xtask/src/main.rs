@@ -8,6 +8,7 @@ mod bench_check;
 mod bench_install;
 mod bench_serve;
 mod check;
+mod cuts;
 mod fuzz;
 mod programs;
 mod setup;
@@ -27,6 +28,8 @@ cargo xtask COMMAND
   check                  format, lints, licences, documentation: what CI looks at besides the tests
   fuzz [SECONDS]         read what comes from the wire until something breaks, 600 s for each target unless told
        [TARGET]          otherwise: dhcp, tftp, rpc, logs, http
+  cuts [COUNT] [SEED]    cut the power at random instants of installations, 5 unless told otherwise; each box has
+                         to be finished afterwards, and none may start from a half-written disk
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
@@ -45,6 +48,9 @@ fn main() -> ExitCode {
         ["build"] => programs::build().map(|programs| shell::say(&programs.bootworks.display().to_string())),
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
+        ["cuts"] => cuts::run(None, None),
+        ["cuts", count] => cuts::run(Some(count), None),
+        ["cuts", count, seed] => cuts::run(Some(count), Some(seed)),
         ["bench", "boot"] => bench::boot(),
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),

@@ -62,6 +62,8 @@ const TEST: &[Package] = &[
     package("lz4", "/usr/bin/lz4", "packs initrds in the tests of taking them apart"),
     package("lzop", "/usr/bin/lzop", "packs initrds in the tests of taking them apart"),
     package("bzip2", "/usr/bin/bzip2", "packs initrds in the tests of taking them apart"),
+    package("minisign", "/usr/bin/minisign", "signs images in the tests"),
+    package("fdisk", "/usr/sbin/sfdisk", "makes the disks of images in the tests"),
     package("gdisk", "/usr/sbin/sgdisk", "checks partition tables we write"),
     package("dosfstools", "/usr/sbin/mkfs.vfat", "file systems in the controller's tests"),
     package("e2fsprogs", "/usr/sbin/mkfs.ext4", "file systems in the controller's tests"),

@@ -12,6 +12,7 @@ pub mod bridge;
 pub mod chroot;
 pub mod compression;
 pub mod console;
+pub mod direct;
 pub mod interrupt;
 pub mod inventory;
 pub mod kmsg;

@@ -4,6 +4,7 @@
 
 use model::hardware::FoundPartition;
 use model::plan::Uuid;
+use model::storage::Table;
 use std::io::{Read, Seek, SeekFrom};
 
 /// Octets of a GPT header that count (UEFI specification §5.3.2).
@@ -13,15 +14,71 @@ const MOST_ENTRIES: u32 = 1024;
 /// Larger entries than any table is made with.
 const LARGEST_ENTRY: u32 = 1024;
 
+/// A partition table with all that it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundTable {
+    /// Its kind.
+    pub kind: Table,
+    /// GUID of a GPT; signature of an MBR in the first four bytes as they are stored.
+    pub guid: Uuid,
+    /// Its entries, by number.
+    pub entries: Vec<Entry>,
+}
+
+/// An entry of a partition table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 1.
+    pub number: u32,
+    /// First sector.
+    pub first_lba: u64,
+    /// Last sector, included.
+    pub last_lba: u64,
+    /// What it is for: a GUID, or the byte that an MBR has.
+    pub kind: EntryKind,
+    /// Its own GUID; nil in an MBR.
+    pub guid: Uuid,
+    /// Attribute bits; none in an MBR.
+    pub attributes: u64,
+    /// Its name; none in an MBR.
+    pub name: String,
+}
+
+/// What a partition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// Type of a GPT.
+    Guid(Uuid),
+    /// Type of an MBR.
+    Byte(u8),
+}
+
+/// The table of a disk with sectors of `sector_bytes`: the first copy of a GPT, else the MBR.
+pub fn table(device: &mut (impl Read + Seek), sector_bytes: u32) -> Option<FoundTable> {
+    gpt(device, sector_bytes, 1).or_else(|| mbr(device))
+}
+
 /// The partitions of a disk of `sectors` sectors of `sector_bytes`. An MBR with extended partitions shows its
 /// first four only.
 pub fn read(device: &mut (impl Read + Seek), sector_bytes: u32, sectors: u64) -> Vec<FoundPartition> {
     let last = sectors.saturating_sub(1);
-    gpt(device, sector_bytes, 1).or_else(|| gpt(device, sector_bytes, last)).unwrap_or_else(|| mbr(device))
+    let table =
+        gpt(device, sector_bytes, 1).or_else(|| gpt(device, sector_bytes, last)).or_else(|| mbr(device));
+    let found = |entry: Entry| FoundPartition {
+        number: entry.number,
+        first_lba: entry.first_lba,
+        last_lba: entry.last_lba,
+        guid: match entry.kind {
+            EntryKind::Guid(_) => entry.guid.to_string(),
+            EntryKind::Byte(_) => String::new(),
+        },
+        ..FoundPartition::default()
+    };
+    table.map(|table| table.entries.into_iter().map(found).collect()).unwrap_or_default()
 }
 
 /// One copy of a GPT, if both of its checksums are right.
-fn gpt(device: &mut (impl Read + Seek), sector_bytes: u32, lba: u64) -> Option<Vec<FoundPartition>> {
+fn gpt(device: &mut (impl Read + Seek), sector_bytes: u32, lba: u64) -> Option<FoundTable> {
     let sector = u64::from(sector_bytes);
     let mut header = [0; HEADER];
     read_at(device, lba.checked_mul(sector)?, &mut header)?;
@@ -44,20 +101,29 @@ fn gpt(device: &mut (impl Read + Seek), sector_bytes: u32, lba: u64) -> Option<V
         return None;
     }
     let entries = entries.chunks_exact(size as usize).zip(1..);
-    Some(entries.filter_map(|(entry, number)| gpt_entry(entry, number)).collect())
+    Some(FoundTable {
+        kind: Table::Gpt,
+        guid: Uuid(guid(&header[56..72])?),
+        entries: entries.filter_map(|(entry, number)| gpt_entry(entry, number)).collect(),
+    })
 }
 
-fn gpt_entry(entry: &[u8], number: u32) -> Option<FoundPartition> {
+fn gpt_entry(entry: &[u8], number: u32) -> Option<Entry> {
     let type_guid = guid(entry.get(..16)?)?;
     let u64_at = |at: usize| Some(u64::from_le_bytes(entry.get(at..at + 8)?.try_into().ok()?));
     // An entry of the nil type is not in use (UEFI specification §5.3.3).
     (type_guid != 0).then_some(())?;
-    Some(FoundPartition {
+    // 36 UTF-16 units, filled up with zeros.
+    let units = entry.get(56..128)?.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
+    let name = char::decode_utf16(units.take_while(|unit| *unit != 0));
+    Some(Entry {
         number,
         first_lba: u64_at(32)?,
         last_lba: u64_at(40)?,
-        guid: Uuid(guid(entry.get(16..32)?)?).to_string(),
-        ..FoundPartition::default()
+        kind: EntryKind::Guid(Uuid(type_guid)),
+        guid: Uuid(guid(entry.get(16..32)?)?),
+        attributes: u64_at(48)?,
+        name: name.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
     })
 }
 
@@ -70,10 +136,10 @@ fn guid(bytes: &[u8]) -> Option<u128> {
     Some(u128::from_be_bytes(bytes))
 }
 
-fn mbr(device: &mut (impl Read + Seek)) -> Vec<FoundPartition> {
+fn mbr(device: &mut (impl Read + Seek)) -> Option<FoundTable> {
     let mut sector = [0; 512];
     if read_at(device, 0, &mut sector).is_none() || !sector.ends_with(&[0x55, 0xaa]) {
-        return Vec::new();
+        return None;
     }
     let entries = sector[446..510].chunks_exact(16).zip(1..);
     let found = entries.filter_map(|(entry, number)| {
@@ -81,14 +147,19 @@ fn mbr(device: &mut (impl Read + Seek)) -> Vec<FoundPartition> {
         let (first, count) = (u64::from(u32_at(8)), u64::from(u32_at(12)));
         // 0xee is the one that protects a GPT, of which then nothing was readable.
         let is_one = entry[0] & 0x7f == 0 && !matches!(entry[4], 0 | 0xee) && count > 0;
-        is_one.then(|| FoundPartition {
+        is_one.then(|| Entry {
             number,
             first_lba: first,
             last_lba: first + count - 1,
-            ..FoundPartition::default()
+            kind: EntryKind::Byte(entry[4]),
+            guid: Uuid(0),
+            attributes: 0,
+            name: String::new(),
         })
     });
-    found.collect()
+    let signature = u32::from_le_bytes([sector[440], sector[441], sector[442], sector[443]]);
+    let guid = Uuid(u128::from(signature) << 96);
+    Some(FoundTable { kind: Table::Mbr, guid, entries: found.collect() })
 }
 
 fn read_at(device: &mut (impl Read + Seek), at: u64, into: &mut [u8]) -> Option<()> {

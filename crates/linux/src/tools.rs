@@ -3,6 +3,7 @@
 //! The live OS's recipe is checked against [`LIVE_OS`] and [`for_storage`], so that a missing `mkfs.ext4` is a failed build
 //! and not a box that stops half-way.
 
+use model::raw::ImageContent;
 use model::storage::{Content, DiskLayout, Filesystem, Stack, VolumeKind};
 
 /// A program and where to get it.
@@ -41,12 +42,20 @@ tools! {
     LZOP = "lzop" in "lzop" for "packing an initrd as its maker did";
     /// The same for zstd.
     ZSTD = "zstd" in "zstd" for "packing an initrd as its maker did";
+    /// Verifies OpenPGP signatures.
+    GPGV = "gpgv" in "gpgv" for "verifying the OpenPGP signature of an image";
     /// Runs virtual boxes.
     QEMU = "qemu-system-x86_64" in "qemu-system-x86" for "rehearsing with virtual boxes";
     /// Makes virtual disks.
     QEMU_IMG = "qemu-img" in "qemu-utils" for "making virtual disks";
     /// Writes ext4.
     MKFS_EXT4 = "mkfs.ext4" in "e2fsprogs" for "making ext4 file systems";
+    /// Checks ext4, which growing it demands.
+    E2FSCK = "e2fsck" in "e2fsprogs" for "checking the file system of an image";
+    /// Grows ext4.
+    RESIZE2FS = "resize2fs" in "e2fsprogs" for "growing the file system of an image";
+    /// Grows XFS.
+    XFS_GROWFS = "xfs_growfs" in "xfsprogs" for "growing the file system of an image";
     /// Writes FAT.
     MKFS_VFAT = "mkfs.vfat" in "dosfstools" for "making EFI system partitions";
     /// Writes swap signatures.
@@ -104,6 +113,25 @@ pub fn for_storage(disks: &[DiskLayout], stack: &Stack) -> Vec<Tool> {
     tools.sort_unstable_by_key(|tool| tool.name);
     tools.dedup();
     tools
+}
+
+/// Programs that the controller runs beside those of [`LIVE_OS`] for an image that is written as it is.
+pub fn for_image(content: &ImageContent) -> Vec<Tool> {
+    let of = |kind: Filesystem| match kind {
+        Filesystem::Ext4 => vec![E2FSCK, RESIZE2FS],
+        Filesystem::Xfs => vec![XFS_GROWFS],
+        Filesystem::Btrfs => vec![BTRFS],
+        Filesystem::Vfat | Filesystem::Swap => Vec::new(),
+    };
+    match content {
+        ImageContent::Archive => Vec::new(),
+        ImageContent::Filesystem(raw) => of(raw.kind),
+        // The last one is grown.
+        ImageContent::Disk(raw) => {
+            let last = raw.partitions.iter().max_by_key(|one| one.last_lba);
+            last.and_then(|one| one.filesystem.as_ref()).map(|one| of(one.kind)).unwrap_or_default()
+        }
+    }
 }
 
 /// Programs and initramfs hooks that an appliance with these disks must have itself, each once: it assembles and

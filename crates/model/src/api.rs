@@ -10,6 +10,7 @@
 //! GET  /boot?mac=&nic=&…              script for this box: starts the kernel, or says why not
 //! GET  /live/DIGEST/kernel|initrd|root.squashfs
 //! GET  /image/SHA256                  the appliance's image
+//! GET  /package/SHA256                a package that is installed in it
 //! POST /api/report                    Report → Orders                (the beacon)
 //! GET  /api/boxes/MAC/job?serial=      Job                            (what the controller has to do)
 //! POST /api/boxes/MAC/answers         {"id": "answer", …} → Verdict  (answers from outside the console)
@@ -21,8 +22,9 @@
 //! GET  /api/boxes/MAC/record          the record
 //! ```
 
-use crate::line::Confirm;
+use crate::line::{Confirm, Finish};
 use crate::question::{Question, Rule};
+use crate::raw::{ImageContent, ImageSignature};
 use crate::storage::{DiskLayout, Stack};
 use crate::timeline::Event;
 use serde::{Deserialize, Serialize};
@@ -81,10 +83,13 @@ pub struct Job {
 /// The appliance as the controller needs it: nothing left to look up on the server but the image's bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobAppliance {
-    /// The image: a tar archive, compressed with zstd or not at all.
+    /// The image.
     pub image: JobImage,
     /// Who confirms the plan.
     pub confirm: Confirm,
+    /// How the box is left when it is finished.
+    #[serde(default)]
+    pub finish: Finish,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
     /// What is stacked on their partitions.
@@ -96,6 +101,9 @@ pub struct JobAppliance {
     pub users: Vec<User>,
     /// Files to write, contents being templates.
     pub files: Vec<TemplateFile>,
+    /// Packages to install in it.
+    #[serde(default)]
+    pub debs: Vec<Deb>,
     /// Programs to run in it after that.
     #[serde(default)]
     pub scripts: Vec<Script>,
@@ -110,8 +118,14 @@ pub struct JobImage {
     pub sha256: String,
     /// Size of the file as served.
     pub bytes: u64,
-    /// Sum of the sizes of the files in it.
+    /// Sum of the sizes of the files in it; size of a raw image.
     pub unpacked_bytes: u64,
+    /// What it is.
+    #[serde(default)]
+    pub content: ImageContent,
+    /// Who must have signed it.
+    #[serde(default)]
+    pub signature: Option<ImageSignature>,
 }
 
 /// A user of the appliance.
@@ -136,6 +150,17 @@ pub struct TemplateFile {
     pub contents: String,
     /// Permission bits.
     pub mode: u32,
+}
+
+/// A Debian package on the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deb {
+    /// The file's name.
+    pub name: String,
+    /// Its SHA-256, hex; its path is `/package/SHA256`.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// A program that is run in the appliance.

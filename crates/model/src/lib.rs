@@ -38,6 +38,7 @@ pub mod diagnosis;
 pub mod plan;
 pub mod question;
 pub mod queue;
+pub mod raw;
 pub mod record;
 pub mod storage;
 pub mod template;

@@ -149,6 +149,8 @@ pub struct Appliance {
     pub image: ImageSource,
     /// Who confirms the plan.
     pub confirm: Confirm,
+    /// How a finished box is left.
+    pub finish: Finish,
     /// The disks to lay out.
     pub disks: Vec<DiskLayout>,
     /// What is stacked on their partitions.
@@ -159,6 +161,8 @@ pub struct Appliance {
     pub users: Vec<User>,
     /// Files written after the image; their contents are templates.
     pub files: Vec<ApplianceFile>,
+    /// Debian packages of the line installed in it, by their paths in the line's folder.
+    pub debs: Vec<String>,
     /// Programs run in it after that, in order.
     pub scripts: Vec<ApplianceScript>,
     /// Words for the appliance's kernel command line.
@@ -175,13 +179,26 @@ pub enum ImageSource {
         /// What it says.
         recipe: Box<Recipe>,
     },
-    /// Somebody's archive.
+    /// Somebody's archive, image of a file system or a disk, or OCI image layout.
     File {
         /// Path in the line's folder.
         path: String,
         /// Its SHA-256, hex.
         sha256: String,
+        /// Of an image of a whole disk: the number of the partition with the root, where that is not told by itself.
+        root: Option<u32>,
+        /// Who must have signed it.
+        signed: Option<Signed>,
     },
+}
+
+/// A signature of an image, and the key that it must be by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signed {
+    /// Path of the signature in the line's folder.
+    pub signature: String,
+    /// Path of the public key in the line's folder.
+    pub key: String,
 }
 
 /// A template of the line and where it goes.
@@ -214,6 +231,19 @@ pub enum Confirm {
     Auto,
 }
 
+/// How a finished box is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finish {
+    /// Switched off, ready to be packed.
+    #[default]
+    PowerOff,
+    /// Started over, from its disk where the firmware has that first.
+    Reboot,
+    /// Left on, until a person types what to do.
+    StayOn,
+}
+
 /// How virtual boxes of the line are answered and judged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rehearsal {
@@ -223,6 +253,8 @@ pub struct Rehearsal {
     pub ready: Option<String>,
 }
 
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

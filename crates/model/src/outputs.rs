@@ -1,5 +1,6 @@
 //! What a build leaves behind: `LINE/.build/outputs.json` names every file that serving a line needs.
 
+use crate::raw::{ImageContent, ImageSignature};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,10 +20,16 @@ pub struct Outputs {
     pub lock: String,
     /// The live OS.
     pub live: LiveOutputs,
-    /// The appliance's image: a tar archive compressed with zstd.
+    /// The appliance's image.
     pub image: OutputFile,
-    /// Sum of the sizes of the files in the image.
+    /// Sum of the sizes of the files in the image; size of a raw image.
     pub image_unpacked_bytes: u64,
+    /// What the image is.
+    #[serde(default)]
+    pub image_content: ImageContent,
+    /// The image's signature, where boxes check it.
+    #[serde(default)]
+    pub image_signature: Option<ImageSignature>,
     /// iPXE for BIOS (`undionly.kpxe`).
     pub loader_bios: OutputFile,
     /// iPXE for UEFI x64 (`ipxe.efi`).

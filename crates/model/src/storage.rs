@@ -164,6 +164,12 @@ pub enum Filesystem {
 }
 
 impl Filesystem {
+    /// The kind of that name.
+    pub fn of_name(name: &str) -> Option<Filesystem> {
+        let all = [Filesystem::Vfat, Filesystem::Ext4, Filesystem::Xfs, Filesystem::Btrfs, Filesystem::Swap];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// As fstab(5) and the line write it.
     pub fn name(self) -> &'static str {
         match self {

@@ -25,11 +25,11 @@ use linux::kmsg;
 use model::api::Job;
 use model::hardware::Inventory;
 use model::ladder::Rung;
-use model::line::Confirm;
+use model::line::{Confirm, Finish};
 use model::plan::{Plan, Step};
 use model::record::Record;
 use model::timeline::{Event, Trouble};
-use questions::{Before, Decision, Dialogue, KEPT, Known, Wish};
+use questions::{AFTER_TROUBLE, AFTERWARDS, Before, Decision, Dialogue, KEPT, Known, Wish};
 use server::Server;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,10 +70,9 @@ pub(crate) fn run() -> Ending {
     controller.reached(Rung::ControllerSpoke, &format!("kernel {release}"));
     loop {
         match controller.attempt() {
-            Ok(()) => {
+            Ok(finish) => {
                 controller.beacon.flush(LAST_WORDS);
-                controller.say("this box is finished; turning it off");
-                return Ending::PowerOff;
+                return controller.finish(finish);
             }
             Err(trouble) => {
                 if controller.explain(&trouble) == Wish::PowerOff {
@@ -147,7 +146,7 @@ impl Controller {
     }
 
     /// One way from the inventory to the end.
-    fn attempt(&self) -> Result<(), Trouble> {
+    fn attempt(&self) -> Result<Finish, Trouble> {
         let inventory = self.take_inventory();
         self.say(&summary(&inventory));
         self.tell(Event::HardwareFound { inventory: Box::new(inventory.clone()) });
@@ -160,7 +159,37 @@ impl Controller {
             }
             Ok(())
         };
-        installation.run(&mut conclude).map_err(|stopped| stopped.trouble)
+        installation.run(&mut conclude).map_err(|stopped| stopped.trouble)?;
+        Ok(job.appliance.finish)
+    }
+
+    /// Leaves a finished box as the line says.
+    fn finish(&self, finish: Finish) -> Ending {
+        match finish {
+            Finish::PowerOff => {
+                self.say("this box is finished; turning it off");
+                Ending::PowerOff
+            }
+            Finish::Reboot => {
+                self.say("this box is finished; starting it over");
+                Ending::Restart
+            }
+            Finish::StayOn => {
+                self.say("this box is finished and stays on");
+                let orders = || self.beacon.orders();
+                let inventory = Inventory::default();
+                let dialogue = Dialogue {
+                    consoles: &self.consoles,
+                    witness: self,
+                    orders: &orders,
+                    inventory: &inventory,
+                };
+                match dialogue.await_wish(AFTERWARDS) {
+                    Wish::Reboot => Ending::Restart,
+                    Wish::Retry | Wish::PowerOff => Ending::PowerOff,
+                }
+            }
+        }
     }
 
     /// The inventory, once its disks have shown up. Controllers look for their disks after their driver is bound,
@@ -302,7 +331,7 @@ impl Controller {
         let inventory = Inventory::default();
         let dialogue =
             Dialogue { consoles: &self.consoles, witness: self, orders: &orders, inventory: &inventory };
-        dialogue.await_wish()
+        dialogue.await_wish(AFTER_TROUBLE)
     }
 }
 

@@ -72,13 +72,31 @@ enum Reply {
     Back,
 }
 
-/// What a person wants after a trouble.
+/// What a person wants after a trouble, or of a finished box that stays on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// Try again.
     Retry,
     /// Turn the box off.
     PowerOff,
+    /// Start the box over.
+    Reboot,
+}
+
+/// What can be wished for after a trouble.
+pub(crate) const AFTER_TROUBLE: &[Wish] = &[Wish::Retry, Wish::PowerOff];
+/// What can be wished for when the box is finished.
+pub(crate) const AFTERWARDS: &[Wish] = &[Wish::PowerOff, Wish::Reboot];
+
+impl Wish {
+    /// What is typed for it.
+    fn word(self) -> &'static str {
+        match self {
+            Wish::Retry => "retry",
+            Wish::PowerOff => "off",
+            Wish::Reboot => "reboot",
+        }
+    }
 }
 
 impl Dialogue<'_> {
@@ -331,28 +349,27 @@ impl Dialogue<'_> {
     }
 
     /// Waits for a person to say what to do about a trouble that stands on the screen.
-    pub(crate) fn await_wish(&self) -> Wish {
-        let prompt = "Type `retry`, `shell` or `off`: ";
+    pub(crate) fn await_wish(&self, wishes: &[Wish]) -> Wish {
+        let words: Vec<&str> = wishes.iter().map(|wish| wish.word()).collect();
+        let prompt = &format!("Type `{}` or `shell`: ", words.join("`, `"));
         self.consoles().prompt_all(prompt, Echo::Shown);
         loop {
             let typed = self.consoles().wait(TICK);
-            if let Some(one) = typed {
-                let mut consoles = self.consoles();
+            let Some(one) = typed else { continue };
+            let mut consoles = self.consoles();
+            let line = one.line.trim().to_lowercase();
+            // What ends the box's work is typed in full.
+            let is_meant = |wish: &&Wish| line == wish.word() || (**wish == Wish::Retry && line == "r");
+            if let Some(wish) = wishes.iter().find(is_meant) {
                 let name = consoles.name(one.seat).to_owned();
-                match one.line.trim().to_lowercase().as_str() {
-                    "retry" | "r" => {
-                        consoles.say_elsewhere(one.seat, &format!("trying again, as said on {name}"));
-                        return Wish::Retry;
-                    }
-                    "off" => {
-                        consoles.say_elsewhere(one.seat, &format!("turning off, as said on {name}"));
-                        return Wish::PowerOff;
-                    }
-                    "shell" | "s" => consoles.run_shell(one.seat),
-                    _ => consoles.say_on(one.seat, "  that is none of the three"),
-                }
-                consoles.prompt(one.seat, prompt, Echo::Shown);
+                consoles.say_elsewhere(one.seat, &format!("`{}`, as said on {name}", wish.word()));
+                return *wish;
             }
+            match line.as_str() {
+                "shell" | "s" => consoles.run_shell(one.seat),
+                _ => consoles.say_on(one.seat, "  that is none of them"),
+            }
+            consoles.prompt(one.seat, prompt, Echo::Shown);
         }
     }
 }

@@ -6,12 +6,12 @@
 mod frames;
 
 use super::scrub::walk;
-use super::store::digest_file;
 use frames::{Earlier, Frames, Written};
-use model::failure::{Explain as _, Failure, Result};
+use model::failure::{Explain as _, Result};
+use model::raw::ImageContent;
 use std::collections::HashMap;
 use std::ffi::CString;
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -21,14 +21,16 @@ const BLOCK: usize = 512;
 pub(crate) const FRAMES: &str = "frames.json";
 
 /// A packed root.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packed {
     /// SHA-256 of the file, hex.
     pub sha256: String,
     /// Its size.
     pub bytes: u64,
-    /// Sizes of the files in it together.
+    /// Sizes of the files in it together; size of a raw image.
     pub unpacked_bytes: u64,
+    /// What it is.
+    pub content: ImageContent,
     /// How many frames it has.
     pub frames: usize,
     /// How many of them were taken over from an image of before.
@@ -66,7 +68,8 @@ pub(crate) fn pack(sources: &Sources<'_>, to: &Path) -> Result<Packed> {
     let list = to.with_file_name(FRAMES);
     let writing = || format!("cannot write {}", list.display());
     std::fs::write(&list, serde_json::to_vec(&frames).or_fail(writing)?).or_fail(writing)?;
-    Ok(Packed { sha256, bytes, unpacked_bytes, frames: frames.len(), taken_over })
+    let content = ImageContent::Archive;
+    Ok(Packed { sha256, bytes, unpacked_bytes, content, frames: frames.len(), taken_over })
 }
 
 /// A tree on its way into frames.
@@ -186,50 +189,12 @@ fn attributes(path: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(attributes)
 }
 
-/// Takes somebody's image as it is, once its digest is what the line says.
-pub(crate) fn adopt(file: &Path, sha256: &str, to: &Path) -> Result<Packed> {
-    let name = file.to_string_lossy();
-    let (found, bytes) = digest_file(file)?;
-    if !found.eq_ignore_ascii_case(sha256) {
-        return Err(Failure::new(format!("{name} is not the image that line.toml names"))
-            .because(format!("its SHA-256 is {found}, line.toml says {sha256}"))
-            .hint("get the right file, or write the new SHA-256 into line.toml"));
-    }
-    let reading = || format!("cannot read {name}");
-    let stream = File::open(file).or_fail(reading)?;
-    let unpacked = linux::compression::read_plain(stream, |compression, plain| {
-        size_of_files(plain).map_err(|error| (compression, error))
-    });
-    let unpacked_bytes = unpacked.or_fail(reading)?.map_err(|(compression, error)| {
-        Failure::new(format!("{name} is no image that boxes can unpack"))
-            .because(format!("read as a tar archive with {}: {error}", compression.name()))
-            .hint("pack it with tar; gzip, bzip2, xz, zstd, lz4 or no compression are read")
-    })?;
-    // A copy, not a hard link: the line's file may be written over at any time.
-    std::fs::copy(file, to).or_fail(|| format!("cannot copy {name} to {}", to.display()))?;
-    Ok(Packed { sha256: found, bytes, unpacked_bytes, frames: 0, taken_over: 0 })
-}
-
-/// Reads a plain archive to its end; the size of its files together.
-fn size_of_files(plain: &mut dyn std::io::Read) -> std::io::Result<u64> {
-    let (mut unpacked_bytes, mut count) = (0, 0);
-    let mut archive = linux::archive::Archive::of(&mut *plain);
-    while let Some(entry) = archive.advance()? {
-        count += 1;
-        // What is no hole takes room on a disk.
-        unpacked_bytes += match &entry.stretches {
-            Some(stretches) => stretches.iter().map(|(_, length)| length).sum(),
-            None => entry.size,
-        };
-    }
-    // Checksums stand behind the archive's end.
-    std::io::copy(plain, &mut std::io::sink())?;
-    if count == 0 { Err(std::io::Error::other("there is nothing in it")) } else { Ok(unpacked_bytes) }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::adopt::adopt;
+    use super::super::store::digest_file;
     use super::*;
+    use std::fs::File;
 
     /// A box must get what was built: links, modes, odd names; and twice the same bytes, however it was written.
     #[test]
@@ -278,16 +243,10 @@ mod tests {
         "#]]
         .assert_eq(&text.replace(&"long-".repeat(30), "LONG"));
 
-        let other = folder.path().join("other");
-        std::fs::write(&other, "no archive").unwrap();
-        let digest = digest_file(&other).unwrap().0;
-        let failure = adopt(&other, &digest, &folder.path().join("3")).unwrap_err().report();
-        assert!(failure.contains("read as a tar archive with no compression"), "{failure}");
         let named = folder.path().join("x.tar.zst");
         std::fs::rename(&one, &named).unwrap();
-        let adopted = adopt(&named, &packed.sha256, &folder.path().join("3")).unwrap();
+        let adopted = adopt(&named, &packed.sha256, None, &folder.path().join("3")).unwrap();
         assert_eq!(adopted, Packed { frames: 0, taken_over: 0, ..packed });
-        assert!(adopt(&named, &"0".repeat(64), &folder.path().join("4")).is_err());
     }
 
     /// A tree of many files, some of them large, on a base that has most of them.

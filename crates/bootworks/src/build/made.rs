@@ -9,9 +9,9 @@ use super::phases::Phases;
 use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
-use super::system::{Base, Purpose, System};
+use super::system::{Base, Purpose, System, check_tools};
 use super::verify::Verified;
-use super::{amount, firmware, image, initrd, layer, sources, squashfs, strangers, suite};
+use super::{adopt, amount, firmware, image, initrd, layer, signing, sources, squashfs, strangers, suite};
 use crate::{check, profiles};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{Drivers, ImageSource, Line};
@@ -20,6 +20,7 @@ use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
 use model::proof::report::Checked;
+use model::raw::ImageContent;
 use model::sbom::{self, Component};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -52,6 +53,8 @@ const KERNEL_FOLDERS: [&str; 5] =
     ["boot", "usr/lib/modules", "usr/lib/firmware", "lib/modules", "lib/firmware"];
 /// Fact of the image's group: the size of its files together.
 const UNPACKED: &str = "unpacked";
+/// Fact of the image: what it is, as JSON.
+const CONTENT: &str = "content";
 
 /// What a build has made.
 #[derive(Debug)]
@@ -112,12 +115,19 @@ pub(crate) fn make_on(
         return Ok(Outcome::Uncovered(uncovered));
     }
     let image = making.image()?;
+    let content = content_of(&image)?;
+    fits(line, &content, shelf, &live)?;
     let loaders = making.loaders()?;
     let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
     let boms = making.boms([&live, &initrd, &image, &loaders], agent)?;
     let fresh = groups.iter().filter(|(_, group)| group.fresh).map(|(name, _)| *name).collect();
     let phases = std::mem::take(&mut making.phases);
-    let outputs = Outputs { boms, ..outputs(line, lock, &live, &initrd, &image, &loaders)? };
+    let outputs = Outputs {
+        boms,
+        image_content: content,
+        image_signature: signing::of_line(line, folder)?,
+        ..outputs(line, lock, &live, &initrd, &image, &loaders)?
+    };
     shelf.finish(&outputs)?;
     Ok(Outcome::Made(Box::new(Made { outputs, fresh, fetched, phases })))
 }
@@ -165,12 +175,39 @@ fn outputs(
             drivers,
         },
         image: image.file(IMAGE)?,
+        image_content: ImageContent::Archive,
+        image_signature: None,
         image_unpacked_bytes: unpacked.parse().or_fail(|| format!("`{unpacked}` is no size"))?,
         loader_bios: loaders.file(LOADERS[0].0)?,
         loader_efi: loaders.file(LOADERS[1].0)?,
         loader_cd: loaders.file(LOADERS[2].0)?,
         boms: BTreeMap::new(),
     })
+}
+
+/// What the image is.
+fn content_of(image: &Group) -> Result<ImageContent> {
+    let text = image.fact(CONTENT);
+    if text.is_empty() {
+        // Made before images could be anything else.
+        return Ok(ImageContent::Archive);
+    }
+    serde_json::from_str(&text).or_fail(|| format!("cannot understand what the image is: `{text}`"))
+}
+
+/// Holds the image against the line's disks and the live OS that writes it.
+fn fits(line: &Line, content: &ImageContent, shelf: &Shelf, live: &Group) -> Result<()> {
+    let appliance = &line.appliance;
+    let reasons = model::plan::image::contradictions(content, &appliance.disks, &appliance.stack);
+    if !reasons.is_empty() {
+        let failure = Failure::new("the image and the disks of line.toml do not go together");
+        return Err(reasons.into_iter().fold(failure, Failure::because));
+    }
+    let squashfs = live.file(SQUASHFS)?;
+    let Some((group, _)) = squashfs.path.rsplit_once('/') else { return Ok(()) };
+    let tools = linux::tools::for_image(content);
+    let what = "the live OS lacks what the image needs to be grown to its disk";
+    check_tools(&shelf.folder().join(group).join(TREE), &tools, what, "`[live]` in line.toml")
 }
 
 /// Modaliases of the devices in the line's hardware profiles.
@@ -258,14 +295,23 @@ impl Making<'_> {
     fn image(&mut self) -> Result<Group> {
         let (store, phases, folder) = (self.store, &mut self.phases, self.folder);
         let packed = |packed: image::Packed| {
-            BTreeMap::from([(UNPACKED.to_owned(), packed.unpacked_bytes.to_string())])
+            let content = serde_json::to_string(&packed.content);
+            Ok(BTreeMap::from([
+                (UNPACKED.to_owned(), packed.unpacked_bytes.to_string()),
+                (CONTENT.to_owned(), content.or_fail(|| "cannot write down what the image is".into())?),
+            ]))
         };
         match (&self.line.appliance.image, &self.lock.appliance) {
-            (ImageSource::File { path, sha256 }, _) => {
-                self.shelf.group("image", &digest(format!("file {sha256}")), |work| {
-                    phases
-                        .run("image: check", || image::adopt(&folder.join(path), sha256, &work.join(IMAGE)))
-                        .map(|made| (vec![IMAGE], packed(made)))
+            (ImageSource::File { path, sha256, root, signed }, _) => {
+                let by = signed.as_ref().map(|signed| signing::identity(folder, signed)).transpose()?;
+                self.shelf.group("image", &digest(format!("file {sha256} {root:?} {by:?}")), |work| {
+                    if let Some(signed) = signed {
+                        phases.run("image: signature", || signing::check(folder, path, signed))?;
+                    }
+                    let made = phases.run("image: check", || {
+                        adopt::adopt(&folder.join(path), sha256, *root, &work.join(IMAGE))
+                    })?;
+                    Ok((vec![IMAGE], packed(made)?))
                 })
             }
             (ImageSource::Recipe { recipe, .. }, Some(section)) => {
@@ -292,7 +338,7 @@ impl Making<'_> {
                     };
                     let made = phases.run("appliance: pack", || image::pack(&sources, &work.join(IMAGE)))?;
                     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))?;
-                    Ok((vec![IMAGE, LICENCES], packed(made)))
+                    Ok((vec![IMAGE, LICENCES], packed(made)?))
                 })
             }
             (ImageSource::Recipe { path, .. }, None) => {

@@ -6,6 +6,7 @@
 //!                                                                                       └─ image.tar.zst
 //! ```
 
+mod adopt;
 pub(crate) mod agent;
 mod apply;
 mod archive;
@@ -21,14 +22,18 @@ pub(crate) mod keeping;
 mod layer;
 pub(crate) mod made;
 mod module_tables;
+mod oci;
 mod own;
 mod package;
+mod packing;
 mod phases;
+mod raw;
 mod relock;
 mod resolve;
 mod room;
 mod scrub;
 mod shelf;
+mod signing;
 mod sources;
 mod squashfs;
 mod stock_initrd;

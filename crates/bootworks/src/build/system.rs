@@ -226,7 +226,7 @@ fn in_order(section: &Section, store: &Store) -> Vec<Opened> {
 }
 
 /// Every tool must be there: all that are missing, with their packages. `place` is where packages are added.
-fn check_tools(root: &Path, tools: &[Tool], what: &str, place: &str) -> Result<()> {
+pub(super) fn check_tools(root: &Path, tools: &[Tool], what: &str, place: &str) -> Result<()> {
     let folders =
         ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin", "usr/share/initramfs-tools/hooks"];
     let is_there =

@@ -2,6 +2,9 @@
 //!
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
+mod cut;
+mod filled;
+
 use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
@@ -14,9 +17,7 @@ use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
 use model::ladder::Rung;
-use model::line::{Confirm, Line as FactoryLine};
-use model::storage::Key;
-use model::template::{self, Fact, Name};
+use model::line::{Confirm, Finish, Line as FactoryLine};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -244,6 +245,21 @@ impl Run<'_> {
                 self.outcome.verdict = "interrupted".into();
                 return Ok(());
             }
+            if self.is_power_due() {
+                machine.cut_power();
+                if self.starts_half_written()? {
+                    return Ok(());
+                }
+                self.say("the box is switched on again");
+                let Some(again) = self.power_on()? else { return Ok(()) };
+                machine = again;
+                heard = Instant::now();
+            }
+            if self.is_left_running() {
+                machine.cut_power();
+                self.conclude_power_off();
+                return Ok(());
+            }
             if !machine.runs() {
                 self.conclude_power_off();
                 return Ok(());
@@ -304,6 +320,12 @@ impl Run<'_> {
             self.trouble_since.get_or_insert_with(Instant::now);
         }
         Then::GoOn
+    }
+
+    /// Whether the box is finished and stays on, or starts over, because its line says so.
+    fn is_left_running(&self) -> bool {
+        self.course.line.appliance.finish != Finish::PowerOff
+            && self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff)
     }
 
     /// Takes in what the server still has to tell.
@@ -378,44 +400,6 @@ impl Run<'_> {
                 return Ok(());
             }
         }
-    }
-
-    /// The encrypted volumes that the appliance asks a passphrase for at its boot, each with it.
-    fn passphrases(&self) -> Result<Vec<(String, String)>> {
-        let mut passphrases = Vec::new();
-        for vault in &self.course.line.appliance.stack.vaults {
-            if let Key::Passphrase(template) = &vault.key {
-                passphrases.push((vault.name.clone(), self.fill_in(template, "the passphrase")?));
-            }
-        }
-        Ok(passphrases)
-    }
-
-    /// The ready pattern with the answers that the box was given: the timeline's, which know what was typed.
-    fn ready_line(&self, pattern: &str) -> Result<String> {
-        self.fill_in(pattern, "`ready` of [rehearsal]")
-    }
-
-    fn fill_in(&self, pattern: &str, what: &str) -> Result<String> {
-        let fail = || Failure::new(format!("cannot fill in {what}: {pattern}"));
-        let template = template::parse(pattern).map_err(|mistakes| {
-            mistakes.into_iter().fold(fail(), |failure, mistake| failure.because(mistake.message))
-        })?;
-        let fact = |fact: &Fact| match fact {
-            Fact::Serial => Some(super::machine::SERIAL.to_owned()),
-            Fact::Mac => Some(self.course.chassis.mac().to_string()),
-            Fact::Uuid => Some(super::machine::UUID.to_owned()),
-            Fact::Product => Some(super::machine::PRODUCT.to_owned()),
-            Fact::Manufacturer => Some(super::machine::MANUFACTURER.to_owned()),
-            // What the kernel counts is the controller's to tell.
-            Fact::Firmware | Fact::Processors | Fact::Memory | Fact::Disks | Fact::Nics => None,
-        };
-        template
-            .render(|name| match name {
-                Name::Answer(id) => self.answers.get(id).cloned(),
-                Name::Box(known) => fact(known),
-            })
-            .map_err(|name| fail().because(format!("`{name}` has no answer")))
     }
 
     /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.
@@ -548,7 +532,7 @@ impl Run<'_> {
         let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment) | Fault::ServerKilled(moment) | Fault::LinkLost(moment) => due(moment),
-            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) => false,
+            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) | Fault::PowerCutAfter(_) => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,

@@ -4,6 +4,7 @@ use super::spoil::{Damage, Output};
 use model::failure::{Failure, Result};
 use model::mistake::nearest;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// When in the installation a fault strikes: at some percentage of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Fault {
     IgnoreProof,
     /// The box loses its power and is switched on again.
     PowerCut(Moment),
+    /// The box loses its power so long after its plan was confirmed, is started from its disk alone, then as ever.
+    PowerCutAfter(Duration),
     /// The server is killed and started again.
     ServerKilled(Moment),
     /// The cable of the first NIC is pulled out, and not put in again.
@@ -35,6 +38,7 @@ pub(crate) enum Fault {
 const MOMENTS: &[(&str, &str)] = &[
     ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),
     ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
+    ("power-cut@SECONDSs", "the same so long after the plan was confirmed; first its disk is started alone"),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
 ];
@@ -88,6 +92,13 @@ impl FromStr for Fault {
         }
         match (name, moment) {
             ("link-lost", Some(at)) => Ok(Fault::LinkLost(moment_of(at)?)),
+            ("power-cut", Some(at)) if at.ends_with('s') && !at.contains(':') => {
+                let seconds = at.strip_suffix('s').and_then(|text| text.parse::<f64>().ok());
+                let after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                after.map(Fault::PowerCutAfter).ok_or_else(|| {
+                    Failure::new(format!("`{at}` is no time")).hint("a time is SECONDSs, like 37.5s")
+                })
+            }
             ("power-cut", Some(at)) => Ok(Fault::PowerCut(moment_of(at)?)),
             ("server-killed", Some(at)) => Ok(Fault::ServerKilled(moment_of(at)?)),
             _ => {
@@ -121,6 +132,10 @@ mod tests {
     fn faults_are_read_as_typed() {
         let moment = Moment { step: "image".into(), percent: 50 };
         assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment));
+        assert_eq!(
+            "power-cut@37.5s".parse::<Fault>().unwrap(),
+            Fault::PowerCutAfter(Duration::from_millis(37_500))
+        );
         assert_eq!("ignore-proof".parse::<Fault>().unwrap(), Fault::IgnoreProof);
         assert_eq!("disk-pulled:2".parse::<Fault>().unwrap(), Fault::DiskPulled(2));
         for wrong in [
@@ -130,6 +145,8 @@ mod tests {
             "power-cut",
             "power-cut@image",
             "power-cut@image:101%",
+            "power-cut@-1s",
+            "power-cut@s",
             "power-cut@:5%",
             "fire",
         ] {

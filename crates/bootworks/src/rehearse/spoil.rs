@@ -156,6 +156,8 @@ mod tests {
             },
             image: file("image-1/image.tar.zst", 100),
             image_unpacked_bytes: 0,
+            image_content: Default::default(),
+            image_signature: None,
             loader_bios: none(),
             loader_efi: none(),
             loader_cd: none(),

@@ -87,6 +87,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/boot", get(boot_script))
         .route("/live/{digest}/{name}", get(live_file))
         .route("/image/{sha256}", get(image))
+        .route("/package/{sha256}", get(package))
         .route(&format!("{LOADER_FOLDER}{{*name}}"), get(loader))
         .route("/api/network", get(network))
         .route("/api/report", post(report))
@@ -220,6 +221,18 @@ async fn image(
 ) -> Answer {
     let served = service.publications.image(&sha256);
     service.send(served, "image", &method, &headers, (peer, query)).await
+}
+
+async fn package(
+    State(service): Shared,
+    peer: Peer,
+    Path(sha256): Path<String>,
+    query: RawQuery,
+    method: Method,
+    headers: HeaderMap,
+) -> Answer {
+    let served = service.publications.package(&sha256);
+    service.send(served, "package", &method, &headers, (peer, query)).await
 }
 
 async fn loader(

@@ -6,7 +6,7 @@
 use super::file::Served;
 use super::nfs::Export;
 use super::script;
-use model::api::{Job, JobAppliance, JobImage, Script, TemplateFile};
+use model::api::{Deb, Job, JobAppliance, JobImage, Script, TemplateFile};
 use model::boot::LOADER_FOLDER;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
@@ -35,6 +35,7 @@ pub(crate) struct Publication {
     folder: PathBuf,
     /// The line's own network boot programs.
     loaders: Vec<Served>,
+    packages: Vec<Served>,
     version: Version,
     /// Boot NICs judged already: reading the drivers' table takes a moment and a lot of memory.
     judged: Mutex<HashMap<PciId, BootNic>>,
@@ -114,6 +115,11 @@ impl Publications {
         })
     }
 
+    /// The package with this SHA-256.
+    pub(crate) fn package(&self, sha256: &str) -> Option<Served> {
+        self.current().packages.iter().find(|one| one.sha256 == sha256).cloned()
+    }
+
     /// A network boot program, for UEFI HTTP Boot.
     pub(crate) fn loader(&self, name: &str) -> Option<Served> {
         let build = self.current();
@@ -168,10 +174,11 @@ impl Publication {
         let outputs: Outputs = serde_json::from_str(&text)
             .or_fail(|| format!("cannot understand {}", list.display()))
             .map_err(|failure| failure.hint("`bootworks build` writes it again"))?;
-        let job = job(folder, &line, &outputs)?;
+        let packages = packages(folder, &line)?;
+        let job = job(folder, &line, &outputs, &packages)?;
         let loaders = own_loaders(folder, &line)?;
         let folder = outputs_folder.to_owned();
-        Ok(Publication { line, outputs, job, folder, loaders, version, judged: Mutex::default() })
+        Ok(Publication { line, outputs, job, folder, loaders, packages, version, judged: Mutex::default() })
     }
 
     /// What the controller has to do on a box, with these answers known.
@@ -231,6 +238,19 @@ impl Publication {
     }
 }
 
+/// The packages of `debs`, measured.
+fn packages(folder: &Path, line: &Line) -> Result<Vec<Served>> {
+    let measure = |name: &String| {
+        let path = folder.join(name);
+        let octets =
+            std::fs::read(&path).or_fail(|| format!("cannot read the package {}", path.display()))?;
+        let sha256 = Sha256::digest(&octets).iter().map(|octet| format!("{octet:02x}")).collect();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Served { path, name, role: FileRole::Other, bytes: octets.len() as u64, sha256 })
+    };
+    line.appliance.debs.iter().map(measure).collect()
+}
+
 /// The loaders of `[[network.loader]]`, measured: they go out by their digest as everything does.
 fn own_loaders(folder: &Path, line: &Line) -> Result<Vec<Served>> {
     let mut loaders = Vec::new();
@@ -245,7 +265,11 @@ fn own_loaders(folder: &Path, line: &Line) -> Result<Vec<Served>> {
     Ok(loaders)
 }
 
-fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
+fn deb(served: &Served) -> Deb {
+    Deb { name: served.name.clone(), sha256: served.sha256.clone(), bytes: served.bytes }
+}
+
+fn job(folder: &Path, line: &Line, outputs: &Outputs, packages: &[Served]) -> Result<Job> {
     let appliance = &line.appliance;
     let mut files = Vec::new();
     for file in &appliance.files {
@@ -271,13 +295,17 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs) -> Result<Job> {
                 sha256: outputs.image.sha256.clone(),
                 bytes: outputs.image.bytes,
                 unpacked_bytes: outputs.image_unpacked_bytes,
+                content: outputs.image_content.clone(),
+                signature: outputs.image_signature.clone(),
             },
             confirm: appliance.confirm,
+            finish: appliance.finish,
             disks: appliance.disks.clone(),
             stack: appliance.stack.clone(),
             hostname: appliance.hostname.clone(),
             users: appliance.users.clone(),
             files,
+            debs: packages.iter().map(deb).collect(),
             scripts,
             kernel_arguments: appliance.kernel_arguments.clone(),
         },

@@ -1,7 +1,7 @@
 //! `[appliance]`: what is installed. Its disks are read in `disks` and `stack`.
 
 use super::reader::{Reader, Secrets};
-use super::{Appliance, ApplianceFile, ApplianceScript, Confirm, ImageSource, stack};
+use super::{Appliance, ApplianceFile, ApplianceScript, Confirm, Finish, ImageSource, Signed, stack};
 use crate::api::User;
 use crate::mistake::Mistake;
 use crate::question::{self, Kind};
@@ -17,22 +17,30 @@ impl<'s> Reader<'s> {
             Some("auto") => Confirm::Auto,
             _ => Confirm::Ask,
         };
+        let finish = match section.choice("finish").map(|word| word.value) {
+            Some("reboot") => Finish::Reboot,
+            Some("stay-on") => Finish::StayOn,
+            _ => Finish::PowerOff,
+        };
         let hostname = self.hostname(section);
         let kernel_arguments = self.kernel_arguments(section);
-        let storage = stack::read(self.sheet, section);
+        let storage = stack::read(self.sheet, section, image.as_ref());
         self.passphrases(section);
         let users = self.users(section);
         let files = self.files(section, beside);
+        let debs = self.debs(section, image.as_ref());
         let scripts = self.scripts(section);
         let (disks, stack) = storage?;
         Some(Appliance {
             image: image?,
             confirm,
+            finish,
             disks,
             stack,
             hostname,
             users: users?,
             files: files?,
+            debs,
             scripts: scripts?,
             kernel_arguments,
         })
@@ -63,6 +71,8 @@ impl<'s> Reader<'s> {
         let recipe = section.text("recipe");
         let file = section.text("file");
         let sha256 = section.text("sha256");
+        let root = self.root_partition(section, recipe.as_ref());
+        let signed = self.signed(section, recipe.as_ref());
         if let (Some(sha256), None) = (&sha256, &recipe) {
             let fits =
                 sha256.value.len() == 64 && sha256.value.bytes().all(|octet| octet.is_ascii_hexdigit());
@@ -99,7 +109,7 @@ impl<'s> Reader<'s> {
                     );
                 }
                 let path = recipe::path_in_line(self.sheet, &file)?.to_owned();
-                Some(ImageSource::File { path, sha256: sha256?.value.to_ascii_lowercase() })
+                Some(ImageSource::File { path, sha256: sha256?.value.to_ascii_lowercase(), root, signed })
             }
             (Some(_), Some(_)) => {
                 let message = "`image` has both a `recipe` and a `file`";
@@ -115,6 +125,58 @@ impl<'s> Reader<'s> {
                         "`image = { recipe = \"appliance.toml\" }`",
                     );
                 }
+                None
+            }
+        }
+    }
+
+    /// Who must have signed the image.
+    fn signed(&self, section: &Section<'s>, recipe: Option<&At<&str>>) -> Option<Signed> {
+        let (signature, key) = (section.text("signature"), section.text("key"));
+        let (there, missing, hint) = match (&signature, &key) {
+            (Some(one), _) if recipe.is_some() => (one, "recipe", ""),
+            (_, Some(one)) if recipe.is_some() => (one, "recipe", ""),
+            (Some(one), None) => (one, "key", "`key = \"minisign.pub\"`, the public key that it must be by"),
+            (None, Some(one)) => (one, "signature", "`signature = \"edge-2.4.tar.zst.minisig\"`"),
+            (Some(signature), Some(key)) => {
+                let path = |text: &At<&'s str>| {
+                    let path = recipe::path_in_line(self.sheet, text)?;
+                    if !self.folder.has(path) {
+                        let hint = "the path is relative to the line's folder";
+                        self.sheet.report(text.at.clone(), format!("there is no file `{path}`"), hint);
+                    }
+                    Some(path.to_owned())
+                };
+                let (signature, key) = (path(signature), path(key));
+                return Some(Signed { signature: signature?, key: key? });
+            }
+            (None, None) => return None,
+        };
+        match missing {
+            "recipe" => {
+                let hint = "leave it out: the lock pins what a recipe is built from";
+                self.sheet.report(there.at.clone(), "a recipe has no `signature`", hint);
+            }
+            missing if !section.has(missing) => {
+                self.sheet.report_absence(there.at.clone(), format!("`image` has no `{missing}`"), hint);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// The partition with the root in an image of a whole disk.
+    fn root_partition(&self, section: &Section<'s>, recipe: Option<&At<&str>>) -> Option<u32> {
+        let root = section.number("root")?;
+        if recipe.is_some() {
+            let hint = "leave it out: the line's disks say where the root is";
+            self.sheet.report(section.place_of("root"), "a recipe has no `root`", hint);
+        }
+        match u32::try_from(root.value) {
+            Ok(number @ 1..=128) => Some(number),
+            _ => {
+                let message = format!("there is no partition {}", root.value);
+                self.sheet.report(root.at, message, "its number in the image's table, between 1 and 128");
                 None
             }
         }
@@ -240,6 +302,31 @@ impl<'s> Reader<'s> {
             })());
         }
         files.into_iter().collect()
+    }
+
+    /// Packages for an image that is somebody's; one that is built has its own in its recipe.
+    fn debs(&self, section: &Section<'s>, image: Option<&ImageSource>) -> Vec<String> {
+        let mut debs = Vec::new();
+        if section.has("debs") && matches!(image, Some(ImageSource::Recipe { .. })) {
+            let hint = "write them as `debs` into the recipe: they are then part of the image, and the lock pins them";
+            self.sheet.report(
+                section.place_of("debs"),
+                "this image is built, and [appliance] has `debs`",
+                hint,
+            );
+        }
+        for deb in section.list("debs") {
+            let Some(path) = recipe::path_in_line(self.sheet, &deb) else { continue };
+            if !path.ends_with(".deb") {
+                let message = format!("`{path}` is not a Debian package");
+                self.sheet.report(deb.at, message, "files that end in `.deb`");
+            } else if !self.folder.has(path) {
+                let hint = "the path is relative to the line's folder";
+                self.sheet.report(deb.at, format!("there is no file `{path}`"), hint);
+            }
+            debs.push(path.to_owned());
+        }
+        debs
     }
 
     fn scripts(&self, section: &Section<'s>) -> Option<Vec<ApplianceScript>> {

@@ -52,6 +52,15 @@ fn disk<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Disk
         let hint = "`partitions = [{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }]`";
         sheet.report_absence(section.place_of("partitions"), "no partition is made", hint);
     }
+    if !section.has("partitions") {
+        // What is missing on a disk that the image lays out is not missing.
+        reading.is_partly_read = true;
+        if !reading.may_be_brought {
+            let hint = "`partitions = [{ size = \"rest\", filesystem = \"ext4\", mount = \"/\" }]`";
+            let message = "[[appliance.disk]] has no `partitions`";
+            sheet.report_absence(section.at.clone(), message, hint);
+        }
+    }
     if let (Table::Mbr, Some(beyond)) = (table, sections.get(MOST_OF_MBR)) {
         let message = format!("{} partitions are more than `mbr` holds", sections.len());
         sheet.report(beyond.at.clone(), message, "`table = \"gpt\"`, or at most four partitions");

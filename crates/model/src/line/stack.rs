@@ -1,6 +1,7 @@
 //! What is stacked on partitions: `[[appliance.raid]]`, `[[appliance.encrypted]]`, `[[appliance.volume-group]]`;
 //! and what all of the storage must be together: a root, an EFI system partition, and a `/boot` that GRUB reads.
 
+use super::ImageSource;
 use super::disks::{self, check_rest, content, mount_point, read_size};
 use crate::sheet::{At, Place, Section, Sheet, size};
 use crate::storage::{
@@ -53,6 +54,8 @@ pub(super) struct Reading<'r, 's> {
     layers: Vec<(At<&'s str>, Layer)>,
     /// Whether something could not be read: then nothing is said to be missing.
     pub(super) is_partly_read: bool,
+    /// Whether the image may bring its own partitions.
+    pub(super) may_be_brought: bool,
 }
 
 impl<'s> Reading<'_, 's> {
@@ -119,15 +122,22 @@ impl<'s> Reading<'_, 's> {
     }
 }
 
-/// Reads disks and what is stacked on them below `[appliance]`.
-pub(super) fn read<'s>(sheet: &Sheet<'_>, appliance: &Section<'s>) -> Option<(Vec<DiskLayout>, Stack)> {
+/// Reads disks and what is stacked on them below `[appliance]`. Only an image that is somebody's file may bring its
+/// own partitions; whether it does, the build finds out.
+pub(super) fn read<'s>(
+    sheet: &Sheet<'_>,
+    appliance: &Section<'s>,
+    image: Option<&ImageSource>,
+) -> Option<(Vec<DiskLayout>, Stack)> {
     let mut reading = Reading {
         sheet,
         mounted: Vec::new(),
         members: Vec::new(),
         layers: Vec::new(),
         is_partly_read: false,
+        may_be_brought: false,
     };
+    reading.may_be_brought = !matches!(image, Some(ImageSource::Recipe { .. }));
     let (layouts, first) = disks::read(&mut reading, appliance);
     let raids: Vec<_> = appliance.sections("raid").iter().map(|one| raid(&mut reading, one)).collect();
     let vaults: Vec<_> = appliance.sections("encrypted").iter().map(|one| vault(&mut reading, one)).collect();

@@ -2,7 +2,7 @@
 //!
 //! All reasons why something cannot be right are collected: a person can mend them together.
 
-use super::{LayerKind, PlannedFile, PlannedKey, PlannedUser, Refusal, Storage, Uuid, stack};
+use super::{LayerKind, PlannedFile, PlannedKey, PlannedUser, Refusal, Storage, Uuid, image, stack};
 use crate::api::{Job, User};
 use crate::hardware::Inventory;
 use crate::question;
@@ -116,18 +116,18 @@ pub(super) fn settle(
     if !reasons.is_empty() {
         return Err(Refusal::Appliance { reasons });
     }
-    let ours = [
-        (FSTAB, fstab(storage), 0o644),
+    let mut ours = vec![
         ("/etc/hostname", format!("{hostname}\n"), 0o644),
         ("/etc/hosts", hosts(&hostname), 0o644),
         // Empty, so that the appliance makes its own at its first boot (machine-id(5)).
         ("/etc/machine-id", String::new(), 0o444),
-        (
-            "/etc/default/grub.d/bootworks.cfg",
-            grub_defaults(&job.line, &job.appliance.kernel_arguments),
-            0o644,
-        ),
     ];
+    // An image of a whole disk has its own, for the UUIDs and the boot loader that it brings.
+    if image::whole_disk(job).is_none() {
+        let grub = grub_defaults(&job.line, &job.appliance.kernel_arguments);
+        ours.push((FSTAB, fstab(storage), 0o644));
+        ours.push(("/etc/default/grub.d/bootworks.cfg", grub, 0o644));
+    }
     let of_layers = [(CRYPTTAB, crypttab(storage), 0o600), (MDADM_CONF, mdadm_conf(storage), 0o644)];
     let of_layers = of_layers.into_iter().filter_map(|(path, text, mode)| Some((path, text?, mode)));
     for (path, contents, mode) in ours.into_iter().chain(of_layers) {

@@ -236,6 +236,13 @@ fn whole_mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(ALIGNMENT_BYTES).saturating_mul(ALIGNMENT_BYTES)
 }
 
+/// Where the last partition may end, in bytes: before the copy of a GPT and its entries.
+pub(super) fn end_bytes(disk: &Disk, table: Table) -> u64 {
+    let sector = u64::from(disk.sector_bytes.max(512));
+    let tail_sectors = if table == Table::Gpt { 1 + ENTRIES_BYTES / sector } else { 0 };
+    (disk.size_bytes / sector).saturating_sub(tail_sectors) * sector
+}
+
 /// Lays out one disk whose layout is free of contradictions. `order` names the layers of the plan.
 fn lay_out_one(
     layout: &DiskLayout,
@@ -255,11 +262,8 @@ fn lay_out_one(
     };
     let fixed_bytes = layout.partitions.iter().map(fixed).fold(bios_boot, u64::saturating_add);
     let wants_rest = layout.partitions.iter().any(|partition| partition.size == Size::Rest);
-    let sectors = disk.size_bytes / sector;
-    // The backup header and its entries stand at the end, behind the last whole mebibyte.
-    let tail_sectors = if is_gpt { 1 + ENTRIES_BYTES / sector } else { 0 };
-    let end_bytes = sectors.saturating_sub(tail_sectors) * sector / ALIGNMENT_BYTES * ALIGNMENT_BYTES;
-    let room_bytes = end_bytes.saturating_sub(ALIGNMENT_BYTES);
+    let room_bytes =
+        (end_bytes(disk, layout.table) / ALIGNMENT_BYTES * ALIGNMENT_BYTES).saturating_sub(ALIGNMENT_BYTES);
     let least_bytes = fixed_bytes.saturating_add(if wants_rest { LEAST_REST_BYTES } else { 0 });
     if room_bytes < least_bytes {
         let needs_bytes = least_bytes.saturating_add(2 * ALIGNMENT_BYTES);
@@ -276,6 +280,7 @@ fn lay_out_one(
             type_guid,
             guid,
             name: name.to_owned(),
+            attributes: 0,
             content,
         });
         start_bytes += bytes;

@@ -4,18 +4,23 @@
 //! Its text is the confirmation screen, the dry run and the golden test; the agent only carries it out.
 
 mod appliance;
+pub mod image;
 mod layout;
 mod refusal;
 mod selection;
 mod stack;
+mod step;
 mod text;
 
 pub use appliance::value;
 pub use refusal::Refusal;
+pub use step::{LoaderTarget, Needs, Onto, Program, Step};
 
-use crate::api::{Job, JobImage, Script};
+use crate::api::Job;
 use crate::hardware::{Disk, Inventory};
+use crate::raw::ImageContent;
 use crate::storage::{Erase, Filesystem, Level, Subvolume, Table};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -84,6 +89,8 @@ pub struct PlannedPartition {
     pub guid: Uuid,
     /// Its name in the partition table.
     pub name: String,
+    /// Attribute bits of its entry in a GPT (UEFI specification §5.3.3).
+    pub attributes: u64,
     /// What is made on it.
     pub content: PlannedContent,
 }
@@ -92,6 +99,11 @@ impl PlannedPartition {
     /// Whether what is on it stays as it is.
     pub fn is_kept(&self) -> bool {
         matches!(&self.content, PlannedContent::Filesystem(filesystem) if filesystem.is_kept)
+    }
+
+    /// Whether it is an EFI system partition.
+    pub fn is_efi_system(&self) -> bool {
+        self.type_guid == layout::TYPE_ESP
     }
 
     /// Its type in an MBR.
@@ -109,6 +121,8 @@ pub enum PlannedContent {
     Filesystem(PlannedFilesystem),
     /// It is a member of this layer: place in [`Plan::layers`].
     Member(usize),
+    /// It stays as an image of a whole disk brings it: what is on it, in words.
+    Brought(String),
 }
 
 /// One file system, or swap space.
@@ -258,140 +272,6 @@ pub struct Mount {
     pub is_kept: bool,
 }
 
-/// One step. Each stands on its own line of the plan and of the progress list.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// Take a digest of every file system that stays as it is.
-    Remember,
-    /// Destroy what is on the disk.
-    Erase {
-        /// Place in [`Plan::disks`].
-        disk: usize,
-    },
-    /// Wipe boot sector, partition tables and signatures: from here on the disk boots nothing.
-    Clear {
-        /// Place in [`Plan::disks`].
-        disk: usize,
-    },
-    /// Write the partition table, without boot code.
-    Partition {
-        /// Place in [`Plan::disks`].
-        disk: usize,
-    },
-    /// Make a RAID, an encrypted volume or a volume group.
-    Stack {
-        /// Place in [`Plan::layers`].
-        layer: usize,
-    },
-    /// Make a file system.
-    Format {
-        /// On which device.
-        device: Device,
-    },
-    /// Stream the image from the server, check its digest on the way, unpack it.
-    Unpack {
-        /// The image.
-        image: JobImage,
-    },
-    /// Write files and create users.
-    Settle {
-        /// Files, in order.
-        files: Vec<PlannedFile>,
-        /// Users, in order.
-        users: Vec<PlannedUser>,
-    },
-    /// Run a program of the line in the appliance.
-    Run {
-        /// The program.
-        script: Script,
-        /// Its environment; no secrets.
-        environment: Vec<(String, String)>,
-    },
-    /// Make the appliance's initramfs where its storage needs more than the image's has, and check that it has
-    /// the drivers and programs for this box's disks.
-    Initramfs {
-        /// What the root stands on.
-        needs: Needs,
-    },
-    /// Install GRUB, but so that no firmware starts it yet.
-    StageLoaders {
-        /// For which firmware.
-        targets: Vec<LoaderTarget>,
-    },
-    /// Unmount, forget what is cached, read every file back from the disk and compare.
-    ReadBack,
-    /// Compare every file system that stays with its digest.
-    Compare,
-    /// Make the disk bootable: the last step that writes to it.
-    Seal {
-        /// For which firmware; the box's own comes last.
-        targets: Vec<LoaderTarget>,
-        /// Label of the EFI boot entry, where the box has NVRAM to write.
-        boot_entry: Option<String>,
-    },
-    /// Send the record to the server.
-    Record,
-    /// Switch the box off.
-    PowerOff,
-}
-
-impl Step {
-    /// Its short name, by which faults and the record refer to it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Step::Remember => "remember",
-            Step::Erase { .. } => "erase",
-            Step::Clear { .. } => "clear",
-            Step::Partition { .. } => "partition",
-            Step::Stack { .. } => "stack",
-            Step::Format { .. } => "format",
-            Step::Unpack { .. } => "image",
-            Step::Settle { .. } => "settle",
-            Step::Run { .. } => "script",
-            Step::Initramfs { .. } => "initramfs",
-            Step::StageLoaders { .. } => "loaders",
-            Step::ReadBack => "read-back",
-            Step::Compare => "compare",
-            Step::Seal { .. } => "seal",
-            Step::Record => "record",
-            Step::PowerOff => "power-off",
-        }
-    }
-}
-
-/// A firmware that GRUB is installed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoaderTarget {
-    /// Boot sector, and core image in the BIOS boot partition or behind the boot sector of an MBR disk.
-    Bios {
-        /// Place in [`Plan::disks`].
-        disk: usize,
-    },
-    /// `\EFI\BOOT\BOOTX64.EFI` on the EFI system partition.
-    Efi {
-        /// The EFI system partition, or the RAID 1 of them.
-        device: Device,
-    },
-}
-
-/// What an initramfs must have to mount the root, beside the drivers of the disks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Kernel modules, with underscores.
-    pub modules: Vec<&'static str>,
-    /// Programs, by name.
-    pub programs: Vec<Program>,
-}
-
-/// A program that an initramfs must have, and the Debian package that puts it there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Program {
-    /// Its name.
-    pub name: &'static str,
-    /// The package whose hook puts it into the initramfs.
-    pub package: &'static str,
-}
-
 /// A file written into the appliance.
 #[derive(Clone, PartialEq)]
 pub struct PlannedFile {
@@ -428,8 +308,23 @@ impl fmt::Debug for PlannedUser {
 }
 
 /// A UUID; shown in lower case with dashes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Uuid(pub u128);
+
+impl From<Uuid> for String {
+    fn from(uuid: Uuid) -> String {
+        uuid.to_string()
+    }
+}
+
+impl TryFrom<String> for Uuid {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Uuid, Self::Error> {
+        u128::from_str_radix(&text.replace('-', ""), 16).map(Uuid)
+    }
+}
 
 impl Uuid {
     /// A random UUID (RFC 9562 §5.4, version 4) from 128 random bits.
@@ -471,14 +366,20 @@ pub fn plan(
     random: &mut dyn FnMut() -> u128,
 ) -> Result<Plan, Refusal> {
     let firmware = if inventory.firmware == "uefi" { Firmware::Uefi } else { Firmware::Bios };
-    let (wanted, stack) = (&job.appliance.disks, &job.appliance.stack);
-    let disks = layout::lay_out(wanted, stack, inventory, firmware, random)?;
-    let keys = appliance::keys(job, inventory, answers)?;
-    let layers = stack::layers(stack, &disks, &keys, random)?;
-    let storage = Storage { disks, layers };
-    stack::check_room(&storage, job.appliance.image.unpacked_bytes)?;
+    let (storage, image, targets) = match image::whole_disk(job) {
+        Some(raw) => {
+            let disk = image::lay_out(raw, &job.appliance, inventory, firmware)?;
+            let image = image::writing_disk(raw, &job.appliance.image, &disk);
+            let storage = Storage { disks: vec![disk], layers: Vec::new() };
+            (storage, image, vec![LoaderTarget::Image { disk: 0 }])
+        }
+        None => {
+            let (storage, image) = stored(job, inventory, answers, firmware, random)?;
+            let targets = stack::loader_targets(&storage, firmware);
+            (storage, image, targets)
+        }
+    };
     let settled = appliance::settle(job, inventory, answers, &storage)?;
-    let targets = stack::loader_targets(&storage, firmware);
     let mut steps = Vec::new();
     let keeps_something = storage.disks.iter().any(PlannedDisk::keeps_something);
     if keeps_something {
@@ -488,23 +389,38 @@ pub fn plan(
         steps.push(Step::Erase { disk });
     }
     steps.extend((0..storage.disks.len()).map(|disk| Step::Clear { disk }));
-    steps.extend((0..storage.disks.len()).map(|disk| Step::Partition { disk }));
-    steps.extend(stack::making(&storage));
+    let is_brought = image::whole_disk(job).is_some();
+    if !is_brought {
+        steps.extend((0..storage.disks.len()).map(|disk| Step::Partition { disk }));
+    }
+    steps.extend(image);
     let boot_entry = (firmware == Firmware::Uefi).then(|| job.line.clone());
-    steps.push(Step::Unpack { image: job.appliance.image.clone() });
-    steps.push(Step::Settle { files: settled.files, users: settled.users });
-    let environment = appliance::environment(job, inventory, answers);
-    let scripts = job.appliance.scripts.iter().cloned();
-    steps.extend(scripts.map(|script| Step::Run { script, environment: environment.clone() }));
-    steps.push(Step::Initramfs { needs: stack::needs(&storage) });
-    steps.push(Step::StageLoaders { targets: targets.clone() });
-    steps.push(Step::ReadBack);
+    // In an image of a whole disk there may be nothing that could be written to.
+    if stack::mounts(&storage.disks, &storage.layers).iter().any(|mount| mount.path == "/") {
+        steps.push(Step::Settle { files: settled.files, users: settled.users });
+        if !job.appliance.debs.is_empty() {
+            steps.push(Step::Packages { debs: job.appliance.debs.clone() });
+        }
+        let environment = appliance::environment(job, inventory, answers);
+        let scripts = job.appliance.scripts.iter().cloned();
+        steps.extend(scripts.map(|script| Step::Run { script, environment: environment.clone() }));
+        let mut needs = stack::needs(&storage);
+        if is_brought {
+            // Its initramfs is its own: it is looked into and not made.
+            needs.programs.clear();
+        }
+        steps.push(Step::Initramfs { needs });
+        if !is_brought {
+            steps.push(Step::StageLoaders { targets: targets.clone() });
+        }
+        steps.push(Step::ReadBack);
+    }
     if keeps_something {
         steps.push(Step::Compare);
     }
     steps.push(Step::Seal { targets, boot_entry });
     steps.push(Step::Record);
-    steps.push(Step::PowerOff);
+    steps.push(Step::Finish(job.appliance.finish));
     let smbios = &inventory.smbios;
     let serial =
         if smbios.serial.is_empty() { "no serial".into() } else { format!("serial {}", smbios.serial) };
@@ -512,6 +428,34 @@ pub fn plan(
     let unit = if maker.trim().is_empty() { serial } else { format!("{}, {serial}", maker.trim()) };
     let Storage { disks, layers } = storage;
     Ok(Plan { line: job.line.clone(), hostname: settled.hostname, unit, firmware, disks, layers, steps })
+}
+
+/// The storage of a line that lays its disks out itself, and the steps that make it and bring the image there.
+fn stored(
+    job: &Job,
+    inventory: &Inventory,
+    answers: &BTreeMap<String, String>,
+    firmware: Firmware,
+    random: &mut dyn FnMut() -> u128,
+) -> Result<(Storage, Vec<Step>), Refusal> {
+    let (wanted, stack, image) = (&job.appliance.disks, &job.appliance.stack, &job.appliance.image);
+    let disks = layout::lay_out(wanted, stack, inventory, firmware, random)?;
+    let keys = appliance::keys(job, inventory, answers)?;
+    let layers = stack::layers(stack, &disks, &keys, random)?;
+    let mut storage = Storage { disks, layers };
+    let reasons = image::contradictions(&image.content, wanted, stack);
+    if !reasons.is_empty() {
+        return Err(Refusal::Layout { reasons });
+    }
+    if let ImageContent::Filesystem(raw) = &image.content {
+        let root = image::adopt(&mut storage, raw)?;
+        let steps = image::writing_filesystem(raw, image, &storage, root);
+        return Ok((storage, steps));
+    }
+    stack::check_room(&storage, image.unpacked_bytes)?;
+    let mut steps = stack::making(&storage);
+    steps.push(Step::Unpack { image: image.clone() });
+    Ok((storage, steps))
 }
 
 /// Disks and what is stacked on them, while the rest of the plan is made.
@@ -530,7 +474,7 @@ impl Plan {
     pub fn filesystem(&self, device: Device) -> Option<&PlannedFilesystem> {
         match stack::content(&self.disks, &self.layers, device)? {
             PlannedContent::Filesystem(filesystem) => Some(filesystem),
-            PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+            PlannedContent::BiosBoot | PlannedContent::Member(_) | PlannedContent::Brought(_) => None,
         }
     }
 
@@ -545,6 +489,8 @@ impl Plan {
     }
 }
 
+#[cfg(test)]
+mod image_tests;
 #[cfg(test)]
 mod stack_tests;
 #[cfg(test)]

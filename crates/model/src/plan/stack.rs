@@ -227,8 +227,33 @@ pub(super) fn content<'a>(
     devices(disks, layers).find(|(known, _)| *known == device).map(|(_, content)| content)
 }
 
+/// The same to change it.
+pub(super) fn content_mut<'a>(
+    disks: &'a mut [PlannedDisk],
+    layers: &'a mut [Layer],
+    device: Device,
+) -> Option<&'a mut PlannedContent> {
+    match device {
+        Device::Partition(place) => {
+            let partitions = &mut disks.get_mut(place.disk)?.partitions;
+            partitions.iter_mut().find(|one| one.number == place.partition).map(|one| &mut one.content)
+        }
+        Device::Layer(index) => match &mut layers.get_mut(index)?.kind {
+            LayerKind::Raid { content, .. } | LayerKind::Vault { content, .. } => Some(content),
+            LayerKind::Group { .. } => None,
+        },
+        Device::Volume { layer, volume } => {
+            let LayerKind::Group { volumes } = &mut layers.get_mut(layer)?.kind else { return None };
+            match &mut volumes.get_mut(volume)?.kind {
+                PlannedVolumeKind::Plain(content) | PlannedVolumeKind::Thin { content, .. } => Some(content),
+                PlannedVolumeKind::Pool => None,
+            }
+        }
+    }
+}
+
 /// At least how many bytes a device has.
-fn room_of(disks: &[PlannedDisk], layers: &[Layer], device: Device) -> u64 {
+pub(super) fn room_of(disks: &[PlannedDisk], layers: &[Layer], device: Device) -> u64 {
     match device {
         Device::Partition(place) => {
             let Some(planned) = disks.get(place.disk) else { return 0 };
@@ -295,7 +320,7 @@ pub(super) fn filesystems<'a>(
 ) -> impl Iterator<Item = (Device, &'a PlannedFilesystem)> {
     devices(disks, layers).filter_map(|(device, content)| match content {
         PlannedContent::Filesystem(filesystem) => Some((device, filesystem)),
-        PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+        PlannedContent::BiosBoot | PlannedContent::Member(_) | PlannedContent::Brought(_) => None,
     })
 }
 

@@ -2,9 +2,9 @@
 //! Long because each refusal stands here in full.
 
 use super::*;
-use crate::api::{JobAppliance, TemplateFile, User};
+use crate::api::{JobAppliance, JobImage, TemplateFile, User};
 use crate::hardware::Smbios;
-use crate::line::Confirm;
+use crate::line::{Confirm, Finish};
 use crate::question::{Kind, Question};
 use crate::storage::{Choose, Content, DiskLayout, DiskMatch, FilesystemWish, Partition, Size, Stack};
 use expect_test::{Expect, expect};
@@ -70,12 +70,19 @@ pub(super) struct Case {
 }
 
 pub(super) fn case() -> Case {
-    let image = JobImage { sha256: "ab".repeat(32), bytes: 180 * MIB, unpacked_bytes: 612 * MIB };
+    let image = JobImage {
+        sha256: "ab".repeat(32),
+        bytes: 180 * MIB,
+        unpacked_bytes: 612 * MIB,
+        content: ImageContent::Archive,
+        signature: None,
+    };
     let matching =
         DiskMatch { min_size: Some(4 * GIB), choose: Some(Choose::Smallest), ..DiskMatch::default() };
     let appliance = JobAppliance {
         image,
         confirm: Confirm::Ask,
+        finish: Finish::PowerOff,
         disks: vec![layout(matching, esp_and_root())],
         stack: Stack::default(),
         hostname: "{{ answer.hostname }}".into(),
@@ -89,6 +96,7 @@ pub(super) fn case() -> Case {
             contents: "{{ answer.hostname }} {{ box.serial }}\n".into(),
             mode: 0o600,
         }],
+        debs: Vec::new(),
         scripts: Vec::new(),
         kernel_arguments: "console=tty0 console=ttyS0,115200n8".into(),
     };

@@ -1,10 +1,11 @@
 //! The plan as text: confirmation screen, dry run and golden test; 80 columns, plain ASCII for any console.
 
 use super::{
-    Device, Firmware, Layer, LayerKind, LoaderTarget, Plan, PlannedContent, PlannedDisk, PlannedFilesystem,
-    PlannedKey, PlannedVolumeKind, Step,
+    Device, Firmware, Layer, LayerKind, LoaderTarget, Onto, Plan, PlannedContent, PlannedDisk,
+    PlannedFilesystem, PlannedKey, PlannedVolumeKind, Step, image,
 };
 use crate::hardware::size_text;
+use crate::line::Finish;
 use crate::storage::Erase;
 use std::fmt::Write as _;
 
@@ -73,8 +74,21 @@ impl Plan {
                 size_text(image.unpacked_bytes),
                 size_text(image.bytes)
             ),
+            Step::Write { image, onto } => format!(
+                "Write the image to {}: {}, {} over the network",
+                self.onto(*onto),
+                image::words(image),
+                size_text(image.bytes)
+            ),
+            Step::Verify { onto } => format!("Read the image back from {} and compare", self.onto(*onto)),
+            Step::Grow { device, kind } => {
+                format!("Grow the {} of {} to all of it", kind.name(), self.device_name(*device))
+            }
             Step::Settle { files, users } => {
                 format!("Write {} and {}", counted(files.len(), "file"), counted(users.len(), "user"))
+            }
+            Step::Packages { debs } => {
+                format!("Install {} in the appliance", counted(debs.len(), "package"))
             }
             Step::Run { script, .. } => {
                 format!("Run `{}` in the appliance, at most {} s", script.name, script.seconds)
@@ -92,13 +106,22 @@ impl Plan {
             Step::Compare => "Compare what stays with its digest".into(),
             Step::Seal { targets, .. } => format!("Seal: make it bootable by {}", firmwares(targets)),
             Step::Record => "Send the record to the server".into(),
-            Step::PowerOff => "Power off".into(),
+            Step::Finish(Finish::PowerOff) => "Power off".into(),
+            Step::Finish(Finish::Reboot) => "Start the box over".into(),
+            Step::Finish(Finish::StayOn) => "Leave the box on".into(),
         }
     }
 
     fn details(&self, step: &Step) -> Vec<String> {
         match step {
-            Step::Unpack { image } => vec![format!("sha256 {}", image.sha256)],
+            Step::Unpack { image } | Step::Write { image, .. } => {
+                let mut lines = vec![format!("sha256 {}", image.sha256)];
+                if let Some(signature) = &image.signature {
+                    let key = signature.key.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                    lines.push(format!("signed by minisign key {}", key.trim()));
+                }
+                lines
+            }
             Step::Settle { files, users } => {
                 let mut lines: Vec<String> = (files.iter())
                     .map(|file| match file.mode {
@@ -116,6 +139,7 @@ impl Plan {
                 }
                 lines
             }
+            Step::Packages { debs } => debs.iter().map(|deb| deb.name.clone()).collect(),
             Step::Initramfs { needs } if !needs.programs.is_empty() => {
                 let programs: Vec<&str> = needs.programs.iter().map(|program| program.name).collect();
                 vec![format!("with {}", programs.join(", "))]
@@ -214,6 +238,8 @@ impl Plan {
         match content {
             PlannedContent::BiosBoot => "BIOS boot partition".into(),
             PlannedContent::Filesystem(one) => filesystem(one),
+            PlannedContent::Brought(holds) if holds.is_empty() => "as the image has it".into(),
+            PlannedContent::Brought(holds) => format!("{holds}, as the image has it"),
             PlannedContent::Member(layer) => {
                 format!("part of `{}`", self.layers.get(*layer).map_or("", |layer| layer.name.as_str()))
             }
@@ -235,6 +261,15 @@ impl Plan {
                 }
                 _ => String::new(),
             },
+        }
+    }
+
+    fn onto(&self, onto: Onto) -> String {
+        match onto {
+            Onto::Disk(disk) => {
+                self.disks.get(disk).map_or(String::new(), |planned| planned.disk.name.clone())
+            }
+            Onto::Device(device) => self.device_name(device),
         }
     }
 
@@ -278,6 +313,7 @@ fn firmwares(targets: &[LoaderTarget]) -> String {
         .map(|target| match target {
             LoaderTarget::Bios { .. } => "BIOS",
             LoaderTarget::Efi { .. } => "UEFI",
+            LoaderTarget::Image { .. } => "what the image brings",
         })
         .collect();
     // Several disks of a mirror boot by the same firmware; they stand beside each other.

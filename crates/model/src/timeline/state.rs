@@ -259,7 +259,11 @@ impl BoxState {
         };
         match (told, self.highest()) {
             (Some(trouble), _) => trouble.sentence.clone(),
-            (None, Some((Rung::PoweredOff, _))) => "finished and powered off".into(),
+            (None, Some((Rung::PoweredOff, _))) => match self.step.as_ref().map(|step| step.name.as_str()) {
+                Some("reboot") => "finished and started over".into(),
+                Some("stay-on") => "finished, and left on".into(),
+                _ => "finished and powered off".into(),
+            },
             _ if self.awaits_turn => "waits for its turn: other boxes fetch before it".into(),
             _ if self.waits_for_confirmation() => "waits for the plan to be confirmed".into(),
             _ if !self.open.is_empty() => format!("waits for an answer: {}", self.open.join(", ")),

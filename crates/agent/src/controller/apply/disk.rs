@@ -139,6 +139,15 @@ fn clear_device(device: &BlockDevice) -> Result<()> {
 pub(crate) fn partition(planned: &PlannedDisk) -> Outcome<()> {
     let device = open(&planned.disk)?;
     write_table(&device, planned).blame("disk-io-error")?;
+    show_on(&device, planned)
+}
+
+/// Shows the partitions that an image of a whole disk brings, whose table is not there before the seal.
+pub(crate) fn show(planned: &PlannedDisk) -> Outcome<()> {
+    show_on(&open(&planned.disk)?, planned)
+}
+
+fn show_on(device: &BlockDevice, planned: &PlannedDisk) -> Outcome<()> {
     let sector = u64::from(device.sector_bytes());
     let extent = |partition: &PlannedPartition| Extent {
         number: partition.number,
@@ -208,6 +217,17 @@ impl std::io::Seek for Settling<'_> {
 }
 
 fn write_gpt(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
+    write_both_tables(device, planned)?;
+    let doing = || format!("cannot write the partition table of {}", planned.disk.name);
+    let mut file = Settling(device.file());
+    file.rewind().or_fail(doing)?;
+    GPT::write_protective_mbr_into(&mut file, u64::from(device.sector_bytes())).or_fail(doing)?;
+    device.write_at(0, GO_ON)?;
+    device.forget_cached()
+}
+
+/// Both copies of a GPT, without the first sector, which alone makes firmware look for them.
+pub(crate) fn write_both_tables(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
     let doing = || format!("cannot write the partition table of {}", planned.disk.name);
     let sector = u64::from(device.sector_bytes());
     let mut file = Settling(device.file());
@@ -218,14 +238,11 @@ fn write_gpt(device: &BlockDevice, planned: &PlannedDisk) -> Result<()> {
             unique_partition_guid: partition.guid.gpt_bytes(),
             starting_lba: partition.first_lba,
             ending_lba: partition.last_lba,
-            attribute_bits: 0,
+            attribute_bits: partition.attributes,
             partition_name: partition.name.as_str().into(),
         };
     }
     table.write_into(&mut file).or_fail(doing)?;
-    file.rewind().or_fail(doing)?;
-    GPT::write_protective_mbr_into(&mut file, sector).or_fail(doing)?;
-    device.write_at(0, GO_ON)?;
     device.forget_cached()
 }
 

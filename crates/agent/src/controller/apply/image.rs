@@ -5,9 +5,12 @@
 //!                                                                                           SHA-256 of each file
 //! ```
 //! Nothing is kept: memory is a few pieces, whatever the image's size. What it is compressed with its first octets
-//! tell; entries are written in `entry`.
+//! tell; entries are written in `entry`, images that are no archives in `raw`.
 
 mod entry;
+mod raw;
+
+pub(crate) use raw::Written;
 
 use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, Ledger, hex};
@@ -17,11 +20,14 @@ use entry::Unpacking;
 use linux::archive::Archive;
 use linux::compression;
 use linux::tree::Tree;
+use minisign_verify::{PublicKey, Signature};
 use model::api::JobImage;
 use model::failure::{Explain as _, Failure, Result};
+use model::raw::{ImageContent, ImageSignature};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::net::SocketAddrV4;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -46,55 +52,106 @@ pub(crate) fn unpack(
     ledger: &mut Ledger,
     meter: &Meter<'_>,
 ) -> Outcome<()> {
+    stream(server, image, meter, |plain| unpack_archive(plain, target, ledger))?;
+    rustix::fs::sync();
+    Ok(())
+}
+
+/// Fetches an image and writes it to the device at `node` as it is.
+pub(crate) fn write(
+    server: SocketAddrV4,
+    image: &JobImage,
+    extent: Range<u64>,
+    node: &Path,
+    meter: &Meter<'_>,
+) -> Outcome<Written> {
+    stream(server, image, meter, |plain| raw::write(plain, image.unpacked_bytes, extent, node))
+}
+
+/// Fetches an image; `work` gets its plain octets.
+fn stream<T>(
+    server: SocketAddrV4,
+    image: &JobImage,
+    meter: &Meter<'_>,
+    work: impl FnOnce(&mut dyn Read) -> Result<T, Stop>,
+) -> Outcome<T> {
     let say = |line: &str| meter.say(line);
     let (sender, pieces) = sync_channel(PIECES);
-    let (fetched, unpacked) = std::thread::scope(|scope| {
+    let (fetched, worked) = std::thread::scope(|scope| {
         let fetching = scope.spawn(move || {
             let path = format!("/image/{}", image.sha256);
-            fetch(Download::new(server, path, image.bytes, &say), &sender)
+            let seal = image.signature.as_ref();
+            fetch(Download::new(server, path, image.bytes, &say), seal, &sender)
         });
         let mut stream = Stream { pieces, piece: Vec::new(), at: 0, done_bytes: 0, meter };
-        let unpacked = unpack_stream(&mut stream, target, ledger);
-        // The digest decides whether the archive or its way here is to blame, so the rest is fetched all the
+        let worked = compression::read_plain(&mut stream, |_, plain| {
+            let worked = work(&mut *plain)?;
+            // Checksums of the whole stand at its end, behind an archive's.
+            io::copy(plain, &mut io::sink()).map_err(Stop::Broken)?;
+            Ok(worked)
+        });
+        let worked = worked.map_err(Stop::Broken).flatten();
+        // The digest decides whether the image or its way here is to blame, so the rest is fetched all the
         // same; where the target is to blame, there is no need to.
-        if !matches!(unpacked, Err(Stop::Refused(_))) {
+        if !matches!(worked, Err(Stop::Refused(_))) {
             let _ = io::copy(&mut stream, &mut io::sink());
         }
         drop(stream);
         let panicked = |_| Err(Failure::new("the thread that fetches the image ended unexpectedly"));
-        (fetching.join().unwrap_or_else(panicked), unpacked)
+        (fetching.join().unwrap_or_else(panicked), worked)
     });
-    if let Err(Stop::Refused(failure)) = unpacked {
+    if let Err(Stop::Refused(failure)) = worked {
         return Err(failure).blame("disk-io-error");
     }
-    let digest = hex(&fetched.blame("http-unreachable")?);
+    let (digest, signed) = fetched.blame("http-unreachable")?;
+    let digest = hex(&digest);
     if digest != image.sha256 {
         let mut failure = Failure::new("the image that arrived is not the one that was promised")
             .because(format!("its SHA-256 is {digest}"))
             .because(format!("it should be   {}", image.sha256));
-        if let Err(Stop::Broken(error)) = unpacked {
-            failure = failure.because(format!("the archive could not be read on: {error}"));
+        if let Err(Stop::Broken(error)) = worked {
+            failure = failure.because(format!("the image could not be read on: {error}"));
         }
         let hint = "look at the server's disk and memory, then `bootworks build` the image anew";
         return Err(Fault { cause: "image-corrupt", failure: failure.hint(hint) });
     }
-    match unpacked {
-        Err(Stop::Broken(error)) => {
-            let failure = Failure::new("the image is no tar archive that can be unpacked")
-                .because(error)
-                .hint("it arrived as promised; look at how it was made");
-            Err(Fault { cause: "image-wrong-compression", failure })
-        }
-        _ => {
-            rustix::fs::sync();
-            Ok(())
-        }
-    }
+    signed.map_err(|why| {
+        let failure = Failure::new("the image is not signed by the line's key")
+            .because(why)
+            .hint("get image and signature from whoever made them, then `bootworks build`");
+        Fault { cause: "image-checksum-mismatch", failure }
+    })?;
+    worked.map_err(|stop| {
+        let why = match stop {
+            Stop::Broken(error) => error.to_string(),
+            Stop::Refused(failure) => failure.to_string(),
+        };
+        let what = match image.content {
+            ImageContent::Archive => "is no tar archive that can be unpacked",
+            ImageContent::Filesystem(_) | ImageContent::Disk(_) => "cannot be read to its end",
+        };
+        let failure = Failure::new(format!("the image {what}"))
+            .because(why)
+            .hint("it arrived as promised; look at how it was made");
+        Fault { cause: "image-wrong-compression", failure }
+    })
 }
 
-/// Fetches everything, hands it over piece by piece and gives its digest.
-fn fetch(mut download: Download<'_>, pieces: &SyncSender<Vec<u8>>) -> Result<Digest> {
+/// Fetches everything, hands it over piece by piece, and gives its digest and what is wrong with its signature.
+fn fetch(
+    mut download: Download<'_>,
+    signature: Option<&ImageSignature>,
+    pieces: &SyncSender<Vec<u8>>,
+) -> Result<(Digest, Result<(), String>)> {
     let mut hasher = Sha256::new();
+    let keys = signature.map(keys).transpose();
+    let mut verifier = match &keys {
+        Err(why) => Err(why.clone()),
+        Ok(None) => Ok(None),
+        Ok(Some((key, signature))) => {
+            key.verify_stream(signature).map(Some).map_err(|error| error.to_string())
+        }
+    };
     loop {
         let mut piece = vec![0; PIECE_BYTES];
         let mut filled = 0;
@@ -106,11 +163,25 @@ fn fetch(mut download: Download<'_>, pieces: &SyncSender<Vec<u8>>) -> Result<Dig
         }
         piece.truncate(filled);
         hasher.update(&piece);
+        if let Ok(Some(verifier)) = &mut verifier {
+            verifier.update(&piece);
+        }
         // Nobody listens any more where the target refused; why is known there.
         if filled == 0 || pieces.send(piece).is_err() {
-            return Ok(hasher.finalize().into());
+            let signed = verifier.and_then(|verifier| match verifier {
+                Some(mut verifier) => verifier.finalize().map_err(|error| error.to_string()),
+                None => Ok(()),
+            });
+            return Ok((hasher.finalize().into(), signed));
         }
     }
+}
+
+/// Key and signature, read; a key may stand without its comment.
+fn keys(signed: &ImageSignature) -> Result<(PublicKey, Signature), String> {
+    let key = PublicKey::decode(&signed.key).or_else(|_| PublicKey::from_base64(signed.key.trim()));
+    let key = key.map_err(|error| format!("the key: {error}"))?;
+    Ok((key, Signature::decode(&signed.signature).map_err(|error| error.to_string())?))
 }
 
 /// The pieces as one stream.
@@ -138,16 +209,6 @@ impl Read for Stream<'_> {
         self.at += count;
         Ok(count)
     }
-}
-
-fn unpack_stream(stream: &mut Stream<'_>, target: &Path, ledger: &mut Ledger) -> Result<(), Stop> {
-    let unpacked = compression::read_plain(stream, |_, plain| {
-        unpack_archive(&mut *plain, target, ledger)?;
-        // Checksums of the whole stand at its end, behind the archive's.
-        io::copy(plain, &mut io::sink()).map_err(Stop::Broken)?;
-        Ok(())
-    });
-    unpacked.map_err(Stop::Broken)?
 }
 
 /// Unpacks a plain archive; what stands behind its end is left unread.

@@ -26,6 +26,13 @@ pub(crate) fn settle(
 ) -> Outcome<Vec<String>> {
     mounted.lend_system(target).blame(CAUSE)?;
     let kernels = kernels(target).blame(CAUSE)?;
+    if kernels.is_empty() {
+        // Of an image of a whole disk, /boot may be a partition of its own.
+        return Ok(vec![
+            "no kernel is in /boot of the root: whether its initramfs has this box's drivers was not checked"
+                .into(),
+        ]);
+    }
     let has_tools = exists(target, "/usr/bin/lsinitramfs") && exists(target, "/usr/sbin/update-initramfs");
     if !has_tools {
         let missing = "the image has no initramfs-tools";

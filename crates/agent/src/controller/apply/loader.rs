@@ -147,6 +147,8 @@ fn install(plan: &Plan, targets: &[LoaderTarget], target: &Path) -> Result<Stage
                 in_target(target, "grub-install", &arguments)?;
                 staged.efi = Some(digest_of(&read(target, STAGED)?));
             }
+            // It brings its own, already in place.
+            LoaderTarget::Image { .. } => {}
         }
     }
     Ok(staged)

@@ -6,12 +6,14 @@ mod accounts;
 mod disk;
 mod fault;
 mod filesystem;
+mod grow;
 mod image;
 mod initramfs;
 mod kept;
 mod ledger;
 mod loader;
 mod mounts;
+mod packages;
 mod readback;
 mod script;
 mod seal;
@@ -21,12 +23,17 @@ mod stack;
 pub(crate) use fault::{Blame, Fault, Outcome};
 
 use super::witness::{Meter, Witness};
+use image::Written;
 use kept::Kept;
 use ledger::Ledger;
 use loader::Staged;
+use model::api::JobImage;
 use model::failure::Failure;
+use model::hardware::size_text;
 use model::ladder::Rung;
-use model::plan::{Plan, Step};
+use model::line::Finish;
+use model::plan::{Onto, Plan, Step};
+use model::raw::ImageContent;
 use model::record::{ReadBack, StepRecord};
 use model::timeline::{Event, Trouble};
 use mounts::{Access, Mounted};
@@ -46,6 +53,7 @@ pub(crate) struct Installation<'a> {
     stacked: Stacked<'a>,
     kept: Kept,
     ledger: Ledger,
+    written: Option<Written>,
     staged: Staged,
     done: Done,
 }
@@ -85,6 +93,7 @@ impl<'a> Installation<'a> {
             stacked: Stacked::of(plan),
             kept: Kept::default(),
             ledger: Ledger::default(),
+            written: None,
             staged: Staged::default(),
             done: Done::default(),
         }
@@ -102,7 +111,7 @@ impl<'a> Installation<'a> {
             self.witness.tell(Event::StepStarted { step: number, of, name, title: title.clone() });
             let started = Instant::now();
             let outcome = match step {
-                Step::Record | Step::PowerOff => conclude(step, &self.done),
+                Step::Record | Step::Finish(_) => conclude(step, &self.done),
                 _ => self.carry_out(number, step),
             };
             if let Err(fault) = outcome {
@@ -119,10 +128,6 @@ impl<'a> Installation<'a> {
     }
 
     fn carry_out(&mut self, number: usize, step: &Step) -> Outcome<()> {
-        let nowhere = || Fault {
-            cause: "layout-invalid",
-            failure: Failure::new("the plan names a disk that it has not"),
-        };
         match step {
             Step::Remember => {
                 let meter = Meter::start(self.witness, number, kept::work_bytes(self.plan));
@@ -135,14 +140,31 @@ impl<'a> Installation<'a> {
             Step::Stack { layer } => self.stacked.make(*layer),
             Step::Format { device } => filesystem::make(self.plan, *device),
             Step::Unpack { image } => {
-                let mounted = Mounted::mount(self.plan, &self.target, |_| Some(Access::Write));
-                self.mounted = Some(mounted.blame("disk-io-error")?);
+                self.mount()?;
                 let meter = Meter::start(self.witness, number, image.bytes);
                 image::unpack(self.server, image, &self.target, &mut self.ledger, &meter)
             }
+            Step::Write { image, onto } => self.write(number, image, *onto),
+            Step::Verify { .. } => {
+                let written = self.written.as_ref().ok_or_else(|| Fault {
+                    cause: "layout-invalid",
+                    failure: Failure::new("the plan reads an image back before it writes one"),
+                })?;
+                let meter = Meter::start(self.witness, number, written.bytes());
+                self.done.read_back = written.verify(&meter)?;
+                self.witness.say(&format!("{} are on the disk as written", size_text(written.bytes())));
+                Ok(())
+            }
+            Step::Grow { device, kind } => grow::grow(self.plan, *device, *kind),
             Step::Settle { files, users } => {
+                if self.mounted.is_none() {
+                    self.mount()?;
+                }
                 settle::settle(&self.target, files, users, &mut self.ledger)?;
                 settle::write_keys(&self.target, &self.stacked.key_files(), &mut self.ledger)
+            }
+            Step::Packages { debs } => {
+                packages::install(self.server, debs, &self.target, self.witness, &mut self.ledger)
             }
             Step::Run { script, environment } => {
                 script::run(&self.target, script, environment, self.witness, &mut self.ledger)
@@ -168,12 +190,43 @@ impl<'a> Installation<'a> {
             Step::Seal { targets, boot_entry } => {
                 let entry = boot_entry.as_deref();
                 let stacked = &mut self.stacked;
-                let remarks = seal::seal(self.plan, targets, entry, &self.staged, &self.target, stacked)?;
+                let head = self.written.as_ref().map_or(&[][..], |written| &written.head);
+                let remarks =
+                    seal::seal(self.plan, targets, entry, &self.staged, head, &self.target, stacked)?;
                 self.remark(remarks);
                 Ok(())
             }
-            Step::Record | Step::PowerOff => Ok(()),
+            Step::Record | Step::Finish(_) => Ok(()),
         }
+    }
+
+    fn mount(&mut self) -> Outcome<()> {
+        let mounted = Mounted::mount(self.plan, &self.target, |_| Some(Access::Write));
+        self.mounted = Some(mounted.blame("disk-io-error")?);
+        Ok(())
+    }
+
+    /// Writes an image that is no archive.
+    fn write(&mut self, number: usize, image: &JobImage, onto: Onto) -> Outcome<()> {
+        let meter = Meter::start(self.witness, number, image.bytes);
+        let written = match onto {
+            Onto::Disk(disk) => {
+                let planned = self.plan.disks.get(disk).ok_or_else(nowhere)?;
+                let ImageContent::Disk(raw) = &image.content else { return Err(nowhere()) };
+                disk::check(&planned.disk)?;
+                let extent = raw.start_bytes()..raw.end_bytes();
+                let node = disk::node(&planned.disk);
+                let written = image::write(self.server, image, extent, &node, &meter)?;
+                disk::show(planned)?;
+                written
+            }
+            Onto::Device(device) => {
+                let node = stack::node(self.plan, device);
+                image::write(self.server, image, 0..image.unpacked_bytes, &node, &meter)?
+            }
+        };
+        self.written = Some(written);
+        Ok(())
     }
 
     /// Says what is worth knowing though the work goes on.
@@ -225,6 +278,11 @@ impl<'a> Installation<'a> {
             Rung::Verified => {
                 format!("{} files, {} bytes", self.done.read_back.files, self.done.read_back.bytes)
             }
+            Rung::PoweredOff => match self.plan.steps[index] {
+                Step::Finish(Finish::Reboot) => "not switched off but started over".into(),
+                Step::Finish(Finish::StayOn) => "not switched off but left on".into(),
+                _ => self.plan.hostname.clone(),
+            },
             _ => self.plan.hostname.clone(),
         };
         self.witness.tell(Event::Reached { rung, detail });
@@ -255,6 +313,10 @@ impl<'a> Installation<'a> {
     }
 }
 
+fn nowhere() -> Fault {
+    Fault { cause: "layout-invalid", failure: Failure::new("the plan names a disk that it has not") }
+}
+
 /// The rung that a step belongs to.
 fn rung_of(step: &Step) -> Rung {
     match step {
@@ -264,8 +326,11 @@ fn rung_of(step: &Step) -> Rung {
         | Step::Partition { .. }
         | Step::Stack { .. }
         | Step::Format { .. } => Rung::DisksLaidOut,
-        Step::Unpack { .. } => Rung::ImageWritten,
-        Step::Settle { .. }
+        Step::Unpack { .. } | Step::Write { .. } => Rung::ImageWritten,
+        Step::Verify { .. }
+        | Step::Grow { .. }
+        | Step::Settle { .. }
+        | Step::Packages { .. }
         | Step::Run { .. }
         | Step::Initramfs { .. }
         | Step::StageLoaders { .. }
@@ -273,7 +338,7 @@ fn rung_of(step: &Step) -> Rung {
         | Step::Compare => Rung::Verified,
         Step::Seal { .. } => Rung::BootLoaderInstalled,
         Step::Record => Rung::RecordSealed,
-        Step::PowerOff => Rung::PoweredOff,
+        Step::Finish(_) => Rung::PoweredOff,
     }
 }
 

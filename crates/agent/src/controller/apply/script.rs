@@ -57,7 +57,7 @@ pub(crate) fn run(
 }
 
 /// Keeps what the program has made and changed, and forgets what it took away.
-fn note_changes(tree: &Tree, begun: u64, ledger: &mut Ledger) -> Result<()> {
+pub(super) fn note_changes(tree: &Tree, begun: u64, ledger: &mut Ledger) -> Result<()> {
     let mut gone: std::collections::BTreeSet<_> = ledger.files().map(|(path, _)| path.to_owned()).collect();
     let entries = tree.walk(Path::new("/")).or_fail(|| "cannot look through the target".into())?;
     for entry in entries.into_iter().filter(|entry| entry.is_file) {

@@ -3,6 +3,8 @@
 //! For each firmware it is one small change: a boot sector, a renamed file. The box's own comes last, so that
 //! power that goes in between leaves a box that starts over, or one that is finished.
 
+mod image;
+
 use super::disk;
 use super::fault::{Blame as _, Outcome};
 use super::ledger::digest_of;
@@ -19,12 +21,14 @@ use std::path::Path;
 /// Where the kernel shows the firmware's variables.
 const VARIABLES: &str = "/sys/firmware/efi/efivars";
 
-/// Makes the disks bootable. Gives what went wrong without mattering for the boot.
+/// Makes the disks bootable; `head` is what an image of a whole disk has before its first partition. Gives what went
+/// wrong without mattering for the boot.
 pub(crate) fn seal(
     plan: &Plan,
     targets: &[LoaderTarget],
     boot_entry: Option<&str>,
     staged: &Staged,
+    head: &[u8],
     target: &Path,
     stacked: &mut Stacked<'_>,
 ) -> Outcome<Vec<String>> {
@@ -45,6 +49,14 @@ pub(crate) fn seal(
                     remarks.push(format!("no EFI boot entry was written: {failure}"));
                 }
                 seal_efi(plan, staged, target, stacked).blame("disk-io-error")?;
+            }
+            LoaderTarget::Image { disk } => {
+                let Some(planned) = plan.disks.get(*disk) else { continue };
+                image::seal(planned, head)?;
+                if let (Some(label), Some(place)) = (boot_entry, image::system_partition(*disk, planned)) {
+                    // The table has to be there: an entry names its partition by what stands in it.
+                    remarks.extend(image::write_boot_entry(plan, planned, place, label));
+                }
             }
         }
     }

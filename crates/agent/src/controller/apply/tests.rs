@@ -9,13 +9,15 @@ use linux::tools::Tool;
 use model::api::{Job, JobAppliance, JobImage, User};
 use model::hardware::Inventory;
 use model::line::Confirm;
-use model::plan::PlannedContent;
+use model::plan::{LoaderTarget, PlannedContent};
 use model::storage::{
     Content, DiskLayout, DiskMatch, Erase, Filesystem, FilesystemWish, Partition, Size, Stack, Subvolume,
     Table,
 };
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+mod raw;
 
 const LOSETUP: Tool = Tool { name: "losetup", package: "mount", reason: "the tests" };
 
@@ -121,6 +123,14 @@ impl Rig {
 
     /// The same with another layout.
     fn with(disk: LoopDisk, served: &[u8], root: Size, change: impl FnOnce(&mut DiskLayout)) -> Rig {
+        let (bytes, sha256) = (served.len() as u64, hex(&digest_of(served)));
+        let image =
+            JobImage { sha256, bytes, unpacked_bytes: 0, content: ImageContent::Archive, signature: None };
+        Rig::of_image(disk, image, root, change)
+    }
+
+    /// The same with another kind of image.
+    fn of_image(disk: LoopDisk, image: JobImage, root: Size, change: impl FnOnce(&mut DiskLayout)) -> Rig {
         let found = linux::inventory::disk(Path::new("/"), &disk.name).unwrap();
         // BIOS cannot boot from large sectors, so that box is a UEFI one.
         let large = found.sector_bytes != 512;
@@ -148,17 +158,15 @@ impl Rig {
             groups: vec!["sudo".into()],
         };
         let appliance = JobAppliance {
-            image: JobImage {
-                sha256: hex(&digest_of(served)),
-                bytes: served.len() as u64,
-                unpacked_bytes: 0,
-            },
+            image,
             confirm: Confirm::Auto,
+            finish: Finish::PowerOff,
             disks: vec![layout],
             stack: Stack::default(),
             hostname: "edge-0001".into(),
             users: vec![user],
             files: Vec::new(),
+            debs: Vec::new(),
             scripts: Vec::new(),
             kernel_arguments: String::new(),
         };
@@ -179,12 +187,17 @@ impl Rig {
         };
         let mut plan = model::plan::plan(&job, &inventory, &answers, &mut random).unwrap();
         plan.steps.retain(|step| {
-            !matches!(step, Step::Initramfs { .. } | Step::StageLoaders { .. } | Step::Seal { .. })
+            let needs_grub = |one: &LoaderTarget| !matches!(one, LoaderTarget::Image { .. });
+            match step {
+                Step::Initramfs { .. } | Step::StageLoaders { .. } => false,
+                Step::Seal { targets, .. } => !targets.iter().any(needs_grub),
+                _ => true,
+            }
         });
         // The kernel of a machine that builds may not know FAT; making the file system needs no kernel.
         let filesystems = plan.disks[0].partitions.iter_mut().filter_map(|one| match &mut one.content {
             PlannedContent::Filesystem(filesystem) => Some(filesystem),
-            PlannedContent::BiosBoot | PlannedContent::Member(_) => None,
+            PlannedContent::BiosBoot | PlannedContent::Member(_) | PlannedContent::Brought(_) => None,
         });
         for esp in filesystems.filter(|filesystem| filesystem.kind == Filesystem::Vfat) {
             esp.mount = None;

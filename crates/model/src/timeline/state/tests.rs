@@ -194,6 +194,11 @@ fn progress_has_a_rate_and_a_time_left() {
         fold(&format!("{installing}\n90 {{\"event\":\"reached\",\"rung\":\"powered-off\",\"detail\":\"\"}}"));
     assert_eq!((off.standing(), off.sentence().as_str()), (Standing::Finished, "finished and powered off"));
     assert_eq!(off.overdue(Timestamp(u64::MAX)), None);
+    let on = fold(&format!(
+        "{installing}\n80 {}\n90 {{\"event\":\"reached\",\"rung\":\"powered-off\",\"detail\":\"\"}}",
+        r#"{"event":"step-started","step":12,"of":12,"name":"stay-on","title":"Leave the box on"}"#
+    ));
+    assert_eq!((on.standing(), on.sentence().as_str()), (Standing::Finished, "finished, and left on"));
 }
 
 /// Entries are folded once, whatever the reader does: twice the same sequence, or another box's entry.

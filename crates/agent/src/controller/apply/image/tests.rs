@@ -106,6 +106,31 @@ fn bench_an_image_is_unpacked() {
     );
 }
 
+/// Measures for `cargo xtask bench install`, which names a raw image, its size unpacked and the device; else there is
+/// nothing to do.
+#[test]
+fn bench_a_raw_image_is_written() {
+    use crate::controller::witness::tests::Collector;
+    let Some(image) = std::env::var_os("BOOTWORKS_BENCH_RAW") else { return };
+    let device = std::env::var_os("BOOTWORKS_BENCH_TARGET").map(std::path::PathBuf::from).unwrap();
+    let bytes: u64 = std::env::var("BOOTWORKS_BENCH_BYTES").unwrap().parse().unwrap();
+    let begun = std::time::Instant::now();
+    let mut hasher = Sha256::new();
+    let mut hashed = Hashed(std::fs::File::open(&image).unwrap(), &mut hasher);
+    let written = compression::read_plain(&mut hashed, |_, plain| {
+        let written = raw::write(plain, bytes, 0..bytes, &device).map_err(|_| ())?;
+        io::copy(plain, &mut io::sink()).map_err(|_| ())?;
+        Ok::<_, ()>(written)
+    });
+    let written = written.unwrap().unwrap();
+    let write = begun.elapsed().as_secs_f64();
+    let collector = Collector::default();
+    let meter = crate::controller::witness::Meter::start(&collector, 1, bytes);
+    let begun = std::time::Instant::now();
+    assert!(written.verify(&meter).is_ok());
+    println!("write_seconds={write:.3} verify_seconds={:.3}", begun.elapsed().as_secs_f64());
+}
+
 /// A file whose digest is taken as it is read, as of what comes over the network.
 struct Hashed<'a>(std::fs::File, &'a mut Sha256);
 

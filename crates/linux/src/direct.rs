@@ -1,0 +1,133 @@
+//! Raw images on a block device: large pieces past the page cache, and zeros without writing them where the device
+//! can do that by itself.
+//!
+//! Past the cache, since an image larger than memory would only push everything else out of it.
+
+use model::failure::{Explain as _, Result};
+use rustix::fs::OFlags;
+use rustix::ioctl::{Opcode, Setter, ioctl, opcode};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+// include/uapi/linux/fs.h
+const BLKZEROOUT: Opcode = opcode::none(0x12, 127);
+
+/// How much is written and read at once.
+pub const PIECE_BYTES: usize = 4 << 20;
+/// What `O_DIRECT` demands of memory at most: a sector of 4096 bytes (open(2)).
+const ALIGNMENT: usize = 4096;
+/// Runs of zeros are looked for in grains of this size; smaller ones cost more calls than they save writing.
+const GRAIN: usize = 64 << 10;
+static ZEROS: [u8; GRAIN] = [0; GRAIN];
+
+/// A piece of memory that devices take and give without copying.
+#[derive(Debug)]
+pub struct Piece {
+    memory: Vec<u8>,
+    start: usize,
+}
+
+impl Default for Piece {
+    fn default() -> Piece {
+        let memory = vec![0; PIECE_BYTES + ALIGNMENT];
+        // Where a vector has its memory stays when it is moved.
+        let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        Piece { memory, start }
+    }
+}
+
+impl Piece {
+    /// All of it.
+    pub fn octets(&self) -> &[u8] {
+        &self.memory[self.start..self.start + PIECE_BYTES]
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + PIECE_BYTES]
+    }
+
+    /// Fills it from a source; gives how much came, which is less than all only at the end. The rest is zeros.
+    pub fn fill(&mut self, source: &mut dyn Read) -> io::Result<usize> {
+        let octets = self.octets_mut();
+        let mut filled = 0;
+        while filled < octets.len() {
+            match source.read(&mut octets[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        octets[filled..].fill(0);
+        Ok(filled)
+    }
+}
+
+/// A device that is written and read past the page cache.
+#[derive(Debug)]
+pub struct Direct {
+    path: PathBuf,
+    file: File,
+}
+
+impl Direct {
+    /// Opens a device.
+    pub fn open(path: &Path) -> Result<Direct> {
+        let mut options = OpenOptions::new();
+        let flags = (OFlags::DIRECT | OFlags::EXCL).bits() as i32;
+        let opened = options.read(true).write(true).custom_flags(flags).open(path);
+        let file = opened.or_fail(|| format!("cannot open {} for writing", path.display()))?;
+        Ok(Direct { path: path.to_owned(), file })
+    }
+
+    /// Writes a part of a piece; `at` is where the piece's first octet would go. Both ends of the part are at whole
+    /// sectors.
+    pub fn write(&self, at: u64, piece: &Piece, part: Range<usize>) -> Result<()> {
+        let octets = &piece.octets()[part.clone()];
+        let mut begun = 0;
+        let mut is_zero_run = false;
+        let put = |run: Range<usize>, is_zero_run: bool| -> io::Result<()> {
+            let to = at + (part.start + run.start) as u64;
+            match (run.is_empty(), is_zero_run) {
+                (true, _) => Ok(()),
+                (false, true) => self.zero(to, run.len() as u64),
+                (false, false) => self.file.write_all_at(&octets[run], to),
+            }
+        };
+        let written = (0..octets.len()).step_by(GRAIN).try_for_each(|start| {
+            let grain = &octets[start..octets.len().min(start + GRAIN)];
+            let is_zero = *grain == ZEROS[..grain.len()];
+            if is_zero != is_zero_run {
+                put(begun..start, is_zero_run)?;
+                (begun, is_zero_run) = (start, is_zero);
+            }
+            Ok(())
+        });
+        written
+            .and_then(|()| put(begun..octets.len(), is_zero_run))
+            .or_fail(|| format!("cannot write to {}", self.path.display()))
+    }
+
+    /// Zeros: the device makes them by itself, or the kernel writes them (block/ioctl.c).
+    fn zero(&self, start_bytes: u64, length_bytes: u64) -> io::Result<()> {
+        let range = [start_bytes, length_bytes];
+        // SAFETY: the call reads two u64, start and length in bytes, which outlive it.
+        unsafe { ioctl(&self.file, Setter::<BLKZEROOUT, [u64; 2]>::new(range)) }.map_err(io::Error::from)
+    }
+
+    /// Reads a part of a piece; `at` is where the piece's first octet stands.
+    pub fn read(&self, at: u64, piece: &mut Piece, part: Range<usize>) -> Result<()> {
+        let from = at + part.start as u64;
+        self.file
+            .read_exact_at(&mut piece.octets_mut()[part], from)
+            .or_fail(|| format!("cannot read {}", self.path.display()))
+    }
+
+    /// Waits until everything is on the device.
+    pub fn settle(&self) -> Result<()> {
+        self.file.sync_all().or_fail(|| format!("cannot flush {}", self.path.display()))
+    }
+}
