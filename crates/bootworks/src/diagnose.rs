@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
 
 /// What a file is, by its first octets.
 enum Reading {
-    Log(Reader),
-    Capture(CaptureReader),
+    Log(Box<Reader>),
+    Capture(Box<CaptureReader>),
 }
 
 fn read(name: &str, mut from: impl Read) -> Result<Diagnosis> {
@@ -71,8 +71,8 @@ fn read(name: &str, mut from: impl Read) -> Result<Diagnosis> {
             begins_with.extend_from_slice(&octets[..read.min(6)]);
         }
         let reading = reader.get_or_insert_with(|| match wire::capture::is_capture(&octets[..read]) {
-            true => Reading::Capture(CaptureReader::new()),
-            false => Reading::Log(Reader::new()),
+            true => Reading::Capture(Box::new(CaptureReader::new())),
+            false => Reading::Log(Box::new(Reader::new())),
         });
         match reading {
             Reading::Log(reader) => reader.take(&octets[..read]),
@@ -81,7 +81,7 @@ fn read(name: &str, mut from: impl Read) -> Result<Diagnosis> {
             }
         }
     }
-    let diagnosis = match reader.unwrap_or_else(|| Reading::Log(Reader::new())) {
+    let diagnosis = match reader.unwrap_or_else(|| Reading::Log(Box::new(Reader::new()))) {
         Reading::Log(reader) => reader.finish(),
         Reading::Capture(reader) => return Ok(reader.finish()),
     };

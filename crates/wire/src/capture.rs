@@ -3,7 +3,7 @@
 //! IPv4. Not what the frames mean; that is the reader's.
 //!
 //! Octets are taken as they come; what is kept is at most one block, and a block that says it is larger than
-//! [`LARGEST`] ends the reading.
+//! `LARGEST` ends the reading.
 
 use crate::mac::Mac;
 use alloc::vec::Vec;

@@ -12,22 +12,22 @@ pub enum Step {
     Remember,
     /// Destroy what is on the disk.
     Erase {
-        /// Place in [`Plan::disks`].
+        /// Place in [`Plan::disks`](super::Plan::disks).
         disk: usize,
     },
     /// Wipe boot sector, partition tables and signatures: from here on the disk boots nothing.
     Clear {
-        /// Place in [`Plan::disks`].
+        /// Place in [`Plan::disks`](super::Plan::disks).
         disk: usize,
     },
     /// Write the partition table, without boot code.
     Partition {
-        /// Place in [`Plan::disks`].
+        /// Place in [`Plan::disks`](super::Plan::disks).
         disk: usize,
     },
     /// Make a RAID, an encrypted volume or a volume group.
     Stack {
-        /// Place in [`Plan::layers`].
+        /// Place in [`Plan::layers`](super::Plan::layers).
         layer: usize,
     },
     /// Make a file system.
@@ -138,7 +138,7 @@ impl Step {
 /// Where an image goes that is no archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Onto {
-    /// A whole disk: place in [`Plan::disks`]. What stands before its first partition is kept back for the seal.
+    /// A whole disk: place in [`Plan::disks`](super::Plan::disks). What stands before its first partition is kept back for the seal.
     Disk(usize),
     /// A partition or what is stacked on some.
     Device(Device),
@@ -149,7 +149,7 @@ pub enum Onto {
 pub enum LoaderTarget {
     /// Boot sector, and core image in the BIOS boot partition or behind the boot sector of an MBR disk.
     Bios {
-        /// Place in [`Plan::disks`].
+        /// Place in [`Plan::disks`](super::Plan::disks).
         disk: usize,
     },
     /// `\EFI\BOOT\BOOTX64.EFI` on the EFI system partition.
@@ -159,7 +159,7 @@ pub enum LoaderTarget {
     },
     /// What an image of a whole disk brings: its boot code and its table, which make it start.
     Image {
-        /// Place in [`Plan::disks`].
+        /// Place in [`Plan::disks`](super::Plan::disks).
         disk: usize,
     },
 }
