@@ -113,7 +113,14 @@ fn lacks_the_nic(nic: Device) {
     says(&rig, nic, "driver-missing");
     println!("rehearsing nic={} without its driver", nic.model);
     let hardware = format!("nic={},disk=none", nic.model);
-    let seen = rig.rehearse(&["--box", &hardware, "--fault", "ignore-proof", "--until", "cause: nic-driver-missing"]);
+    let seen = rig.rehearse(&[
+        "--box",
+        &hardware,
+        "--fault",
+        "ignore-proof",
+        "--until",
+        "cause: nic-driver-missing",
+    ]);
     seen.ended_with(0);
     let console = seen.console();
     assert!(!console.contains("Kernel panic"), "the kernel panicked");
