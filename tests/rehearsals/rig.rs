@@ -362,6 +362,11 @@ pub(crate) fn whole_table() -> bool {
     std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all")
 }
 
+/// Whether one row is asked for by its number.
+pub(crate) fn is_seeded() -> bool {
+    std::env::var_os("BOOTWORKS_TEST_SEED").is_some()
+}
+
 /// Something that is broken on purpose, with the cause that must be named.
 #[derive(Clone, serde::Deserialize)]
 pub(crate) struct Provoked {
