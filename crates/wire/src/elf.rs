@@ -1,6 +1,7 @@
-//! Sections of an ELF file by name (System V ABI, "Sections"; 64-bit little-endian, as on amd64 and arm64).
+//! Sections and symbols of an ELF file (System V ABI, "Sections", "Symbol Table"; 64-bit little-endian, as on amd64 and
+//! arm64).
 //!
-//! Enough to read what a kernel module says of itself; no symbols, no relocation, no other word size.
+//! Enough to read what a kernel and its modules say of themselves; no relocation, no other word size.
 
 /// Why a file's sections cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,8 +17,40 @@ pub enum NotElf {
     Truncated,
 }
 
+/// A section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section<'f> {
+    /// Its number: what symbols name it by.
+    pub number: u16,
+    /// Where it lies in memory; 0 in a module, which has no place yet.
+    pub address: u64,
+    /// Its bytes.
+    pub bytes: &'f [u8],
+}
+
+/// A name of a place in a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Symbol<'f> {
+    /// The name.
+    pub name: &'f [u8],
+    /// Number of the section.
+    pub section: u16,
+    /// The place in a module's section; the value itself where the section is [`ABSOLUTE`].
+    pub value: u64,
+}
+
+/// The section of a symbol that is a number and no place (`SHN_ABS`).
+pub const ABSOLUTE: u16 = 0xfff1;
+/// Length of a symbol in its table.
+const SYMBOL: usize = 24;
+
 /// Bytes of the section with this name; `None` where the file has none of it.
 pub fn section<'f>(file: &'f [u8], name: &str) -> Result<Option<&'f [u8]>, NotElf> {
+    Ok(find(file, name)?.map(|section| section.bytes))
+}
+
+/// The section with this name; `None` where the file has none of it.
+pub fn find<'f>(file: &'f [u8], name: &str) -> Result<Option<Section<'f>>, NotElf> {
     if !file.starts_with(b"\x7fELF") {
         return Err(NotElf::Magic);
     }
@@ -27,17 +60,27 @@ pub fn section<'f>(file: &'f [u8], name: &str) -> Result<Option<&'f [u8]>, NotEl
     }
     let table = long(file, 0x28)?;
     let size = u64::from(short(file, 0x3a)?);
-    let count = u64::from(short(file, 0x3c)?);
+    let count = short(file, 0x3c)?;
     let names = section_bytes(file, header(table, size, u64::from(short(file, 0x3e)?))?)?;
-    for index in 0..count {
-        let at = header(table, size, index)?;
+    for number in 0..count {
+        let at = header(table, size, u64::from(number))?;
         let start = usize::try_from(word(file, at)?).map_err(|_| NotElf::Truncated)?;
-        let rest = names.get(start..).ok_or(NotElf::Truncated)?;
-        if rest.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
-            return section_bytes(file, at).map(Some);
+        if text(names, start)? == name.as_bytes() {
+            let address = long(file, at.checked_add(0x10).ok_or(NotElf::Truncated)?)?;
+            return Ok(Some(Section { number, address, bytes: section_bytes(file, at)? }));
         }
     }
     Ok(None)
+}
+
+/// The symbols of a file; none where it has no table of them. Those whose names are damaged are left out.
+pub fn symbols(file: &[u8]) -> Result<impl Iterator<Item = Symbol<'_>>, NotElf> {
+    let table = section(file, ".symtab")?.unwrap_or_default();
+    let names = section(file, ".strtab")?.unwrap_or_default();
+    Ok(table.chunks_exact(SYMBOL).filter_map(move |symbol| {
+        let name = text(names, usize::try_from(word(symbol, 0).ok()?).ok()?).ok()?;
+        Some(Symbol { name, section: short(symbol, 6).ok()?, value: long(symbol, 8).ok()? })
+    }))
 }
 
 /// Where the header of a section stands.
@@ -53,6 +96,12 @@ fn section_bytes(file: &[u8], header: usize) -> Result<&[u8], NotElf> {
     let end = start.checked_add(size).ok_or(NotElf::Truncated)?;
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok()).ok_or(NotElf::Truncated)?;
     file.get(range.0..range.1).ok_or(NotElf::Truncated)
+}
+
+/// The text that begins there, up to its NUL.
+fn text(texts: &[u8], start: usize) -> Result<&[u8], NotElf> {
+    let rest = texts.get(start..).ok_or(NotElf::Truncated)?;
+    Ok(rest.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
 fn octets<const N: usize>(file: &[u8], at: usize) -> Result<[u8; N], NotElf> {
@@ -124,6 +173,7 @@ mod tests {
             file[at..at + 8].copy_from_slice(&with);
             let _ = section(&file, ".modinfo");
             let _ = section(&file[..at], ".modinfo");
+            let _ = symbols(&file).map(Iterator::count);
         }
     }
 }

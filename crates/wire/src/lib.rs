@@ -27,3 +27,4 @@ pub mod squashfs;
 pub mod syslog;
 pub mod tar;
 pub mod tftp;
+pub mod vmlinuz;

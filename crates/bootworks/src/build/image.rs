@@ -3,7 +3,7 @@
 //!
 //! The agent unpacks it on the box; GNU tar and bsdtar read it too.
 
-mod frames;
+pub(crate) mod frames;
 
 use super::scrub::walk;
 use frames::{Earlier, Frames, Written};

@@ -3,15 +3,22 @@
 //! Where the files go is the unpacker's affair; what the control files mean is the database's.
 
 use super::store::Store;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{MtStreamBuilder, Stream};
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Package;
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use wire::deb::{Compression, Deb, Part};
 
 /// The control files together may not be larger: the largest in Debian is under 2 MB.
 const CONTROL_LIMIT: u64 = 64 << 20;
+
+/// From this size on a package has more than one xz block: dpkg-deb cuts at 24 MiB, of which xz leaves a sixth.
+const SEVERAL_BLOCKS: usize = 4 << 20;
+/// Memory that xz may take for unpacking blocks side by side; where more is needed, it takes them one by one.
+const XZ_MEMORY: u64 = 512 << 20;
 
 /// A package in the store.
 #[derive(Clone, Debug)]
@@ -131,11 +138,45 @@ impl ControlFile {
     }
 }
 
+/// One xz stream after the other, the blocks of a large one on all processors: a kernel's package is more than half of
+/// what a live OS has to unpack, and would be waited for by processors that have nothing else to do.
+struct XzStreams<'a>(XzDecoder<&'a [u8]>);
+
+impl<'a> XzStreams<'a> {
+    fn open(bytes: &'a [u8]) -> Result<XzStreams<'a>> {
+        let starting = || "cannot set xz up".to_owned();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let decoder = match bytes.len() < SEVERAL_BLOCKS {
+            true => Stream::new_stream_decoder(u64::MAX, 0).or_fail(starting)?,
+            false => MtStreamBuilder::new()
+                .threads(u32::try_from(threads).unwrap_or(1))
+                .memlimit_threading(XZ_MEMORY)
+                .memlimit_stop(u64::MAX)
+                .decoder()
+                .or_fail(starting)?,
+        };
+        Ok(XzStreams(XzDecoder::new_stream(bytes, decoder)))
+    }
+}
+
+impl Read for XzStreams<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.0.read(to)?;
+            let rest = *self.0.get_ref();
+            if count > 0 || to.is_empty() || rest.is_empty() {
+                return Ok(count);
+            }
+            *self = XzStreams::open(rest).map_err(|failure| io::Error::other(failure.to_string()))?;
+        }
+    }
+}
+
 fn stream(part: Part<'_>) -> Result<Box<dyn Read + '_>> {
     Ok(match part.compression {
         Compression::None => Box::new(part.bytes),
         Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(part.bytes)),
-        Compression::Xz => Box::new(liblzma::read::XzDecoder::new_multi_decoder(part.bytes)),
+        Compression::Xz => Box::new(XzStreams::open(part.bytes)?),
         Compression::Zstd => Box::new(
             zstd::stream::read::Decoder::new(Cursor::new(part.bytes))
                 .or_fail(|| "cannot set zstd up".into())?,

@@ -3,6 +3,7 @@
 //! Images that are built are packed in `image`, which knows files and takes frames over.
 
 use super::image::Packed;
+use super::image::frames::{LARGEST, begin};
 use super::store::hex;
 use linux::archive::Entry;
 use model::failure::{Explain as _, Result};
@@ -13,10 +14,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use wire::tar::Kind;
 
-/// What one frame holds uncompressed; small enough for a box's memory, large enough to compress well.
-const FRAME: usize = 8 << 20;
-/// zstd's level: 9 would take three times as long for a twentieth of the size.
-const LEVEL: i32 = 3;
+/// What each frame holds uncompressed.
+const FRAME: usize = LARGEST as usize;
 
 /// An archive of entries that come from other archives.
 pub(crate) struct Packing {
@@ -161,9 +160,7 @@ impl Frames {
 }
 
 fn compress_frame(chunk: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
-    encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(chunk.len() as u64))?;
+    let mut encoder = begin(chunk.len() as u64)?;
     encoder.write_all(chunk)?;
     encoder.finish()
 }

@@ -7,14 +7,17 @@ use super::own;
 use super::scrub::walk;
 use super::store::{Store, digest};
 use super::unpack::Root;
+use crate::initrd::stream::Stream;
 use crate::report;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
 use model::modules;
-use model::modules::fit::{Fit, Kernel, Stranger, split, symvers, used};
+use model::modules::exports;
+use model::modules::fit::{Fit, Kernel, Stranger, Versions, split, symvers, used};
 use model::modules::modinfo::Modinfo;
 use model::modules::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +31,7 @@ const UPDATES: &str = "updates";
 /// What makes modules findable.
 const DEPMOD: &str = "/usr/sbin/depmod";
 /// Changes with what is kept of a kernel.
-const FORM: &str = "symbols-1";
+const FORM: &str = "symbols-2";
 
 /// Puts a recipe's own modules into the root's kernel, and lets the root's depmod find them.
 pub(crate) fn put(files: &[String], line: &Path, root: &Path, epoch: u64) -> Result<()> {
@@ -63,20 +66,24 @@ pub(crate) fn check(
     store: &Store,
 ) -> Result<()> {
     let found = find(root, section, files)?;
+    let all = found.iter().map(|(release, path)| read(&root.join(MODULES).join(release), path));
+    let all = all.collect::<Result<Vec<_>>>()?;
     let mut reasons = Vec::new();
     let mut kernels: BTreeMap<&str, Kernel> = BTreeMap::new();
-    for (release, path) in &found {
+    for ((release, path), stranger) in found.iter().zip(&all) {
         let folder = root.join(MODULES).join(release);
-        let stranger = read(&folder, path)?;
         if !folder.join(OWN).is_dir() {
             let (of, _) = split(&stranger.info.vermagic);
             reasons.push(elsewhere(release, path, of, &releases(root)?));
             continue;
         }
         if !kernels.contains_key(release.as_str()) {
-            kernels.insert(release, kernel(&folder, release, root, &found, base, store)?);
+            let mut kernel = kernel(&folder, release, root, &found, base, store)?;
+            let others = found.iter().zip(&all).filter(|((of, _), _)| of == release);
+            others.for_each(|(_, other)| offer(&mut kernel, other));
+            kernels.insert(release, kernel);
         }
-        match kernels.get(release.as_str()).map(|kernel| kernel.fit(&stranger)) {
+        match kernels.get(release.as_str()).map(|kernel| kernel.fit(stranger)) {
             Some(Fit::Misfit(why)) => {
                 reasons.extend(why.into_iter().map(|why| format!("{}: {why}", name(release, path))));
             }
@@ -98,6 +105,15 @@ pub(crate) fn check(
         "build them against {}, or name the kernel that they are for",
         if headers.is_empty() { "the headers of a kernel".to_owned() } else { headers.join(" or ") }
     )))
+}
+
+/// Adds what a stranger offers to other strangers. depmod takes `updates` before the kernel's own modules.
+fn offer(kernel: &mut Kernel, stranger: &Stranger) {
+    for (symbol, version) in &stranger.offered {
+        if stranger.path.starts_with(UPDATES) || !kernel.versions.contains_key(symbol) {
+            kernel.versions.insert(symbol.clone(), *version);
+        }
+    }
 }
 
 /// Adds what such modules of a root say of themselves to the tree of its kernel, and gives their names.
@@ -194,11 +210,12 @@ fn read(folder: &Path, path: &str) -> Result<Stranger> {
         path: path.to_owned(),
         info: Modinfo::read(&bytes).or_fail(reading)?,
         used: used(&bytes).or_fail(reading)?,
+        offered: exports::of_module(&bytes).or_fail(reading)?,
     })
 }
 
-/// What a kernel asks of a module: from its headers' `Module.symvers` where the root has it, else from what its own
-/// modules use, which is kept in the store.
+/// What a kernel asks of a module: from its headers' `Module.symvers` where the root has it, else from the kernel and
+/// its own modules, which is kept in the store.
 fn kernel(
     folder: &Path,
     release: &str,
@@ -214,7 +231,8 @@ fn kernel(
     let mut kernel: Kernel = match known {
         Some(kernel) => kernel,
         None => {
-            let kernel = of_own_modules(folder, release, strangers)?;
+            let vmlinuz = root.join(format!("boot/vmlinuz-{release}"));
+            let kernel = of_itself(folder, release, strangers, &vmlinuz)?;
             let writing = || format!("cannot write {}", kept.display());
             let json = serde_json::to_vec(&kernel).or_fail(writing)?;
             let part = kept.with_extension(format!("{}.part", std::process::id()));
@@ -232,8 +250,8 @@ fn kernel(
     Ok(kernel)
 }
 
-/// Reads what a kernel's own modules use, many at a time.
-fn of_own_modules(folder: &Path, release: &str, strangers: &[(String, String)]) -> Result<Kernel> {
+/// Reads what a kernel offers, and what its own modules offer and use, many at a time.
+fn of_itself(folder: &Path, release: &str, strangers: &[(String, String)], vmlinuz: &Path) -> Result<Kernel> {
     let is_stranger = |path: &str| strangers.iter().any(|(of, other)| of == release && other == path);
     let mut paths = Vec::new();
     for path in walk(folder)? {
@@ -259,13 +277,31 @@ fn of_own_modules(folder: &Path, release: &str, strangers: &[(String, String)]) 
         }
     });
     let mut kernel = Kernel { release: release.to_owned(), ..Kernel::default() };
+    let (mut used, mut offered) = (Versions::new(), Versions::new());
     for module in read_all.into_inner().unwrap_or_default() {
         let module = module?;
         let (_, options) = split(&module.info.vermagic);
         if kernel.options.is_empty() {
             options.clone_into(&mut kernel.options);
         }
-        kernel.versions.extend(module.used);
+        used.extend(module.used);
+        offered.extend(module.offered);
     }
+    (kernel.versions, kernel.is_complete) = exports::known(of_kernel(vmlinuz), offered, used);
     Ok(kernel)
+}
+
+/// What the kernel itself offers, without its modules; nothing where it is packed, or its tables are, in a way that is
+/// not known here: fewer symbols can then be compared, which is said.
+fn of_kernel(vmlinuz: &Path) -> Option<Versions> {
+    let image = std::fs::read(vmlinuz).ok()?;
+    let payload = wire::vmlinuz::payload(&image)?;
+    let size = u64::from(payload.size);
+    let mut unpacked = Vec::new();
+    let stream = Stream::open(Some(payload.packing), payload.bytes).ok()?;
+    stream.take(size + 1).read_to_end(&mut unpacked).ok()?;
+    if unpacked.len() as u64 != size {
+        return None;
+    }
+    exports::of_kernel(&unpacked).ok().flatten()
 }

@@ -6,7 +6,7 @@
 //! ```
 
 pub(crate) mod catalog;
-mod stream;
+pub(crate) mod stream;
 mod walk;
 
 mod booster;

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Nothing is kept of it: a server that was killed knows its sessions again by the line's key. See
-//! docs/decisions/0051-sessions.md.
+//! docs/decisions/0052-sessions.md.
 
 use crate::record::key::PrivateKey;
 use model::timeline::Timestamp;

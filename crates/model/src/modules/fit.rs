@@ -3,8 +3,8 @@
 //!
 //! The kernel's own rules (kernel/module/main.c, `check_modinfo`; kernel/module/version.c): the options in `vermagic`
 //! have to be the same; the release has to be the same unless the module carries symbol versions; each of these has to
-//! be the kernel's. What versions a kernel has is known from `Module.symvers`, which headers bring, or from what the
-//! kernel's own modules use, which is nearly all that anybody uses.
+//! be the kernel's. What versions a kernel has is known from `Module.symvers`, which headers bring, or from the
+//! kernel and its modules themselves ([`super::exports`]).
 
 use super::modinfo::Modinfo;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,8 @@ pub struct Stranger {
     pub info: Modinfo,
     /// The versions of the symbols that it uses.
     pub used: Versions,
+    /// The versions of the symbols that it offers to other modules.
+    pub offered: Versions,
 }
 
 /// What a kernel would do with a module.
@@ -178,7 +180,7 @@ mod tests {
 
     fn check(kernel: &Kernel, vermagic: &str, used: &[(&str, u32)], expected: Expect) {
         let info = Modinfo { vermagic: vermagic.into(), ..Modinfo::default() };
-        let module = Stranger { path: "updates/acme.ko".into(), info, used: versions(used) };
+        let module = Stranger { info, used: versions(used), ..Stranger::default() };
         let text = match kernel.fit(&module) {
             Fit::Fits { unknown } => format!("fits, {unknown} unknown"),
             Fit::Misfit(reasons) => reasons.join("\n"),

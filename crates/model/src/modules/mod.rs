@@ -13,6 +13,7 @@ pub mod dependency;
 
 pub mod change;
 pub mod choice;
+pub mod exports;
 pub mod fit;
 pub mod index;
 pub mod modinfo;

@@ -15,9 +15,10 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use zstd::stream::write::Encoder;
 
 /// What a frame holds uncompressed at most; small enough for a box's memory, large enough to compress well.
-const LARGEST: u64 = 8 << 20;
+pub(crate) const LARGEST: u64 = 8 << 20;
 /// What it holds at least before it may end between two files.
 const SMALLEST: u64 = 1 << 20;
 /// One of so many names may be a frame's last: frames then have some megabytes, and two ways of cutting soon meet.
@@ -192,9 +193,7 @@ impl Frame {
 
     fn compressed(&self) -> Result<Vec<u8>> {
         let packing = || "cannot compress a frame of the image".to_owned();
-        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), LEVEL).or_fail(packing)?;
-        encoder.include_checksum(true).or_fail(packing)?;
-        encoder.set_pledged_src_size(Some(self.bytes)).or_fail(packing)?;
+        let mut encoder = begin(self.bytes).or_fail(packing)?;
         for piece in &self.pieces {
             match piece {
                 Piece::Bytes(bytes) => encoder.write_all(bytes).or_fail(packing)?,
@@ -212,6 +211,14 @@ impl Frame {
         }
         encoder.finish().or_fail(packing)
     }
+}
+
+/// Begins a frame that so many bytes go into.
+pub(crate) fn begin(bytes: u64) -> std::io::Result<Encoder<'static, Vec<u8>>> {
+    let mut encoder = Encoder::new(Vec::new(), LEVEL)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(bytes))?;
+    Ok(encoder)
 }
 
 impl Earlier {

@@ -227,6 +227,25 @@ fn child(folder: &Path, store: &Path, before: &str) -> std::process::Command {
     command
 }
 
+/// A line that can be built, and everything that it takes, in a folder that goes with the test.
+struct Prepared {
+    folder: tempfile::TempDir,
+    archive: TestArchive,
+    store: Store,
+    there: PathBuf,
+}
+
+impl Prepared {
+    /// A line whose live OS has these packages as well.
+    fn line(packages: &[&str]) -> Prepared {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = archive(&folder.path().join("archive"));
+        let store = Store::at(folder.path().join("store")).unwrap();
+        let there = locked(&folder.path().join("line"), &archive, packages, &store);
+        Prepared { folder, archive, store, there }
+    }
+}
+
 /// Whoever builds the line again, elsewhere and otherwise set up, must get the same bytes, or nobody can tell a
 /// change from a coincidence. And a script that writes the time is named.
 #[test]
@@ -234,10 +253,7 @@ fn system_a_line_is_the_same_anywhere_and_verified() {
     if skipped() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = archive(&folder.path().join("archive"));
-    let store = Store::at(folder.path().join("store")).unwrap();
-    let one = locked(&folder.path().join("one"), &archive, &["tool"], &store);
+    let Prepared { folder, store, there: one, .. } = Prepared::line(&["tool"]);
     let first = build(&one, &store).unwrap();
 
     let two = folder.path().join("another/and deeper/place");
@@ -276,10 +292,7 @@ fn system_a_changed_file_costs_little() {
     if skipped() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = archive(&folder.path().join("archive"));
-    let store = Store::at(folder.path().join("store")).unwrap();
-    let there = locked(&folder.path().join("line"), &archive, &["tool"], &store);
+    let Prepared { folder, store, there, .. } = Prepared::line(&["tool"]);
     let first = build(&there, &store).unwrap();
     assert_eq!(first.fresh(), ["live", "initrd", "image", "loaders"]);
     assert!(build(&there, &store).unwrap().fresh().is_empty());
@@ -305,10 +318,7 @@ fn system_a_killed_build_leaves_nothing_that_is_used() {
     if skipped() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = archive(&folder.path().join("archive"));
-    let store = Store::at(folder.path().join("store")).unwrap();
-    let there = locked(&folder.path().join("line"), &archive, &["tool"], &store);
+    let Prepared { folder, store, there, .. } = Prepared::line(&["tool"]);
     let begin = std::time::Instant::now();
     let undisturbed = digests(&build(&there, &store).unwrap());
     let whole = begin.elapsed();
@@ -343,10 +353,7 @@ fn system_a_small_disk_is_refused_with_a_number() {
     if skipped() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = archive(&folder.path().join("archive"));
-    let store = Store::at(folder.path().join("store")).unwrap();
-    let there = locked(&folder.path().join("line"), &archive, &["tool"], &store);
+    let Prepared { folder, there, .. } = Prepared::line(&["tool"]);
     let small = folder.path().join("small");
     std::fs::create_dir(&small).unwrap();
     Child::at("mount").args(["-t", "tmpfs", "-o", "size=8m", "small"]).arg(&small).run().unwrap();
@@ -371,10 +378,7 @@ fn system_a_split_kernel_is_understood() {
     if skipped() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
-    let archive = archive(&folder.path().join("archive"));
-    let store = Store::at(folder.path().join("store")).unwrap();
-    let there = locked(&folder.path().join("line"), &archive, &[], &store);
+    let Prepared { folder, store, there, archive } = Prepared::line(&[]);
     build(&there, &store).unwrap();
     let live = drivers(&there);
     assert_eq!((live.release.as_str(), live.kernel.as_str()), (RELEASE, "linux-image-generic"));

@@ -25,6 +25,42 @@ fn packed(end: &str, pack: fn(&[u8]) -> Vec<u8>) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Ubuntu 22.04's: an archive of microcode for each maker of processors, padded with zeros, then all else packed with
+/// zstd, the modules in it plain. Each part counts, and the advice is that of initramfs-tools.
+#[test]
+fn an_image_of_ubuntu_is_read() {
+    let microcode = |name: &str| {
+        let folders = ["kernel", "kernel/x86", "kernel/x86/microcode"].map(|path| entry(path, 0o40755, b""));
+        let file = entry(&format!("kernel/x86/microcode/{name}"), 0o100644, b"microcode");
+        let mut early = archive(&[&folders[..], &[file]].concat());
+        early.resize(early.len().next_multiple_of(1024), 0);
+        early
+    };
+    let files = with(&whole(), "/conf/initramfs.conf", b"MODULES=most\nCOMPRESS=zstd\n");
+    let files = with(&files, "/scripts/functions", b"");
+    let stock = |files: &[(String, Vec<u8>)]| {
+        [microcode("AuthenticAMD.bin"), microcode("GenuineIntel.bin"), zst(&image(files))].concat()
+    };
+    let (catalog, damage) = Catalog::read(&stock(&files), |_| false);
+    let packings: Vec<_> = catalog.parts.iter().map(|facts| facts.part.packing).collect();
+    assert!(damage.is_none());
+    assert_eq!(packings, [None, None, Some(wire::initrd::Packing::Zstd)]);
+    expect![[r#"
+        nic | Covered | Initrd
+        nvme | Covered | Builtin
+        covered"#]]
+    .assert_eq(&judged(&of_bytes(&stock(&files), "initrd.img", None).unwrap(), &[NIC, NVME]));
+
+    let folder = tempfile::tempdir().unwrap();
+    beside(folder.path(), RELEASE);
+    let lean = stock(&without(&files, &["nic.ko"]));
+    let evidence = of_bytes(&lean, "initrd.img", Some(folder.path())).unwrap();
+    expect![[r#"
+        nic | DriverMissing | Root | add nic to /etc/initramfs-tools/modules, then `update-initramfs -u -k 6.1.0-1-amd64`
+        NOT covered"#]]
+    .assert_eq(&judged(&evidence, &[NIC]));
+}
+
 /// RHEL packs with xz, SUSE with zstd; both images are dracut's. What `kernel-modules` has and `kernel-modules-core`
 /// has not is in the tree beside, once that package is installed: the advice is dracut's.
 #[test]
