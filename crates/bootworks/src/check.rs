@@ -6,9 +6,10 @@ use crate::initrd::evidence;
 use crate::{Ending, line_folder, profiles, report};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Hardware;
-use model::outputs::{FOLDER, LIST, Outputs};
+use model::outputs::{FOLDER, LIST, LiveOutputs, Outputs};
 use model::profile::Profile;
-use model::proof::report::{Checked, Colour, json, markdown, table};
+use model::proof::nic::sends_to_fallback;
+use model::proof::report::{self as proof_report, Checked, Colour, markdown, table};
 use model::proof::{self, LiveOs};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -44,9 +45,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let hardware = hardware(&arguments.line)?;
     let profiles = profiles(&arguments.line, &arguments.hardware, &hardware)?;
-    let live = live_os(&arguments.line)?;
-    let checked = hold(&live, profiles, &hardware);
-    Ok(show(&live, &checked, None, arguments))
+    let (live, fallback) = live_systems(&arguments.line)?;
+    Ok(show(&hold_line(live, fallback, profiles, &hardware), arguments))
 }
 
 /// `bootworks check --initrd`: the same for an initrd that no line of ours made.
@@ -57,19 +57,94 @@ fn run_on_initrd(initrd: &Path, arguments: &Arguments) -> Result<Ending> {
     for finding in checked.iter_mut().flat_map(|checked| &mut checked.proof.devices) {
         evidence.fix(finding);
     }
-    Ok(show(&evidence.live, &checked, Some(evidence.title(initrd)), arguments))
+    let title = Some(evidence.title(initrd));
+    Ok(show(&[Held { title, live: evidence.live, checked }], arguments))
 }
 
-fn show(live: &LiveOs, checked: &[Checked], title: Option<String>, arguments: &Arguments) -> Ending {
+fn show(held: &[Held], arguments: &Arguments) -> Ending {
     if arguments.json {
-        report::say(&json(checked).to_string());
+        report::say(&json(held).to_string());
     } else if arguments.markdown {
-        report::say(markdown(live, checked).trim_end());
+        let parts: Vec<String> = held
+            .iter()
+            .map(|held| {
+                let text = markdown(&held.live, &held.checked);
+                let title = held.title.as_deref().filter(|_| held.live.view.is_whole());
+                title.map_or(text.clone(), |title| format!("{title}\n\n{text}"))
+            })
+            .collect();
+        report::say(parts.join("\n").trim_end());
     } else {
-        title.iter().for_each(|title| report::say(title));
-        table(live, checked, colour()).iter().for_each(|line| report::say(line));
+        tables(held, colour()).iter().for_each(|line| report::say(line));
     }
-    if checked.iter().all(|checked| checked.proof.covered) { Ending::Well } else { Ending::No }
+    if held.iter().all(Held::is_covered) { Ending::Well } else { Ending::No }
+}
+
+/// A live OS and the profiles whose boxes are sent into it, with their proofs.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// What stands above its table.
+    title: Option<String>,
+    /// The live OS.
+    pub(crate) live: LiveOs,
+    checked: Vec<Checked>,
+}
+
+impl Held {
+    /// Whether it boots all of them.
+    pub(crate) fn is_covered(&self) -> bool {
+        self.checked.iter().all(|checked| checked.proof.covered)
+    }
+}
+
+/// What stands above the table of a fallback.
+const OF_FALLBACK: &str = "[live.fallback], for boxes whose boot NIC has no driver in [live]:";
+
+/// Holds each profile against the live OS that its boxes are sent into: the fallback only where the server sends them
+/// there whichever NIC they boot from.
+pub(crate) fn hold_line(
+    live: LiveOs,
+    fallback: Option<LiveOs>,
+    profiles: Vec<Profile>,
+    hardware: &Hardware,
+) -> Vec<Held> {
+    let Some(fallback) = fallback else {
+        let checked = hold(&live, profiles, hardware);
+        return vec![Held { title: None, live, checked }];
+    };
+    // A NIC that the fallback does not cover either is refused by the server, with what [live] lacks.
+    let goes =
+        |profile: &Profile| sends_to_fallback(&live, profile) && !sends_to_fallback(&fallback, profile);
+    let (second, first): (Vec<Profile>, Vec<Profile>) = profiles.into_iter().partition(goes);
+    let mut held = Vec::new();
+    let title = (!second.is_empty()).then(|| "[live]:".to_owned());
+    if !first.is_empty() {
+        let checked = hold(&live, first, hardware);
+        held.push(Held { title, live, checked });
+    }
+    if !second.is_empty() {
+        let checked = hold(&fallback, second, hardware);
+        held.push(Held { title: Some(OF_FALLBACK.to_owned()), live: fallback, checked });
+    }
+    held
+}
+
+/// The tables of all of them, one below the other.
+pub(crate) fn tables(held: &[Held], colour: Colour) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Held { title, live, checked } in held {
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(title.clone());
+        lines.extend(table(live, checked, colour));
+    }
+    lines
+}
+
+/// One object for all of them; what is said of a profile is said of the live OS that its boxes are sent into.
+pub(crate) fn json(held: &[Held]) -> serde_json::Value {
+    proof_report::json(held.iter().flat_map(|held| &held.checked))
 }
 
 /// Holds a live OS against profiles, with the line's exceptions.
@@ -96,8 +171,8 @@ fn hardware(line: &Path) -> Result<Hardware> {
     }
 }
 
-/// What the last build made, as the proof knows it.
-fn live_os(line: &Path) -> Result<LiveOs> {
+/// What the last build made, as the proof knows it: the live OS, and its fallback where there is one.
+fn live_systems(line: &Path) -> Result<(LiveOs, Option<LiveOs>)> {
     let folder = line.join(FOLDER);
     let list = folder.join(LIST);
     let not_built = || format!("cannot read {}", list.display());
@@ -105,9 +180,13 @@ fn live_os(line: &Path) -> Result<LiveOs> {
         failure.hint(format!("`bootworks build {}` first: the finished live OS is examined", line.display()))
     })?;
     let outputs: Outputs = serde_json::from_slice(&text).or_fail(not_built)?;
-    let drivers = folder.join(&outputs.live.drivers.path);
-    let bytes = std::fs::read(&drivers).or_fail(|| format!("cannot read {}", drivers.display()))?;
-    serde_json::from_slice(&bytes).or_fail(|| format!("{} is not of this program's build", drivers.display()))
+    let read = |live: &LiveOutputs| -> Result<LiveOs> {
+        let drivers = folder.join(&live.drivers.path);
+        let bytes = std::fs::read(&drivers).or_fail(|| format!("cannot read {}", drivers.display()))?;
+        serde_json::from_slice(&bytes)
+            .or_fail(|| format!("{} is not of this program's build", drivers.display()))
+    };
+    Ok((read(&outputs.live)?, outputs.fallback.as_ref().map(read).transpose()?))
 }
 
 /// The profiles to check: those named, else what the line itself must boot.
@@ -189,7 +268,7 @@ mod tests {
         let named = [folder.path().join("r740.txt").display().to_string(), "dell-r620".to_owned()];
         let profiles = profiles(folder.path(), &named, &Hardware::default()).unwrap();
         assert_eq!(profiles[1].title(), "dell-r620 (Dell Inc. PowerEdge R620)");
-        let live = live_os(folder.path()).unwrap();
+        let live = live_systems(folder.path()).unwrap().0;
         let checked = hold(&live, profiles[..1].to_vec(), &Hardware::default());
         expect![[r#"
             live OS: kernel 6.1.0-49-cloud-amd64 from linux-image-cloud-amd64
@@ -211,6 +290,63 @@ mod tests {
                              VLANs, settings of switch and BIOS, Secure Boot policy
             NOT covered: 1 of 3 network and storage devices lack something"#]]
         .assert_eq(&table(&live, &checked, Colour::Plain).join("\n"));
+    }
+
+    /// A box with a NIC that only the fallback drives is judged by the fallback; one that boots from a NIC of the first
+    /// is not, and lacks what it lacks.
+    #[test]
+    fn a_profile_is_held_against_the_live_os_that_its_boxes_are_sent_into() {
+        let folder = line();
+        let live = || live_systems(folder.path()).unwrap().0;
+        let mut second =
+            LiveOs { kernel: "linux-image-amd64".into(), release: "6.1.0-49-amd64".into(), ..live() };
+        second.initrd.insert("tg3".into());
+        let profile = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            profiles::open(&path.display().to_string()).unwrap()
+        };
+        let sent = || {
+            let disks = "01:00.0 Non-Volatile memory controller [0108]: Samsung [144d:a808]\n";
+            vec![profile("r740.txt", LSPCI), profile("disks.txt", disks)]
+        };
+        let held = hold_line(live(), Some(second), sent(), &Hardware::default());
+        assert!(held.iter().all(Held::is_covered));
+        assert_eq!(json(&held)["covered"], true);
+        expect![[r#"
+            [live]:
+            live OS: kernel 6.1.0-49-cloud-amd64 from linux-image-cloud-amd64
+
+            disks
+              ok       storage 144d:a808 nvme (kernel) Samsung
+
+            notes
+              matched by what is known of the device, and certain only if the rest fits:
+              nvme
+
+            not proven here: that the drivers work with the cards' own firmware, cabling,
+                             VLANs, settings of switch and BIOS, Secure Boot policy
+            covered: 1 network and storage devices have driver and firmware
+
+            [live.fallback], for boxes whose boot NIC has no driver in [live]:
+            live OS: kernel 6.1.0-49-amd64 from linux-image-amd64
+
+            r740
+              ok       storage 8086:8d02 ahci          Intel C610 [AHCI mode]
+              ok       network 14e4:165f tg3           Broadcom NetXtreme BCM5720
+              ok       storage 144d:a808 nvme (kernel) Samsung
+
+            notes
+              matched by what is known of the device, and certain only if the rest fits:
+              ahci, nvme
+
+            not proven here: that the drivers work with the cards' own firmware, cabling,
+                             VLANs, settings of switch and BIOS, Secure Boot policy
+            covered: 3 network and storage devices have driver and firmware"#]]
+        .assert_eq(&tables(&held, Colour::Plain).join("\n"));
+        // A fallback that lacks the driver as well sends nobody anywhere.
+        let held = hold_line(live(), Some(live()), sent(), &Hardware::default());
+        assert_eq!((held.len(), held[0].is_covered()), (1, false));
     }
 
     /// A line's own profiles are those of its folder and those that it names.
@@ -238,6 +374,6 @@ mod tests {
             error: cannot read LINE/.build/outputs.json
             because: No such file or directory (os error 2)
             hint: `bootworks build LINE` first: the finished live OS is examined"#]]
-        .assert_eq(&said(live_os(folder.path()).unwrap_err()));
+        .assert_eq(&said(live_systems(folder.path()).unwrap_err()));
     }
 }

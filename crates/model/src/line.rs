@@ -122,6 +122,17 @@ pub struct Live {
     pub root: RootRoad,
     /// More words for the kernel command line.
     pub kernel_arguments: String,
+    /// What boxes boot instead whose boot NIC has no driver in this one; it has no fallback of its own.
+    pub fallback: Option<Box<Live>>,
+}
+
+impl Live {
+    /// What it is built from, kernel included.
+    pub fn whole_recipe(&self) -> Recipe {
+        let mut recipe = self.recipe.clone();
+        recipe.packages.push(self.kernel.clone());
+        recipe
+    }
 }
 
 /// Which drivers an initrd has.

@@ -21,6 +21,8 @@ pub struct Lock {
     pub archives: Vec<Archive>,
     /// The live OS's root, kernel included.
     pub live: Section,
+    /// The root of the live OS that boxes boot instead; absent where the line has none.
+    pub fallback: Option<Section>,
     /// The appliance's image; absent where it is somebody's file.
     pub appliance: Option<Section>,
     /// Boot programs.
@@ -115,6 +117,7 @@ impl Lock {
     /// The sections with their names, in the order of the file.
     pub fn sections(&self) -> Vec<(&'static str, &Section)> {
         let mut sections = vec![("live", &self.live)];
+        sections.extend(self.fallback.as_ref().map(|section| ("fallback", section)));
         sections.extend(self.appliance.as_ref().map(|section| ("appliance", section)));
         sections.extend([("loaders", &self.loaders), ("initrd", &self.initrd), ("index", &self.index)]);
         sections.push(("firmware", &self.firmware));
@@ -241,6 +244,7 @@ struct File {
     #[serde(default)]
     archive: Vec<FileArchive>,
     live: FileSection,
+    fallback: Option<FileSection>,
     appliance: Option<FileSection>,
     loaders: FileSection,
     initrd: FileSection,
@@ -302,6 +306,7 @@ impl Check<'_> {
         Lock {
             archives,
             live: self.section(file.live),
+            fallback: file.fallback.map(|section| self.section(section)),
             appliance: file.appliance.map(|section| self.section(section)),
             loaders: self.section(file.loaders),
             initrd: self.section(file.initrd),
@@ -412,6 +417,7 @@ mod tests {
                 sha256: "1".repeat(64),
             }],
             live: Section { packages, ..section.clone() },
+            fallback: None,
             appliance: None,
             loaders: section.clone(),
             initrd: section.clone(),
@@ -468,6 +474,8 @@ mod tests {
         "##]]
         .assert_eq(&text);
         assert_eq!(Lock::read(&text, FILE).unwrap(), lock);
+        let with_fallback = Lock { fallback: Some(lock.live.clone()), ..lock };
+        assert_eq!(Lock::read(&with_fallback.write(), FILE).unwrap(), with_fallback);
     }
 
     /// A merge gone wrong, or a hand in the file: every wrong value with its place, before anything is fetched.

@@ -20,6 +20,9 @@ pub struct Outputs {
     pub lock: String,
     /// The live OS.
     pub live: LiveOutputs,
+    /// The live OS that boxes boot instead whose boot NIC has no driver in `live`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<LiveOutputs>,
     /// The appliance's image.
     pub image: OutputFile,
     /// Sum of the sizes of the files in the image; size of a raw image.
@@ -41,7 +44,14 @@ pub struct Outputs {
     pub boms: BTreeMap<String, OutputFile>,
 }
 
-/// The live OS.
+impl Outputs {
+    /// The live OS and its fallback.
+    pub fn live_systems(&self) -> impl Iterator<Item = &LiveOutputs> {
+        std::iter::once(&self.live).chain(&self.fallback)
+    }
+}
+
+/// A live OS.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveOutputs {
     /// Names this build of the live OS: SHA-256 over kernel, initrd and root, hex, first 16 digits.

@@ -111,8 +111,7 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
     }
     let files: Option<Vec<_>> =
         section.sections("files").iter().map(|section| file(sheet, section, folder)).collect();
-    let extra_modules =
-        section.list("extra-modules").iter().filter_map(|text| extra_module(sheet, text, folder)).collect();
+    let extra_modules = extra_modules(sheet, section, folder);
     let mut scripts = Vec::new();
     for script in section.list("scripts") {
         if let Some(path) = path_in_line(sheet, &script) {
@@ -137,6 +136,11 @@ pub fn of(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Opti
         scripts,
         enable,
     })
+}
+
+/// Kernel modules of the line's own among the keys of a table.
+pub(crate) fn extra_modules(sheet: &Sheet<'_>, section: &Section<'_>, folder: &dyn Folder) -> Vec<String> {
+    section.list("extra-modules").iter().filter_map(|text| extra_module(sheet, text, folder)).collect()
 }
 
 fn suite(sheet: &Sheet<'_>, text: &At<&str>) -> Option<String> {

@@ -193,6 +193,9 @@ pub enum Event {
         release: String,
         /// Digest that names this build of the live OS.
         live: String,
+        /// Why it is the line's fallback, where it is: what the live OS lacks for the box; a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fallback_because: Option<String>,
     },
     /// The box may boot, but others fetch before it.
     TurnAwaited {

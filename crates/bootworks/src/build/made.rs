@@ -1,27 +1,27 @@
 //! From a lock to outputs: each group of files is made from what it depends on and from nothing else, and left
 //! alone where that has not changed.
 
+mod boms;
+
 use super::agent::BUILD_ID;
 use super::drivers::{self, Kernel};
 use super::fetch::{Fetched, fetch};
 use super::package::Opened;
 use super::phases::Phases;
-use super::resolve::live_recipe;
 use super::shelf::{Group, Shelf};
 use super::store::{Store, digest};
 use super::system::{Base, Purpose, System, check_tools};
 use super::verify::Verified;
-use super::{adopt, amount, firmware, image, initrd, layer, signing, sources, squashfs, strangers, suite};
-use crate::{check, profiles};
+use super::{adopt, amount, firmware, image, initrd, layer, signing, squashfs, strangers, suite};
+use crate::check::{self, Held};
+use crate::profiles;
 use model::failure::{Explain as _, Failure, Result};
-use model::line::{Drivers, ImageSource, Line};
+use model::line::{Drivers, ImageSource, Line, Live};
 use model::lock::{Lock, Package, Section};
 use model::modules::tree::Tree;
 use model::outputs::{LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
-use model::proof::report::Checked;
 use model::raw::ImageContent;
-use model::sbom::{self, Component};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -33,8 +33,6 @@ const KERNEL: &str = "kernel";
 const INITRD: &str = "initrd";
 const DRIVERS: &str = "drivers.json";
 const LICENCES: &str = "licences.json";
-/// Bills of materials: of the root, the initrd, the image and the boot programs.
-const BOMS: [&str; 4] = ["root.cdx.json", "initrd.cdx.json", "image.cdx.json", "loaders.cdx.json"];
 /// iPXE's programs, with the places that Debian and Ubuntu have them in.
 const LOADERS: [(&str, &[&str]); 3] = [
     ("undionly.kpxe", &["usr/lib/ipxe/undionly.kpxe"]),
@@ -42,6 +40,10 @@ const LOADERS: [(&str, &[&str]); 3] = [
     ("ipxe.efi", &["boot/ipxe.efi", "usr/lib/ipxe/ipxe-amd64.efi", "usr/lib/ipxe/ipxe.efi"]),
     ("ipxe.iso", &["usr/lib/ipxe/ipxe.iso"]),
 ];
+/// Groups of the live OS that boxes boot: root and initrd.
+const FIRST: [&str; 2] = ["live", "initrd"];
+/// Groups of its fallback.
+const SECOND: [&str; 2] = ["fallback", "fallback-initrd"];
 /// Where a busybox without libraries is, before and after `/bin` went into `/usr`.
 const BUSYBOX: [&str; 2] = ["bin/busybox", "usr/bin/busybox"];
 /// Fact of the live OS's group: its kernel's release.
@@ -71,16 +73,26 @@ pub(crate) enum Outcome {
     /// It made the line.
     Made(Box<Made>),
     /// The live OS cannot boot what the line must boot; what was built before is as it was.
-    Uncovered(Box<Uncovered>),
+    Uncovered(Vec<Held>),
 }
 
-/// A live OS and the hardware that it cannot boot.
-#[derive(Debug)]
-pub(crate) struct Uncovered {
-    /// What was built of it.
-    pub(crate) live: LiveOs,
-    /// Every profile of the line with its proof.
-    pub(crate) checked: Vec<Checked>,
+/// One of the line's live OSes, as it is to be made.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// What it is, for people.
+    name: &'static str,
+    /// Names of its groups: of the root and of the initrd.
+    groups: [&'static str; 2],
+    /// What the line says of it.
+    live: &'a Live,
+    /// Its packages.
+    section: &'a Section,
+}
+
+/// A live OS's groups of files.
+struct LiveGroups {
+    root: Group,
+    initrd: Group,
 }
 
 /// Makes what is not there yet. `phases` has what was done before.
@@ -108,25 +120,36 @@ pub(crate) fn make_on(
     let _umask = Umask::usual();
     let fetched = phases.run("fetch", || fetch(lock, folder, store))?;
     let mut making = Making { line, folder, lock, store, shelf, phases };
-    let live = making.live()?;
-    let initrd = making.initrd(&live, agent)?;
+    let live = making.whole_live(making.first(), agent)?;
+    let fallback = match making.second()? {
+        Some(wanted) => Some(making.whole_live(wanted, agent)?),
+        None => None,
+    };
     // Before the image, which takes longest: whoever has to change the kernel need not wait for it.
-    if let Some(uncovered) = making.uncovered(&initrd)? {
+    if let Some(uncovered) = making.uncovered(&live, fallback.as_ref())? {
         return Ok(Outcome::Uncovered(uncovered));
     }
     let image = making.image()?;
     let content = content_of(&image)?;
-    fits(line, &content, shelf, &live)?;
+    for live in std::iter::once(&live).chain(&fallback) {
+        fits(line, &content, shelf, &live.root)?;
+    }
     let loaders = making.loaders()?;
-    let groups = [("live", &live), ("initrd", &initrd), ("image", &image), ("loaders", &loaders)];
-    let boms = making.boms([&live, &initrd, &image, &loaders], agent)?;
+    let mut groups =
+        vec![("live", &live.root), ("initrd", &live.initrd), ("image", &image), ("loaders", &loaders)];
+    groups.extend(fallback.iter().flat_map(|second| {
+        let [root, initrd] = SECOND;
+        [(root, &second.root), (initrd, &second.initrd)]
+    }));
+    let boms = making.boms(&live, fallback.as_ref(), [&image, &loaders], agent)?;
     let fresh = groups.iter().filter(|(_, group)| group.fresh).map(|(name, _)| *name).collect();
     let phases = std::mem::take(&mut making.phases);
     let outputs = Outputs {
         boms,
+        fallback: fallback.as_ref().map(LiveGroups::outputs).transpose()?,
         image_content: content,
         image_signature: signing::of_line(line, folder)?,
-        ..outputs(line, lock, &live, &initrd, &image, &loaders)?
+        ..outputs(line, lock, &live, &image, &loaders)?
     };
     shelf.finish(&outputs)?;
     Ok(Outcome::Made(Box::new(Made { outputs, fresh, fetched, phases })))
@@ -147,33 +170,27 @@ impl Drop for Umask {
     }
 }
 
-fn outputs(
-    line: &Line,
-    lock: &Lock,
-    live: &Group,
-    initrd: &Group,
-    image: &Group,
-    loaders: &Group,
-) -> Result<Outputs> {
-    let squashfs = live.file(SQUASHFS)?;
-    let (kernel, first, drivers) = (initrd.file(KERNEL)?, initrd.file(INITRD)?, initrd.file(DRIVERS)?);
-    let mut name = digest(format!("{} {} {}", kernel.sha256, first.sha256, squashfs.sha256));
-    name.truncate(16);
-    let tree = squashfs.path.rsplit_once('/').map_or(TREE.into(), |(group, _)| format!("{group}/{TREE}"));
+impl LiveGroups {
+    fn outputs(&self) -> Result<LiveOutputs> {
+        let squashfs = self.root.file(SQUASHFS)?;
+        let of_initrd = |name| self.initrd.file(name);
+        let (kernel, initrd, drivers) = (of_initrd(KERNEL)?, of_initrd(INITRD)?, of_initrd(DRIVERS)?);
+        let mut name = digest(format!("{} {} {}", kernel.sha256, initrd.sha256, squashfs.sha256));
+        name.truncate(16);
+        let tree = squashfs.path.rsplit_once('/').map_or(TREE.into(), |(group, _)| format!("{group}/{TREE}"));
+        let release = self.root.fact(RELEASE);
+        Ok(LiveOutputs { digest: name, release, kernel, initrd, squashfs, tree, drivers })
+    }
+}
+
+fn outputs(line: &Line, lock: &Lock, live: &LiveGroups, image: &Group, loaders: &Group) -> Result<Outputs> {
     let unpacked = image.fact(UNPACKED);
     Ok(Outputs {
         line: line.name.clone(),
         build: BUILD_ID.to_owned(),
         lock: digest(lock.write()),
-        live: LiveOutputs {
-            digest: name,
-            release: live.fact(RELEASE),
-            kernel,
-            initrd: first,
-            squashfs,
-            tree,
-            drivers,
-        },
+        live: live.outputs()?,
+        fallback: None,
         image: image.file(IMAGE)?,
         image_content: ImageContent::Archive,
         image_signature: None,
@@ -195,15 +212,15 @@ fn content_of(image: &Group) -> Result<ImageContent> {
     serde_json::from_str(&text).or_fail(|| format!("cannot understand what the image is: `{text}`"))
 }
 
-/// Holds the image against the line's disks and the live OS that writes it.
-fn fits(line: &Line, content: &ImageContent, shelf: &Shelf, live: &Group) -> Result<()> {
+/// Holds the image against the line's disks and the root of a live OS that writes it.
+fn fits(line: &Line, content: &ImageContent, shelf: &Shelf, root: &Group) -> Result<()> {
     let appliance = &line.appliance;
     let reasons = model::plan::image::contradictions(content, &appliance.disks, &appliance.stack);
     if !reasons.is_empty() {
         let failure = Failure::new("the image and the disks of line.toml do not go together");
         return Err(reasons.into_iter().fold(failure, Failure::because));
     }
-    let squashfs = live.file(SQUASHFS)?;
+    let squashfs = root.file(SQUASHFS)?;
     let Some((group, _)) = squashfs.path.rsplit_once('/') else { return Ok(()) };
     let tools = linux::tools::for_image(content);
     let what = "the live OS lacks what the image needs to be grown to its disk";
@@ -240,27 +257,49 @@ struct Making<'a> {
     phases: Phases,
 }
 
-impl Making<'_> {
-    /// The live OS's root: the tree and the squashfs.
-    fn live(&mut self) -> Result<Group> {
-        let recipe = live_recipe(self.line);
+impl<'a> Making<'a> {
+    /// The live OS that boxes boot.
+    fn first(&self) -> Wanted<'a> {
+        Wanted { name: "live OS", groups: FIRST, live: &self.line.live, section: &self.lock.live }
+    }
+
+    /// The one that they boot instead, where the line has one.
+    fn second(&self) -> Result<Option<Wanted<'a>>> {
+        let Some(live) = self.line.live.fallback.as_deref() else { return Ok(None) };
+        let section = self.lock.fallback.as_ref().ok_or_else(|| {
+            Failure::new("line.lock has no packages for [live.fallback]").hint("`bootworks lock`")
+        })?;
+        Ok(Some(Wanted { name: "fallback", groups: SECOND, live, section }))
+    }
+
+    /// A live OS: its root, its kernel and its initrd.
+    fn whole_live(&mut self, wanted: Wanted<'_>, agent: &[u8]) -> Result<LiveGroups> {
+        let root = self.root(wanted)?;
+        let initrd = self.initrd(wanted, &root, agent)?;
+        Ok(LiveGroups { root, initrd })
+    }
+
+    /// A live OS's root: the tree and the squashfs.
+    fn root(&mut self, wanted: Wanted<'_>) -> Result<Group> {
+        let Wanted { name, groups: [group, _], live, section } = wanted;
+        let recipe = live.whole_recipe();
         let appliance = &self.line.appliance;
         let tools = linux::tools::for_storage(&appliance.disks, &appliance.stack);
         let system = System {
-            name: "live OS",
-            section: &self.lock.live,
+            name,
+            section,
             recipe: &recipe,
             line: self.folder,
-            epoch: self.lock.live.epoch,
+            epoch: section.epoch,
             purpose: Purpose::LiveOs,
             tools: &tools,
         };
         let (store, phases) = (self.store, &mut self.phases);
-        self.shelf.group("live", &system.inputs()?, |work| {
+        self.shelf.group(group, &system.inputs()?, |work| {
             let tree = work.join(TREE);
             let base = system.make(store, &tree, phases)?;
             keep_licences(work, &base)?;
-            phases.run("live OS: squashfs", || {
+            phases.run(&format!("{name}: squashfs"), || {
                 let to = work.join(SQUASHFS);
                 squashfs::pack(&tree, &base.tree, &base.key, store, system.epoch, &to)
             })?;
@@ -272,23 +311,25 @@ impl Making<'_> {
         })
     }
 
-    /// Holds the finished live OS against all that the line must boot; `None` where it boots all of it.
-    fn uncovered(&mut self, initrd: &Group) -> Result<Option<Box<Uncovered>>> {
+    /// Holds the finished live OSes against all that the line must boot; `None` where they boot all of it.
+    fn uncovered(&mut self, live: &LiveGroups, fallback: Option<&LiveGroups>) -> Result<Option<Vec<Held>>> {
         let profiles = profiles::of_line(self.folder, &self.line.hardware)?;
         if profiles.is_empty() {
             return Ok(None);
         }
-        let path = self.shelf.folder().join(initrd.file(DRIVERS)?.path);
-        let hardware = &self.line.hardware;
-        let (live, checked) = self.phases.run("proof", || {
+        let folder = self.shelf.folder();
+        let read = |groups: &LiveGroups| -> Result<LiveOs> {
+            let path = folder.join(groups.initrd.file(DRIVERS)?.path);
             let bytes = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
-            let live: LiveOs =
-                serde_json::from_slice(&bytes).or_fail(|| format!("cannot understand {}", path.display()))?;
-            let checked = check::hold(&live, profiles, hardware);
-            Ok((live, checked))
+            serde_json::from_slice(&bytes).or_fail(|| format!("cannot understand {}", path.display()))
+        };
+        let hardware = &self.line.hardware;
+        let held = self.phases.run("proof", || {
+            let second = fallback.map(read).transpose()?;
+            Ok(check::hold_line(read(live)?, second, profiles, hardware))
         })?;
-        let covered = checked.iter().all(|checked| checked.proof.covered);
-        Ok((!covered).then(|| Box::new(Uncovered { live, checked })))
+        let covered = held.iter().all(Held::is_covered);
+        Ok((!covered).then_some(held))
     }
 
     /// The appliance's image: built, or somebody's.
@@ -362,35 +403,36 @@ impl Making<'_> {
     }
 
     /// Kernel, initrd, and what the proof has to know.
-    fn initrd(&mut self, live: &Group, agent: &[u8]) -> Result<Group> {
+    fn initrd(&mut self, wanted: Wanted<'_>, root: &Group, agent: &[u8]) -> Result<Group> {
+        let Wanted { groups: [_, group], live, section, .. } = wanted;
         let busybox = self.package(&self.lock.initrd, "busybox-static")?;
-        let squashfs = live.file(SQUASHFS)?;
-        let devices = match self.line.live.drivers {
+        let squashfs = root.file(SQUASHFS)?;
+        let devices = match live.drivers {
             Drivers::All => None,
             Drivers::Hardware => Some(devices(self.folder, self.line)?),
         };
-        let modules = &self.line.live.modules;
+        let modules = &live.modules;
         let inputs = digest(format!(
             "initrd {} {} {BUILD_ID} {} {} {devices:?} {modules:?}\n{}\n{}",
-            live.fact(KERNEL_FILES),
+            root.fact(KERNEL_FILES),
             digest(agent),
-            self.line.live.kernel,
+            live.kernel,
             busybox.sha256,
             self.lock.index.identity(),
             self.lock.firmware.identity()
         ));
-        let (lock, store, line, folder) = (self.lock, self.store, self.line, self.folder);
+        let (lock, store, folder) = (self.lock, self.store, self.folder);
+        let release = root.fact(RELEASE);
         let root = self.shelf.folder().join(squashfs.path.replace(SQUASHFS, TREE));
         let phases = &mut self.phases;
-        self.shelf.group("initrd", &inputs, |work| {
-            let release = live.fact(RELEASE);
+        self.shelf.group(group, &inputs, |work| {
             let vmlinuz = root.join(format!("boot/vmlinuz-{release}"));
             std::fs::copy(&vmlinuz, work.join(KERNEL))
                 .or_fail(|| format!("cannot copy {}", vmlinuz.display()))?;
             let suite = phases.run("drivers of the suite", || suite::kernels(&lock.index, store))?;
             let (tree, strangers) = phases.run("drivers of the kernel", || {
-                let mut tree = own_tree(&lock.live, &release, &root, store)?;
-                let strangers = strangers::add_to(&mut tree, &root, &lock.live)?;
+                let mut tree = own_tree(section, &release, &root, store)?;
+                let strangers = strangers::add_to(&mut tree, &root, section)?;
                 Ok((tree, strangers))
             })?;
             // Nothing says what kind of device a stranger drives, and whoever brings one wants it.
@@ -400,18 +442,18 @@ impl Making<'_> {
             let mut built = phases.run("initrd", || {
                 initrd::build(&initrd::Sources {
                     kernel_folder: &root,
-                    kernel: Kernel { package: &line.live.kernel, tree: &tree },
+                    kernel: Kernel { package: &live.kernel, tree: &tree },
                     suite: &kernels,
                     root: &root,
                     wanted: initrd::Wanted { devices: devices.as_deref(), modules: &modules },
                     agent,
                     busybox: &Opened::of(busybox, store).file(&BUSYBOX)?,
                     build: BUILD_ID,
-                    modified: u32::try_from(lock.live.epoch).unwrap_or(u32::MAX),
+                    modified: u32::try_from(section.epoch).unwrap_or(u32::MAX),
                     kept: &store.index(),
                 })
             })?;
-            let known = firmware::known_index(&lock.firmware, &line.live.recipe, folder, store);
+            let known = firmware::known_index(&lock.firmware, &live.recipe, folder, store);
             built.live.firmware_index = firmware::asked_for(known, &tree);
             let put = |name: &str, bytes: &[u8]| {
                 let path = work.join(name);
@@ -421,69 +463,6 @@ impl Making<'_> {
             put(DRIVERS, &serde_json::to_vec(&built.live).or_fail(|| "cannot write the drivers".into())?)?;
             Ok((vec![KERNEL, INITRD, DRIVERS], BTreeMap::new()))
         })
-    }
-
-    /// Bills of materials of these groups: root, initrd, image, boot programs.
-    fn boms(&self, groups: [&Group; 4], agent: &[u8]) -> Result<BTreeMap<String, OutputFile>> {
-        let [live, initrd, image, loaders] = groups;
-        let (root, packed) = (live.file(SQUASHFS)?, image.file(IMAGE)?);
-        let (first, cd) = (initrd.file(INITRD)?, loaders.file(LOADERS[2].0)?);
-        let inputs = digest(format!("boms {} {} {} {}", root.sha256, packed.sha256, first.sha256, cd.sha256));
-        let group = self.shelf.group("boms", &inputs, |work| {
-            let licences = self.licences(live)?;
-            let distribution = sources::distribution(&self.line.live.recipe.suite).unwrap_or("debian");
-            let of = |packages: &mut dyn Iterator<Item = &Package>, known: &BTreeMap<String, Vec<String>>| {
-                packages
-                    .map(|package| Component {
-                        licences: known.get(&package.name).cloned().unwrap_or_default(),
-                        ..Component::of(package, distribution, "")
-                    })
-                    .collect::<BTreeSet<Component>>()
-            };
-            let single = |package: &Package| -> Result<Component> {
-                let file = format!("usr/share/doc/{}/copyright", package.name);
-                let copyright = Opened::of(package, self.store).file(&[&file]).unwrap_or_default();
-                Ok(Component::of(package, distribution, &String::from_utf8_lossy(&copyright)))
-            };
-            // What an initrd of ours takes out of the root: modules and firmware.
-            let has_a_part = |package: &&Package| {
-                ["linux-image-", "linux-modules-", "firmware-", "linux-firmware"]
-                    .iter()
-                    .any(|begin| package.name.starts_with(begin))
-                    || package.name.ends_with("-microcode")
-            };
-            let mut in_initrd = of(&mut self.lock.live.packages.iter().filter(has_a_part), &licences);
-            in_initrd.insert(single(self.package(&self.lock.initrd, "busybox-static")?)?);
-            in_initrd.insert(Component::of_file("init", BUILD_ID, &digest(agent)));
-            let ipxe = single(self.package(&self.lock.loaders, "ipxe")?)?;
-            let appliance =
-                self.lock.appliance.as_ref().map(|section| &section.packages[..]).unwrap_or_default();
-            let documents = [
-                (BOMS[0], SQUASHFS, &root, of(&mut self.lock.live.packages.iter(), &licences)),
-                (BOMS[1], INITRD, &first, in_initrd),
-                (BOMS[2], IMAGE, &packed, of(&mut appliance.iter(), &self.licences(image)?)),
-                (BOMS[3], LOADERS[2].0, &cd, BTreeSet::from([ipxe])),
-            ];
-            for (file, name, output, components) in documents {
-                let path = work.join(file);
-                std::fs::write(&path, sbom::document(name, &output.sha256, &components))
-                    .or_fail(|| format!("cannot write {}", path.display()))?;
-            }
-            Ok((BOMS.to_vec(), BTreeMap::new()))
-        })?;
-        let named = BOMS.iter().map(|file| {
-            let name = file.split('.').next().unwrap_or(file);
-            Ok((name.to_owned(), group.file(file)?))
-        });
-        named.collect()
-    }
-
-    /// What is known of the licences of a group's packages; nothing where it is somebody's image.
-    fn licences(&self, group: &Group) -> Result<BTreeMap<String, Vec<String>>> {
-        let Ok(file) = group.file(LICENCES) else { return Ok(BTreeMap::new()) };
-        let path = self.shelf.folder().join(file.path);
-        let reading = || format!("cannot read {}", path.display());
-        serde_json::from_slice(&std::fs::read(&path).or_fail(reading)?).or_fail(reading)
     }
 
     fn package<'s>(&self, section: &'s Section, name: &str) -> Result<&'s Package> {
@@ -528,6 +507,7 @@ impl Made {
     }
 
     /// The root's tree, relative to the folder of the outputs.
+    #[cfg(test)]
     pub(crate) fn tree(&self) -> &str {
         &self.outputs.live.tree
     }
@@ -539,14 +519,18 @@ impl Made {
             "{}: live OS {}, kernel {}",
             outputs.line, outputs.live.digest, outputs.live.release
         )];
+        if let Some(fallback) = &outputs.fallback {
+            lines.push(format!(
+                "  boxes whose NIC it has no driver for boot {}, kernel {}",
+                fallback.digest, fallback.release
+            ));
+        }
         for (name, file) in self.files() {
-            let state = if self.fresh.contains(&file.path.split('-').next().unwrap_or_default()) {
-                "made"
-            } else {
-                "kept"
-            };
+            let group = file.path.split('/').next().and_then(|folder| folder.rsplit_once('-'));
+            let is_fresh = group.is_some_and(|(group, _)| self.fresh.contains(&group));
+            let state = if is_fresh { "made" } else { "kept" };
             let short = file.sha256.get(..16).unwrap_or_default();
-            lines.push(format!("  {name:<14} {state}  {:>10}  {short}  {}", amount(file.bytes), file.path));
+            lines.push(format!("  {name:<16} {state}  {:>10}  {short}  {}", amount(file.bytes), file.path));
         }
         if self.fetched.files > 0 {
             lines.push(format!("fetched {} packages, {}", self.fetched.files, amount(self.fetched.bytes)));
@@ -558,10 +542,10 @@ impl Made {
     }
 
     /// The outputs that are files, by the names that people read.
-    pub(crate) fn files(&self) -> [(&'static str, &OutputFile); 8] {
+    pub(crate) fn files(&self) -> Vec<(&'static str, &OutputFile)> {
         let outputs = &self.outputs;
         let live = &outputs.live;
-        [
+        let mut files = vec![
             ("kernel", &live.kernel),
             ("initrd", &live.initrd),
             ("root", &live.squashfs),
@@ -570,7 +554,16 @@ impl Made {
             ("loader (BIOS)", &outputs.loader_bios),
             ("loader (UEFI)", &outputs.loader_efi),
             ("loader (CD)", &outputs.loader_cd),
-        ]
+        ];
+        files.extend(outputs.fallback.iter().flat_map(|second| {
+            [
+                ("fallback kernel", &second.kernel),
+                ("fallback initrd", &second.initrd),
+                ("fallback root", &second.squashfs),
+                ("fallback drivers", &second.drivers),
+            ]
+        }));
+        files
     }
 
     /// The same as one JSON object, with what came of a verification.

@@ -48,12 +48,12 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+use crate::check::Held;
 use crate::{Ending, check, line_folder, report};
-use made::{Outcome, Uncovered};
+use made::Outcome;
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::{self, Lock};
-use model::proof::report as proof_report;
 use phases::Phases;
 use std::path::{Path, PathBuf};
 use store::Store;
@@ -105,14 +105,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
 }
 
 /// Says why a line is not built though nothing failed.
-pub(crate) fn refuse(uncovered: &Uncovered, json: bool) -> Ending {
-    let Uncovered { live, checked } = uncovered;
+pub(crate) fn refuse(uncovered: &[Held], json: bool) -> Ending {
     if json {
-        let mut object = proof_report::json(checked);
+        let mut object = check::json(uncovered);
         object["built"] = serde_json::json!(false);
         report::say(&object.to_string());
     } else {
-        proof_report::table(live, checked, check::colour()).iter().for_each(|line| report::say(line));
+        check::tables(uncovered, check::colour()).iter().for_each(|line| report::say(line));
     }
     let refusal = Failure::new("the line is not built")
         .because("its live OS cannot boot all of its hardware; what was built before is as it was")

@@ -23,7 +23,7 @@ const INITRD: [&str; 1] = ["busybox-static"];
 /// Resolves the sections that `kept` does not have as the line says them now; without `kept`, all.
 pub(crate) fn resolve(line: &Line, folder: &Path, kept: Option<&Lock>, store: &Store) -> Result<Lock> {
     let mut archives = Archives { host: Host::read()?, folder, store, open: BTreeMap::new() };
-    let live = live_recipe(line);
+    let live = line.live.whole_recipe();
     let asked = |recipe: &Recipe, what: &str| asked(recipe, folder, what).map(digest);
     let keep =
         |section: Option<&Section>, recipe: &str| section.filter(|known| known.recipe == recipe).cloned();
@@ -34,6 +34,14 @@ pub(crate) fn resolve(line: &Line, folder: &Path, kept: Option<&Lock>, store: &S
         Some(known) => known,
         None => archives.system(&live, "the live OS").map(|made| made.of(want))?,
     };
+    if let Some(fallback) = &line.live.fallback {
+        let recipe = fallback.whole_recipe();
+        let want = asked(&recipe, "system")?;
+        lock.fallback = Some(match keep(kept.and_then(|lock| lock.fallback.as_ref()), &want) {
+            Some(known) => known,
+            None => archives.system(&recipe, "the fallback of the live OS").map(|made| made.of(want))?,
+        });
+    }
     if let ImageSource::Recipe { recipe, path } = &line.appliance.image {
         let want = asked(recipe, "system")?;
         lock.appliance = Some(match keep(kept.and_then(|lock| lock.appliance.as_ref()), &want) {
@@ -69,7 +77,7 @@ pub(crate) fn resolve(line: &Line, folder: &Path, kept: Option<&Lock>, store: &S
 
 /// Whether the lock has what the line asks for now.
 pub(crate) fn fits(line: &Line, folder: &Path, lock: &Lock) -> Result<bool> {
-    let live = live_recipe(line);
+    let live = line.live.whole_recipe();
     let bare = Recipe { packages: Vec::new(), ..live.clone() };
     let has = |section: &Section, recipe: &Recipe, what: &str| {
         Ok::<_, Failure>(section.recipe == digest(asked(recipe, folder, what)?))
@@ -79,19 +87,18 @@ pub(crate) fn fits(line: &Line, folder: &Path, lock: &Lock) -> Result<bool> {
         (ImageSource::Recipe { .. }, None) | (ImageSource::File { .. }, Some(_)) => false,
         (ImageSource::File { .. }, None) => true,
     };
+    let fallback = match (&line.live.fallback, &lock.fallback) {
+        (Some(fallback), Some(section)) => has(section, &fallback.whole_recipe(), "system")?,
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => true,
+    };
     Ok(appliance
+        && fallback
         && has(&lock.live, &live, "system")?
         && has(&lock.loaders, &bare, &LOADERS.join(" "))?
         && has(&lock.initrd, &bare, &INITRD.join(" "))?
         && has(&lock.index, &bare, "kernels")?
         && has(&lock.firmware, &bare, "firmware")?)
-}
-
-/// The live OS's recipe with its kernel.
-pub(crate) fn live_recipe(line: &Line) -> Recipe {
-    let mut recipe = line.live.recipe.clone();
-    recipe.packages.push(line.live.kernel.clone());
-    recipe
 }
 
 /// What a section was asked for, as text: a change of it makes the section out of date. Files and scripts are

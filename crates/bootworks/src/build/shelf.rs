@@ -185,12 +185,13 @@ impl Shelf {
 
 /// Folders that the list of the outputs names.
 fn groups_of(outputs: &Outputs) -> BTreeSet<String> {
-    let live = &outputs.live;
-    let files = [&live.kernel, &live.initrd, &live.squashfs, &live.drivers, &outputs.image]
-        .into_iter()
-        .chain([&outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd])
+    let files = outputs
+        .live_systems()
+        .flat_map(|live| [&live.kernel, &live.initrd, &live.squashfs, &live.drivers])
+        .chain([&outputs.image, &outputs.loader_bios, &outputs.loader_efi, &outputs.loader_cd])
         .chain(outputs.boms.values());
-    let paths = files.map(|file| file.path.as_str()).chain([live.tree.as_str()]);
+    let paths =
+        files.map(|file| file.path.as_str()).chain(outputs.live_systems().map(|live| live.tree.as_str()));
     paths.filter_map(|path| path.split('/').next().map(str::to_owned)).collect()
 }
 

@@ -9,6 +9,7 @@ use super::store::Store;
 use model::failure::{Explain as _, Failure, Result};
 use model::line::Line;
 use model::lock::Lock;
+use model::outputs::OutputFile;
 use std::path::Path;
 
 /// Paths that are shown of one output; a build that depends on the clock can differ in thousands.
@@ -57,9 +58,12 @@ fn differences(one: &Path, two: &Path, first: &Made, second: &Made) -> Result<Ve
         }
         let (file_a, file_b) = (one.join(&a.path), two.join(&b.path));
         let inside = match name {
-            "root" => difference::of_trees(name, &one.join(first.tree()), &two.join(second.tree()))?,
+            "root" | "fallback root" => {
+                let tree = |folder: &Path, file: &OutputFile| folder.join(&file.path).with_file_name("tree");
+                difference::of_trees(name, &tree(one, a), &tree(two, b))?
+            }
             "image" => difference::of_images(name, &file_a, &file_b)?,
-            "initrd" => difference::of_initrds(name, &file_a, &file_b)?,
+            "initrd" | "fallback initrd" => difference::of_initrds(name, &file_a, &file_b)?,
             _ => Vec::new(),
         };
         // The same things inside: then it is how they are packed.

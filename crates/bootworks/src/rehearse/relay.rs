@@ -140,6 +140,7 @@ mod tests {
             kernel_arguments: "#1 quiet",
             more_arguments: "",
             release: "6.1.0",
+            fallback_because: None,
             line: "edge",
             of: MAC.parse().unwrap(),
         });

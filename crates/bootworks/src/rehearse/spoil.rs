@@ -145,6 +145,7 @@ mod tests {
             line: "l".into(),
             build: "b".into(),
             lock: String::new(),
+            fallback: None,
             live: LiveOutputs {
                 digest: String::new(),
                 release: String::new(),

@@ -3,6 +3,7 @@
 //! The judgement is `model::proof`'s, the words on the screen are [`super::script`]'s.
 
 use super::http::Service;
+use super::publication::{Bootable, Judged};
 use super::{script, store};
 use model::boot::{BootParameters, RootRoad};
 use model::hardware::{PciId, Smbios};
@@ -131,22 +132,30 @@ impl Counter {
     /// session goes to the box itself only.
     pub(crate) async fn serve(&self, service: &Arc<Service>, caller: Caller, asker: Option<Mac>) -> String {
         let build = service.publications.current();
-        let verdict = match caller.nic {
-            None => BootNic::Covered,
+        let covered = Judged { first: BootNic::Covered, is_in_fallback: false };
+        let judged = match caller.nic {
+            None => covered,
             Some(nic) => {
                 let judging = build.clone();
                 let judged = tokio::task::spawn_blocking(move || judging.judge(nic)).await;
                 match judged {
-                    Ok(Ok(verdict)) => verdict,
+                    Ok(Ok(judged)) => judged,
                     // A proof that broke is no proof of anything: the box boots, the operator reads it.
                     Ok(Err(failure)) => {
                         crate::report::note(&failure.report());
-                        BootNic::Covered
+                        covered
                     }
-                    Err(_) => BootNic::Covered,
+                    Err(_) => covered,
                 }
             }
         };
+        let (mut verdict, mut chosen, mut fallback_because) = (judged.first, build.first(), None);
+        if let (BootNic::Missing(trouble), true, Some(second), Proof::Heeded) =
+            (&verdict, judged.is_in_fallback, build.fallback(), self.proof)
+        {
+            fallback_because = Some(trouble.sentence.clone());
+            (verdict, chosen) = (BootNic::Covered, second);
+        }
         let state = service.store.state(caller.of);
         let known = state.as_ref().and_then(|state| state.trouble.clone());
         let mut events = Vec::new();
@@ -186,19 +195,22 @@ impl Counter {
                     events.push(Event::TroubleFound { trouble, kernel_log: Vec::new() });
                 }
                 // A build that is newer than the server's start: its root must be there when the box mounts it.
-                service.exports.add(build.export());
+                build.exports().for_each(|export| service.exports.add(export));
                 service.exports.add(build.lasting_export());
-                let live = &build.outputs.live;
-                events.push(Event::BootOffered { release: live.release.clone(), live: live.digest.clone() });
+                let Bootable { line: of_line, outputs: live } = chosen;
+                events.push(Event::BootOffered {
+                    release: live.release.clone(),
+                    live: live.digest.clone(),
+                    fallback_because: fallback_because.clone(),
+                });
                 let parameters = BootParameters {
                     server: self.address,
                     http_port: self.http_port,
                     nfs_port: self.nfs_port,
                     boot_nic: Some(caller.of),
                     live: live.digest.clone(),
-                    root: build.line.live.root,
-                    root_sha256: (build.line.live.root == RootRoad::Ram)
-                        .then(|| live.squashfs.sha256.clone()),
+                    root: of_line.root,
+                    root_sha256: (of_line.root == RootRoad::Ram).then(|| live.squashfs.sha256.clone()),
                     session: (asker == Some(caller.of))
                         .then(|| service.sessions.begin(caller.of, store::now())),
                 };
@@ -210,9 +222,10 @@ impl Counter {
                 script::boot(&script::Boot {
                     authority: &self.authority,
                     parameters,
-                    kernel_arguments: &build.line.live.kernel_arguments,
+                    kernel_arguments: &of_line.kernel_arguments,
                     more_arguments,
                     release: &live.release,
+                    fallback_because: fallback_because.as_deref(),
                     line: &build.line.name,
                     of: caller.of,
                 })

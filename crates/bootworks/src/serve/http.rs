@@ -424,7 +424,8 @@ async fn job(
     let told = wire::http::value(&query, "serial").map(boot::decode);
     let mut known = service.known_beforehand(of, told);
     service.keep_secrets(of, peer, &headers, &mut known);
-    Ok(json(&service.publications.current().job(known)))
+    let sent = service.store.state(of).map(|state| state.live).unwrap_or_default();
+    Ok(json(&service.publications.current().job(known, &sent)))
 }
 
 async fn answers(State(service): Shared, Path(mac): Path<String>, body: Received) -> Answer {

@@ -247,6 +247,12 @@ fn announce(setting: &Setting) {
         "serving line {line} on {interface} {address}: kernel {}, live OS {}",
         live.release, live.digest
     ));
+    if let Some(fallback) = build.fallback() {
+        report::note(&format!(
+            "boxes whose NIC it has no driver for boot kernel {}, live OS {}",
+            fallback.outputs.release, fallback.outputs.digest
+        ));
+    }
     let addresses = match setting.network.dhcp {
         Dhcp::Full => format!("addresses {}-{}", setting.network.range.0, setting.network.range.1),
         Dhcp::Proxy => "addresses from another server, boot files from this one".into(),
@@ -313,7 +319,7 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         servers.spawn(scribe.hear_kernels(socket));
     }
     let exports = nfs::exports::Exports::default();
-    exports.add(publications.current().export());
+    publications.current().exports().for_each(|export| exports.add(export));
     exports.add(publications.current().lasting_export());
     let service = Arc::new(Service {
         store: store.clone(),

@@ -10,8 +10,8 @@ use model::api::{Deb, Job, JobAppliance, JobImage, Script, TemplateFile};
 use model::boot::LOADER_FOLDER;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
-use model::line::Line;
-use model::outputs::{LIST, OutputFile, Outputs};
+use model::line::{Line, Live};
+use model::outputs::{LIST, LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
 use model::proof::nic::{BootNic, Nic, judge_boot_nic};
 use model::timeline::FileRole;
@@ -38,7 +38,25 @@ pub(crate) struct Publication {
     packages: Vec<Served>,
     version: Version,
     /// Boot NICs judged already: reading the drivers' table takes a moment and a lot of memory.
-    judged: Mutex<HashMap<PciId, BootNic>>,
+    judged: Mutex<HashMap<PciId, Judged>>,
+}
+
+/// What is known of a boot NIC.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    /// By the live OS.
+    pub(crate) first: BootNic,
+    /// Whether the fallback has what the live OS lacks.
+    pub(crate) is_in_fallback: bool,
+}
+
+/// A live OS that boxes are sent into: what the line says of it and what its build made.
+#[derive(Clone, Copy)]
+pub(crate) struct Bootable<'p> {
+    /// What the line says of it.
+    pub(crate) line: &'p Live,
+    /// What its build made.
+    pub(crate) outputs: &'p LiveOutputs,
 }
 
 /// When the list of outputs was written, and its size: another one is another build.
@@ -102,7 +120,8 @@ impl Publications {
     pub(crate) fn live_file(&self, digest: &str, name: &str) -> Option<Served> {
         let current = self.current();
         self.find(&current, |build| {
-            (build.outputs.live.digest == digest).then(|| build.live_file(name)).flatten()
+            let live = build.outputs.live_systems().find(|live| live.digest == digest)?;
+            build.live_file(live, name)
         })
     }
 
@@ -157,10 +176,14 @@ impl Publication {
     fn read(folder: &Path, outputs_folder: &Path, read: ReadLine) -> Result<Publication> {
         let version = version(outputs_folder);
         let line = read(folder)?;
-        if let Err(why) = script::check_kernel_arguments(&line.live.kernel_arguments) {
-            return Err(Failure::new("cannot boot boxes with `kernel-arguments` of line.toml [live]")
-                .because(why)
-                .hint("write them without that"));
+        for (table, live) in
+            [("[live]", Some(&line.live)), ("[live.fallback]", line.live.fallback.as_deref())]
+        {
+            let Some(live) = live else { continue };
+            if let Err(why) = script::check_kernel_arguments(&live.kernel_arguments) {
+                let what = format!("cannot boot boxes with `kernel-arguments` of line.toml {table}");
+                return Err(Failure::new(what).because(why).hint("write them without that"));
+            }
         }
         let list = outputs_folder.join(LIST);
         let text = match std::fs::read_to_string(&list) {
@@ -181,20 +204,36 @@ impl Publication {
         Ok(Publication { line, outputs, job, folder, loaders, packages, version, judged: Mutex::default() })
     }
 
-    /// What the controller has to do on a box, with these answers known.
-    pub(crate) fn job(&self, answers: BTreeMap<String, String>) -> Job {
-        Job { answers, ..self.job.clone() }
+    /// What the controller has to do on a box that was sent into the live OS of this digest, with these answers known.
+    pub(crate) fn job(&self, answers: BTreeMap<String, String>, live: &str) -> Job {
+        let sent = self.outputs.live_systems().find(|known| known.digest == live);
+        let live = sent.unwrap_or(&self.outputs.live).digest.clone();
+        Job { answers, live, ..self.job.clone() }
     }
 
-    /// The root as boxes mount it: under the digest of its build.
-    pub(crate) fn export(&self) -> Export {
-        let live = &self.outputs.live;
+    /// The live OS that boxes boot.
+    pub(crate) fn first(&self) -> Bootable<'_> {
+        Bootable { line: &self.line.live, outputs: &self.outputs.live }
+    }
+
+    /// The one that they boot instead, where the line says so and it is built.
+    pub(crate) fn fallback(&self) -> Option<Bootable<'_>> {
+        let (line, outputs) = (self.line.live.fallback.as_deref()?, self.outputs.fallback.as_ref()?);
+        Some(Bootable { line, outputs })
+    }
+
+    /// The roots as boxes mount them: each under the digest of its build.
+    pub(crate) fn exports(&self) -> impl Iterator<Item = Export> {
+        self.outputs.live_systems().map(|live| self.export(live))
+    }
+
+    fn export(&self, live: &LiveOutputs) -> Export {
         Export { path: format!("/live/{}", live.digest), folder: self.folder.join(&live.tree) }
     }
 
     /// The root under a name that stays, for clients that know no digest: a stock initrd's `nfsroot=SERVER:/live`.
     pub(crate) fn lasting_export(&self) -> Export {
-        Export { path: "/live".into(), ..self.export() }
+        Export { path: "/live".into(), ..self.export(&self.outputs.live) }
     }
 
     /// Where a file of the build is.
@@ -202,28 +241,46 @@ impl Publication {
         self.folder.join(&file.path)
     }
 
-    /// Whether a box with this boot NIC may be sent into this live OS. Reads the drivers' table the first time
-    /// a NIC is met, and lets it go again.
+    /// Whether a box with this boot NIC may be sent into the live OS, and where not, into the fallback. Reads the
+    /// drivers' tables the first time a NIC is met, and lets them go again.
     ///
-    /// Errors: the table cannot be read; that is no answer about the NIC.
-    pub(crate) fn judge(&self, nic: PciId) -> Result<BootNic> {
+    /// Errors: a table cannot be read; that is no answer about the NIC.
+    pub(crate) fn judge(&self, nic: PciId) -> Result<Judged> {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = judged.get(&nic) {
             return Ok(known.clone());
         }
-        let path = self.path(&self.outputs.live.drivers);
+        let first = self.judge_by(&self.outputs.live, nic)?;
+        let is_in_fallback = match (&first, self.fallback()) {
+            (BootNic::Missing(_), Some(second)) => self.judge_by(second.outputs, nic)? == BootNic::Covered,
+            _ => false,
+        };
+        let verdict = Judged { first, is_in_fallback };
+        judged.insert(nic, verdict.clone());
+        Ok(verdict)
+    }
+
+    /// The verdict on a box's boot NIC by the live OS of this digest, which it was sent into; by the first where none
+    /// of these is known.
+    ///
+    /// Errors: as [`Publication::judge`].
+    pub(crate) fn judge_in(&self, live: &str, nic: PciId) -> Result<BootNic> {
+        let judged = self.judge(nic)?;
+        let is_second = self.fallback().is_some_and(|second| second.outputs.digest == live);
+        Ok(if is_second && judged.is_in_fallback { BootNic::Covered } else { judged.first })
+    }
+
+    fn judge_by(&self, live: &LiveOutputs, nic: PciId) -> Result<BootNic> {
+        let path = self.path(&live.drivers);
         let text = std::fs::read(&path).or_fail(|| format!("cannot read {}", path.display()))?;
         let live: LiveOs = serde_json::from_slice(&text)
             .or_fail(|| format!("cannot understand {}", path.display()))
             .map_err(|failure| failure.hint("`bootworks build` writes it again"))?;
         let name = pci_ids::Device::from_vid_pid(nic.vendor, nic.device).map_or("", |device| device.name());
-        let verdict = judge_boot_nic(&live, Nic { id: nic, name });
-        judged.insert(nic, verdict.clone());
-        Ok(verdict)
+        Ok(judge_boot_nic(&live, Nic { id: nic, name }))
     }
 
-    fn live_file(&self, name: &str) -> Option<Served> {
-        let live = &self.outputs.live;
+    fn live_file(&self, live: &LiveOutputs, name: &str) -> Option<Served> {
         match name {
             "kernel" => Some(self.served(&live.kernel, name, FileRole::Kernel)),
             "initrd" => Some(self.served(&live.initrd, name, FileRole::Initrd)),

@@ -74,6 +74,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) more_arguments: &'a str,
     /// Kernel release, for the person in front of the box.
     pub(crate) release: &'a str,
+    /// Why it is the line's fallback, where it is; a sentence.
+    pub(crate) fallback_because: Option<&'a str>,
     /// Name of the line.
     pub(crate) line: &'a str,
     /// The box.
@@ -86,7 +88,8 @@ pub(crate) struct Boot<'a> {
 /// kernel does not know the word. Both consoles: a box may have a screen, a serial line, or both; the last one
 /// named is `/dev/console`. After a failure it asks from the beginning: the build it was sent to may be gone.
 pub(crate) fn boot(boot: &Boot<'_>) -> String {
-    let Boot { authority, parameters, kernel_arguments, more_arguments, release, line, of } = boot;
+    let Boot { authority, parameters, kernel_arguments, more_arguments, release, fallback_because, line, of } =
+        boot;
     let files = format!("http://{authority}/live/{}", parameters.live);
     let mut words = format!("initrd=initrd console=tty0 console=ttyS0,115200n8 {}", parameters.words());
     for word in kernel_arguments.split_ascii_whitespace().chain(more_arguments.split_ascii_whitespace()) {
@@ -96,6 +99,7 @@ pub(crate) fn boot(boot: &Boot<'_>) -> String {
     format!(
         "#!ipxe\n\
          {hash}\
+         {because}\
          echo bootworks: line {line}, starting kernel {release}\n\
          imgfree\n\
          kernel {files}/kernel?box={of} {words} || goto failed\n\
@@ -108,6 +112,10 @@ pub(crate) fn boot(boot: &Boot<'_>) -> String {
          goto failed\n",
         line = text(line),
         release = text(release),
+        because = fallback_because
+            .map(|why| paragraph("", why)
+                + &paragraph("", "The line's fallback has it and is booted instead."))
+            .unwrap_or_default(),
         hash = if words.contains("${hash:string}") { "set hash:hex 23\n" } else { "" },
         pause = pause(&format!("could not load the live OS from {authority}")),
     )
@@ -330,6 +338,7 @@ mod tests {
             kernel_arguments: "panic=30 note=#7 #8",
             more_arguments: "",
             release: "6.1.0-49-amd64",
+            fallback_because: None,
             line: "edge-gateway",
             of: BOX,
         });

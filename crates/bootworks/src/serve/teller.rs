@@ -77,7 +77,10 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             let names = format!("{} {}", smbios.manufacturer, smbios.product);
             format!("NIC {nic}, {platform}, {}, serial {}", names.trim(), smbios.serial)
         }
-        Event::BootOffered { release, .. } => format!("boots kernel {release}"),
+        Event::BootOffered { release, fallback_because: None, .. } => format!("boots kernel {release}"),
+        Event::BootOffered { release, fallback_because: Some(why), .. } => {
+            format!("boots the fallback, kernel {release}: {why}")
+        }
         Event::TurnAwaited { before } => format!("waits for its turn, {before} boxes before it"),
         Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
         Event::KernelLeft { origin, lines } => {

@@ -98,7 +98,8 @@ async fn explain(service: &Service, boxes: &[BoxState], state: &BoxState, now: T
         Some(nic) => {
             let build = service.publications.current();
             // A proof that broke is no proof of anything; whoever starts the box is told of it.
-            tokio::task::spawn_blocking(move || build.judge(nic)).await.ok().and_then(Result::ok)
+            let live = state.live.clone();
+            tokio::task::spawn_blocking(move || build.judge_in(&live, nic)).await.ok().and_then(Result::ok)
         }
         None => None,
     };

@@ -344,9 +344,59 @@ const LIVE: Table = Table {
                 r#""console=ttyS0,115200n8""#,
                 "More words for the live OS's kernel command line.",
             ),
+            key(
+                "fallback",
+                Kind::Table(&FALLBACK),
+                May("such a box gets a screen that says what is missing"),
+                "",
+                "A second live OS, for boxes whose boot NIC has no driver in the first.",
+            ),
         ],
         RECIPE,
     ],
+};
+
+const FALLBACK: Table = Table {
+    name: "[live.fallback]",
+    says: "A second live OS: the same recipe with another kernel. A box whose boot NIC the proof finds without driver or firmware in the first, and covered in this one, boots this one.",
+    keys: &[&[
+        key("kernel", Kind::Text, Must, r#""linux-image-amd64""#, "Its kernel's package."),
+        key(
+            "packages",
+            Kind::List,
+            May("none"),
+            r#"["firmware-bnx2"]"#,
+            "Packages besides those of `[live]`.",
+        ),
+        key(
+            "drivers",
+            Kind::Choice(&["all", "hardware"]),
+            May("`all`"),
+            r#""all""#,
+            "Which drivers its initrd has, as in `[live]`.",
+        ),
+        key(
+            "modules",
+            Kind::List,
+            May("none"),
+            r#"["nvme-tcp"]"#,
+            "Kernel modules that its initrd has besides.",
+        ),
+        key(
+            "extra-modules",
+            Kind::List,
+            May("none"),
+            r#"["modules/acme.ko"]"#,
+            "Kernel modules of the line's own, for this kernel. Those of `[live]` were compiled for the other one.",
+        ),
+        key(
+            "kernel-arguments",
+            Kind::Text,
+            May("those of `[live]`"),
+            r#""pci=nomsi""#,
+            "More words for its kernel command line.",
+        ),
+    ]],
 };
 
 const HARDWARE: Table = Table {

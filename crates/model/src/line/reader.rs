@@ -6,7 +6,7 @@ use super::{Drivers, Folder, Hardware, Line, Live, Rehearsal, hardware, keys, ne
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question, Rule};
-use crate::recipe;
+use crate::recipe::{self, Recipe};
 use crate::sheet::{self, At, Section, Sheet};
 use crate::template::{self, Name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -122,18 +122,68 @@ impl<'s> Reader<'s> {
 
     fn live(&self, section: &Section<'s>) -> Option<Live> {
         let recipe = recipe::of(self.sheet, section, self.folder);
-        let kernel = section.text("kernel").and_then(|text| recipe::package(self.sheet, &text));
         let root = match section.choice("root").map(|word| word.value) {
             Some("ram") => RootRoad::Ram,
             _ => RootRoad::Nfs,
         };
+        let kernel_arguments = self.kernel_arguments(section);
+        let live = self.kernel(section, recipe, root, kernel_arguments);
+        if !section.has("fallback") {
+            return live;
+        }
+        let fallback = section.section("fallback").and_then(|second| self.fallback(&second, live.as_ref()));
+        let (live, fallback) = live.zip(fallback)?;
+        Some(Live { fallback: Some(Box::new(fallback)), ..live })
+    }
+
+    /// A live OS of that recipe, with the kernel and the drivers that the table names.
+    fn kernel(
+        &self,
+        section: &Section<'s>,
+        recipe: Option<Recipe>,
+        root: RootRoad,
+        kernel_arguments: String,
+    ) -> Option<Live> {
+        let kernel = section.text("kernel").and_then(|text| recipe::package(self.sheet, &text));
         let drivers = match section.choice("drivers").map(|word| word.value) {
             Some("hardware") => Drivers::Hardware,
             _ => Drivers::All,
         };
         let modules = section.list("modules").iter().filter_map(|text| self.module(text)).collect();
-        let kernel_arguments = self.kernel_arguments(section);
-        Some(Live { recipe: recipe?, kernel: kernel?, drivers, modules, root, kernel_arguments })
+        Some(Live {
+            recipe: recipe?,
+            kernel: kernel?,
+            drivers,
+            modules,
+            root,
+            kernel_arguments,
+            fallback: None,
+        })
+    }
+
+    /// What is not said of the fallback is as in `[live]`, but for modules that were compiled for its kernel; nothing
+    /// follows of one that could not be read.
+    fn fallback(&self, section: &Section<'s>, first: Option<&Live>) -> Option<Live> {
+        let listed = section.list("packages");
+        let more: Vec<String> = listed.iter().filter_map(|text| recipe::package(self.sheet, text)).collect();
+        let own_arguments = section.has("kernel-arguments").then(|| self.kernel_arguments(section));
+        let mut recipe = first.map(|first| first.recipe.clone());
+        if let Some(recipe) = &mut recipe {
+            recipe.packages.extend(more);
+            recipe.extra_modules = recipe::extra_modules(self.sheet, section, self.folder);
+        }
+        let root = first.map_or(RootRoad::Nfs, |first| first.root);
+        let kernel_arguments =
+            own_arguments.or(first.map(|first| first.kernel_arguments.clone())).unwrap_or_default();
+        let second = self.kernel(section, recipe, root, kernel_arguments)?;
+        let first = first?;
+        let same = Live { kernel_arguments: second.kernel_arguments.clone(), ..first.clone() };
+        if second == same {
+            let message = "the fallback is the same as [live], and boots no box that [live] does not boot";
+            let hint = "name the kernel that has more drivers: `\"linux-image-amd64\"`";
+            self.sheet.report(section.text("kernel")?.at, message, hint);
+        }
+        Some(second)
     }
 
     /// A module's name, as `modprobe` takes it; with underscores, as the kernel writes it.

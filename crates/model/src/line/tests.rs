@@ -235,7 +235,30 @@ fn keys() {
             error: line.toml:13:1: [live] has no key `colour`
               13 | colour = "blue"
                  | ^^^^^^
-            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `extra-modules`, `scripts`, `enable`"#]],
+            hint: its keys are `kernel`, `drivers`, `modules`, `root`, `kernel-arguments`, `fallback`, `suite`, `packages`, `components`, `mirrors`, `snapshot`, `debs`, `files`, `extra-modules`, `scripts`, `enable`"#]],
+    );
+    check(
+        "root = \"nfs\"\n",
+        "root = \"nfs\"\n[live.fallback]\nkernel = \"linux-image-amd64\"\n",
+        expect![[r#"
+            error: line.toml:14:10: the fallback is the same as [live], and boots no box that [live] does not boot
+              14 | kernel = "linux-image-amd64"
+                 |          ^^^^^^^^^^^^^^^^^^^
+            hint: name the kernel that has more drivers: `"linux-image-amd64"`"#]],
+    );
+    check(
+        "root = \"nfs\"\n",
+        "root = \"nfs\"\n[live.fallback]\npackages = [\"firmware-bnx2\"]\nroot = \"ram\"\n",
+        expect![[r#"
+            error: line.toml:13:1: [live.fallback] has no `kernel`
+              13 | [live.fallback]
+                 | ^^^^^^^^^^^^^^^
+            hint: for example `kernel = "linux-image-amd64"`
+
+            error: line.toml:15:1: [live.fallback] has no key `root`
+              15 | root = "ram"
+                 | ^^^^
+            hint: `root` stands in [live]"#]],
     );
     check(
         "kernel = \"linux-image-amd64\"\n",
@@ -1525,4 +1548,30 @@ fn hardware() {
              | ^^^^^^^^^^^^^^^^^^^^^^
         hint: for example `reason = "these boxes boot from their X710; the ports on board stay unused"`"#]]
     .assert_eq(&say(&wrong, &files()));
+}
+
+/// The fallback is the same live OS with another kernel and what it adds; what it does not say is as in [live].
+#[test]
+fn a_fallback_has_what_the_live_os_has() {
+    let text = GOOD.replacen(
+        "root = \"nfs\"\n",
+        "root = \"ram\"\nmodules = [\"nvme-tcp\"]\nkernel-arguments = \"quiet\"\n[live.fallback]\n\
+         kernel = \"linux-image-rt-amd64\"\npackages = [\"firmware-bnx2\"]\n",
+        1,
+    );
+    let text = text.replacen(
+        "packages = [\"lvm2\"",
+        "extra-modules = [\"modules/acme.ko\"]\npackages = [\"lvm2\"",
+        1,
+    );
+    let mut files = files();
+    files.0.insert("modules/acme.ko".into(), String::new());
+    let live = read(&text, &files).unwrap().live;
+    let second = live.fallback.as_deref().unwrap();
+    assert_eq!(second.whole_recipe().packages, ["lvm2", "firmware-bnx2", "linux-image-rt-amd64"]);
+    assert_eq!((second.root, second.kernel_arguments.as_str()), (RootRoad::Ram, "quiet"));
+    assert!(second.modules.is_empty() && second.fallback.is_none());
+    // It was compiled for one kernel, and the other would not load it.
+    assert_eq!((live.recipe.extra_modules.len(), second.recipe.extra_modules.len()), (1, 0));
+    assert_eq!(live.whole_recipe().packages, ["lvm2", "linux-image-amd64"]);
 }

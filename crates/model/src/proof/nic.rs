@@ -3,9 +3,10 @@
 //! The words are here once, for the server's screen, the timeline and PID 1.
 
 use super::{Candidate, Finding, LiveOs, Place, Status, judge};
-use crate::hardware::PciId;
+use crate::hardware::{DeviceClass, PciId};
 use crate::ladder::Rung;
 use crate::modules::pattern;
+use crate::profile::{Device, Profile};
 use crate::timeline::Trouble;
 
 /// What is known of a NIC without a driver.
@@ -49,6 +50,23 @@ pub fn judge_boot_nic(live: &LiveOs, nic: Nic<'_>) -> BootNic {
         Status::DriverMissing => BootNic::Missing(refused(live, nic, &finding)),
         Status::FirmwareMissing => BootNic::Missing(firmware_missing(live, nic, &finding)),
     }
+}
+
+/// Whether a box of this kind is sent into the line's fallback, whichever of its NICs it boots from: those that it is
+/// known to boot from, else all of them. A NIC that is not on PCI is not told of by iPXE, and sends nobody there.
+pub fn sends_to_fallback(live: &LiveOs, profile: &Profile) -> bool {
+    let proof = super::check(live, &profile.candidates());
+    let nics = || {
+        let found = profile.devices.iter().zip(&proof.devices);
+        found.filter(|(_, finding)| finding.class == DeviceClass::Ethernet).map(|(device, _)| device)
+    };
+    let is_known = nics().any(|device| device.boots);
+    let mut booting = nics().filter(|device| device.boots || !is_known).peekable();
+    let is_missing = |device: &Device| {
+        super::pci_id(&device.modalias)
+            .is_some_and(|id| matches!(judge_boot_nic(live, Nic { id, name: "" }), BootNic::Missing(_)))
+    };
+    booting.peek().is_some() && booting.all(is_missing)
 }
 
 fn refused(live: &LiveOs, nic: Nic<'_>, finding: &Finding) -> Trouble {

@@ -337,7 +337,8 @@ fn cell(text: &str) -> String {
 }
 
 /// The documented object: every device of every profile, with the profile it is from.
-pub fn json(checked: &[Checked]) -> serde_json::Value {
+pub fn json<'c>(checked: impl IntoIterator<Item = &'c Checked>) -> serde_json::Value {
+    let checked: Vec<&Checked> = checked.into_iter().collect();
     let devices = checked.iter().flat_map(|Checked { profile, proof }| {
         proof.devices.iter().map(move |finding| {
             let mut device = serde_json::json!(finding);

@@ -43,6 +43,9 @@ pub struct BoxState {
     /// Whether it waits until other boxes have fetched.
     #[serde(default)]
     pub awaits_turn: bool,
+    /// Digest of the build of the live OS that it was sent into last; empty before that.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub live: String,
     /// What the server makes of its silence, until it climbs again.
     #[serde(default)]
     pub silence: Option<Trouble>,
@@ -193,6 +196,7 @@ impl BoxState {
             trouble: None,
             trouble_since: None,
             awaits_turn: false,
+            live: String::new(),
             silence: None,
             step: None,
             open: Vec::new(),
@@ -332,7 +336,10 @@ impl BoxState {
                 self.address = Some(*address);
             }
             Event::TurnAwaited { .. } => self.awaits_turn = true,
-            Event::BootOffered { .. } => self.awaits_turn = false,
+            Event::BootOffered { live, .. } => {
+                self.awaits_turn = false;
+                self.live.clone_from(live);
+            }
             Event::NicReported { nic, smbios, .. } => {
                 self.nic = nic.or(self.nic);
                 self.smbios.clone_from(smbios);

@@ -199,7 +199,7 @@ pub(super) fn build(folder: &Path, store: &Store) -> model::failure::Result<Made
     match made::make(opened.line(), opened.folder(), &lock, store, AGENT, Phases::default())? {
         Outcome::Made(made) => Ok(*made),
         Outcome::Uncovered(uncovered) => {
-            Err(Failure::new(format!("not covered: {:?}", uncovered.live.initrd)))
+            Err(Failure::new(format!("not covered: {:?}", uncovered[0].live.initrd)))
         }
     }
 }
