@@ -91,6 +91,24 @@ fn the_second_practice_half_is_passed() {
     pass("second-practice");
 }
 
+/// Boots that went well, of many systems, with the frightening lines that such boots print: none of them is blamed.
+#[test]
+fn healthy_boots_are_blamed_for_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/healthy");
+    let mut blamed = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "log") {
+            continue;
+        }
+        if let Verdict::Failed(findings) = diagnose(&std::fs::read(&path).unwrap()).verdict {
+            let ids: Vec<&str> = findings.iter().map(|finding| finding.cause.id).collect();
+            blamed.push(format!("{}: {ids:?}", path.display()));
+        }
+    }
+    assert!(blamed.is_empty(), "{}", blamed.join("\n"));
+}
+
 /// What the catalogue is worth on logs that it was not written by. Which of them are wrong is not said: whoever
 /// knows it cannot help mending just those.
 #[test]

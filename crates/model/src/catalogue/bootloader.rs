@@ -1,7 +1,7 @@
 //! Causes of the stage `bootloader`: installing the boot loader. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Line, Ubuntu};
-use super::{BLANK, Cause, against, fix, fix_on, proof, usual};
+use super::{BLANK, Cause, against, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -113,6 +113,7 @@ pub const CAUSES: &[Cause] = &[
             proof("mount: {:any}/boot/efi: unknown filesystem type 'vfat'"),
             proof("failed to find the EFI system partition"),
             proof("did not create needed bootloader partition"),
+            usual("you must include an EFI System Partition on a GPT-formatted disk"),
         ],
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),
@@ -143,7 +144,12 @@ pub const CAUSES: &[Cause] = &[
             proof("copying {:any}/EFI/{:any}: No space left on device"),
             proof("/boot/{file}: No space left on device").says("No room for /boot/{file}."),
             proof("cannot copy extracted data for './boot/{file}'").says("No room for /boot/{file}."),
+            proof("[Errno 28] No space left on device: '/boot/{file}'").says("No room for /boot/{file}."),
+            proof("space on the /boot filesystem"),
+            proof("Installing kernel: {:any}No space left on device"),
+            trace("update-initramfs: failed for /boot/{file}").says("No room for /boot/{file}."),
         ],
+        clues: &[supports("write error: No space left on device", "a file system is full")],
         fixes: &[
             fix("a larger one: 512 MiB for the ESP, 1 GiB for /boot where kernels stay"),
             fix_on(
@@ -213,6 +219,7 @@ pub const CAUSES: &[Cause] = &[
             usual("GRUB's menu does not name the root by its UUID"),
             usual("The 'grub-{package}' package failed to install into /target")
                 .says("The package grub-{package} could not be installed into the target."),
+            usual("boot data installation failed"),
         ],
         fixes: &[
             fix("read the lines before it: grub-install says what it lacks"),

@@ -56,6 +56,9 @@ pub const CAUSES: &[Cause] = &[
             supports("console=hvc{port:number}", "a virtual console is named"),
             absent("printk: console [tty{port}] enabled", "no serial console was found"),
             excludes("Failed to execute /init", "the program itself is missing"),
+            excludes("No init found", "the program itself is missing"),
+            excludes("No working init found", "the program itself is missing"),
+            excludes("Requested init {init} failed", "the program itself is missing"),
         ],
         fixes: &[
             fix("make a port that exists the last console=: `console=ttyS0,115200 console=tty0` to type on the screen"),

@@ -46,6 +46,9 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("Module qede not found").says("The live system has no module qede, the driver of this network card."),
             trace("Module sfc not found").says("The live system has no module sfc, the driver of this network card."),
             proof("No Network Adapters were detected"),
+            proof("maybe realtek.ko needs to be added to initramfs").says("The card's PHY driver, realtek, is not in the initrd: r8169 does not start without it."),
+            proof("realtek.ko not loaded, maybe it needs to be added to initramfs").says("The card's PHY driver, realtek, is not in the initrd: r8169 does not start without it."),
+            usual("No network interfaces were found"),
         ],
     clues: &[
             excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
@@ -188,6 +191,10 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("Firmware file not found"),
             usual("qed_slowpath_start"),
             trace("missing firmware"),
+            usual("The missing firmware files are: {files:any}").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
+            usual("missing firmware files ({files:any})").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
+            usual("Request firmware failed. Could not find file"),
+            usual("unable to load firmware image {file}").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
         ],
         clues: &[
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),
@@ -244,6 +251,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("Unsupported SFP+ module type"),
             proof("an unqualified module was detected"),
             proof("Port module event[error]"),
+            proof("Incompatible optics"),
+            proof("unsupported port module inserted"),
         ],
         fixes: &[
             fix("`ixgbe.allow_unsupported_sfp=1` on the kernel's command line (one 1 for each port: `1,1`); other drivers have no such switch"),
@@ -390,6 +399,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Problem fetching invariants of chip, aborting"),
             proof("Firmware recovery mode detected"),
             proof("unknown chip XID"),
+            proof("stopped because the NVM image is newer than expected"),
+            usual("Unable to change power state from D3cold to D0, device inaccessible").unless(&["nvme", "xhci", "nouveau", "nvidia", "amdgpu", "i915", "snd", "pcieport"]),
         ],
         clues: &[
             supports("no devices to configure", "no interface is there"),
@@ -414,6 +425,9 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Detected Tx Unit Hang"),
             usual("Detected Hardware Unit Hang"),
             usual("transmit timed out, resetting"),
+            usual("TX timeout detected"),
+            usual("TX timeout on queue: {queue:number}"),
+            usual("tx_timeout: VSI_seid"),
         ],
         fixes: &[
             fix("`pcie_aspm=off` on the kernel's command line; `ethtool -K IF tso off gso off`"),

@@ -1,7 +1,7 @@
 //! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -14,7 +14,6 @@ pub const CAUSES: &[Cause] = &[
             usual("^Shell>"),
             usual("Boot entry not found"),
             trace(">>Start PXE over IPv4"),
-            trace("reboot: Restarting system"),
             usual("Installation complete").times(2),
             usual("Could not set BootOrder"),
         ],
@@ -60,16 +59,25 @@ pub const CAUSES: &[Cause] = &[
             usual("Selected boot device failed"),
             usual("Boot failed: not a bootable disk"),
             usual("An operating system wasn't found"),
-            usual("No bootable medium"),
+            usual("No bootable medium").unless(&["Waiting for new devices"]),
             usual("did not load an operating system"),
             usual("No operating system was loaded"),
             usual("DISK BOOT FAILURE"),
             usual("Default Boot Device Missing or Boot Failed"),
+            usual("No boot device is available"),
+            usual("No bootable devices found"),
+            usual("EFI {device:any} unsuccessful."),
+            usual("No compatible bootloader found"),
+            usual("No operating system found"),
+            usual("No boot disk has been detected"),
+            usual("A bootable device has not been detected"),
+            usual("No operating system was found"),
         ],
         clues: &[
             against("PXE-E", "the network boot failed before it"),
             against("remapped NVMe", "the firmware hides the disk"),
         ],
+        until: Some(Stage::Rom),
         fixes: &[
             fix("the mode it was installed in: UEFI or BIOS (CSM) in the firmware's setup"),
             fix(
@@ -138,7 +146,7 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["unknown-block(0,0)"])
                 .says("root= names {device}, which does not exist on this machine."),
             usual("Warning: {device} does not exist")
-                .unless(&["live-rw", "/etc", "ifname"])
+                .unless(&["live-rw", "/etc", "ifname", "/dev/root"])
                 .says("root= names {device}, which does not exist on this machine."),
             usual("/dev/disk/by-uuid/{uuid} does not exist")
                 .says("root= names the UUID {uuid}, which no file system here has."),
@@ -156,7 +164,18 @@ pub const CAUSES: &[Cause] = &[
             usual("is not a valid root device"),
             usual("ERROR: Failed to mount '{device}' on real root"),
             usual("Timed out waiting for device {device}, trying to mount anyway"),
-            usual("mount: mounting UUID={uuid} on {folder} failed: No such file or directory"),
+            usual("mount: mounting UUID={uuid} on {folder} failed: No such file or directory")
+                .unless(&["on /boot"]),
+            usual("Waiting for root device {device}")
+                .at_the_end()
+                .says("The kernel waits for its root {device}, which does not come."),
+            usual("mount: mounting /dev/{device} on /root failed: No such file or directory")
+                .says("root= names /dev/{device}, which does not exist on this machine."),
+            usual("mount: mounting {device} on /sysroot failed: No such file or directory")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("mount: /sysroot: special device {device} does not exist")
+                .says("root= names {device}, which does not exist on this machine."),
+            usual("Timeout waiting for root filesystem"),
         ],
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),
@@ -166,6 +185,7 @@ pub const CAUSES: &[Cause] = &[
             supports("TYPE='ext4'", "the disk is there, under another name"),
             supports("blkid", "somebody looked at the UUIDs"),
             against("Missing modules (cat /proc/modules; ls /dev)", "the driver may be missing as well"),
+            against("/dev/mapper/{device} does not exist", "the device is a volume that nobody activated"),
         ],
         fixes: &[
             fix(
@@ -212,6 +232,15 @@ pub const CAUSES: &[Cause] = &[
             against("http", "the root is on the network"),
             against("No root device specified", "no root is named"),
             against("remapped NVMe", "the firmware hides the disk"),
+            supports("/dev/mapper/{device} does not exist", "the root is a volume that was not activated"),
+            supports(
+                "Timed out waiting for device /dev/mapper/{device}",
+                "the root is a volume that was not activated",
+            ),
+            supports("Dependency failed for Initrd Root", "the initrd waited for it"),
+            supports("Volume group '{group}' not found", "the root is on LVM that is not active"),
+            excludes("Dependency failed for Local File Systems", "the root was mounted"),
+            excludes("/dev/mapper/live-rw", "the root is a live image"),
         ],
         fixes: &[
             fix_on(
@@ -254,6 +283,7 @@ pub const CAUSES: &[Cause] = &[
             usual("xfs_repair"),
             usual("Structure needs cleaning"),
             usual("parent transid verify failed"),
+            usual("open_ctree failed"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
@@ -283,12 +313,15 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["/new_root"])
                 .says("/etc/fstab mounts UUID {uuid} at {folder}, and it is not there."),
             usual("mount: {folder}: special device {device} does not exist")
+                .unless(&["/sysroot"])
                 .says("/etc/fstab mounts {device} at {folder}, and it is not there."),
             usual("mount: can't find {what} in /etc/fstab"),
             usual("special device UUID={uuid} does not exist")
                 .says("/etc/fstab names the UUID {uuid}, and it is not there."),
             usual("The disk drive for {mount} is not ready yet or not present")
                 .says("/etc/fstab wants {mount}, whose device is not there."),
+            usual("mount: mounting UUID={uuid} on /boot failed: No such file or directory")
+                .says("/etc/fstab mounts UUID {uuid} at /boot, and it is not there."),
         ],
         clues: &[
             supports("Timed out waiting for device", "the device never came"),
@@ -326,6 +359,14 @@ pub const CAUSES: &[Cause] = &[
                 .says("The configuration names {interface}, which is called otherwise here."),
             usual("Bringing up interface {interface}: {:any}FAILED"),
             proof("Not all expected physical devices present"),
+            usual("Ignoring unknown interface {interface}")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("ifup: unknown interface {interface}")
+                .says("The configuration names {interface}, which is called otherwise here."),
+            usual("Error changing net interface name {old} to {new}: {why:any}")
+                .says("{old} cannot be called {new}: {why}."),
+            usual("could not rename interface '{number:number}' from '{old}' to '{new}'")
+                .says("{old} cannot be called {new}: another interface has that name."),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

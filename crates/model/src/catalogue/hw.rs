@@ -22,6 +22,11 @@ pub const CAUSES: &[Cause] = &[
             usual("[Hardware Error]: event severity: fatal"),
             usual("Uncorrected hardware memory error"),
             usual("Hardware error from APEI Generic Hardware Error Source"),
+            usual("Not all CPUs entered broadcast exception handler"),
+            usual("NMI: PCI system error (SERR)"),
+            usual("NMI: IOCK error"),
+            usual("An NMI occurred. Depending on your system"),
+            proof("not syncing: Fatal hardware error!"),
         ],
         fixes: &[
             fix("read the server's event log (`ipmitool sel list`): it names the module or slot"),
@@ -55,6 +60,7 @@ pub const CAUSES: &[Cause] = &[
             trace("DRHD: handling fault status"),
             usual("Device is ineligible for IOMMU domain attach due to platform RMRR"),
             usual("arm-smmu-v3 {address}: event {kind} received"),
+            usual("AMD-Vi: Completion-Wait loop timed out"),
         ],
         clues: &[
             supports("I/O error, dev", "a disk fails"),

@@ -61,6 +61,23 @@ pub const CAUSES: &[Cause] = &[
             usual("File '/content' not found on medium"),
             proof("Valid metadata not found at specified URL"),
             usual("Status code: 404 for"),
+            proof("[Errno 14] HTTP Error 404"),
+            proof("[Errno 14] HTTPS Error 404"),
+            proof("failed retrieving file '{file}' from {mirror} :").says("{mirror} does not give {file}."),
+            usual("failed to synchronize all databases"),
+            usual("is unknown trust"),
+            usual("(PGP signature)"),
+            usual("unable to select packages"),
+            usual("UNTRUSTED signature"),
+            usual("has no installation candidate"),
+            usual("Unable to find a match:"),
+            usual("No match for argument:"),
+            usual("Some packages, groups or modules are missing"),
+            usual("E: Couldn't download packages"),
+            usual("E: No such script: /usr/share/debootstrap"),
+            usual("Invalid Release signature"),
+            usual("Failed to determine the codename for the release"),
+            usual("Problem retrieving files from '{repository:any}'"),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -100,6 +117,8 @@ pub const CAUSES: &[Cause] = &[
             proof("CHECKSUM DOES NOT MATCH"),
             proof("gpg: BAD signature"),
             proof("digest mismatch"),
+            proof("computed checksums did NOT match"),
+            proof("hash verification failed"),
         ],
         clues: &[
             against("Hash Sum mismatch", "it is a package list"),
@@ -247,6 +266,9 @@ pub const CAUSES: &[Cause] = &[
                 .says("The download was cut off: {count} octets are missing."),
             usual("curl: (18)"),
             usual("image is truncated"),
+            usual("IncompleteRead({read:number} bytes read"),
+            usual("connection closed prematurely"),
+            usual("Unfinished stream"),
         ],
         clues: &[
             against("No space left on device", "there was no room for it"),
@@ -285,6 +307,7 @@ pub const CAUSES: &[Cause] = &[
             usual("corrupted data"),
             usual("crc error").unless(&["initramfs", "kernel", "system halted", "usb"]),
             usual("Archive is corrupt"),
+            proof("Corrupted block detected"),
         ],
         clues: &[
             excludes("I/O error, dev", "the disk has errors"),
@@ -328,8 +351,15 @@ pub const CAUSES: &[Cause] = &[
                 "cp:",
             ]),
             usual("disk full").unless(&["raid"]),
+            usual("[Errno 28] No space left on device").unless(&["/boot"]),
+            usual("write /{file}: no space left on device"),
+            usual("needs {size} more space on the {mount} filesystem").unless(&["/boot"]),
+            usual("needs {size} on the {mount} filesystem").unless(&["/boot"]),
         ],
-        clues: &[against("Failed writing body", "the download did not fit")],
+        clues: &[
+            against("Failed writing body", "the download did not fit"),
+            excludes("update-initramfs: failed for /boot", "it is /boot that is full"),
+        ],
         fixes: &[
             fix("is the target mounted? `findmnt /target`: else everything goes into memory"),
             fix_on(Line, "a larger `size` for that partition under [[appliance.disk]] in line.toml"),
@@ -348,7 +378,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The disk ends at sector {last}, but the layout goes to {wanted}."),
             proof("is smaller than source"),
             usual("dd: error writing '{disk}': No space left on device")
-                .unless(&["/dev/shm"])
+                .unless(&["/dev/shm", "/tmp/", "/run/", "/root/", "/target", "/mnt"])
                 .says("{disk} is smaller than the image."),
             usual("error writing '/dev/{disk}': No space left on device")
                 .unless(&["/dev/shm"])
@@ -372,6 +402,15 @@ pub const CAUSES: &[Cause] = &[
             proof("did not discover any disks big enough"),
             proof("insufficient free space: {extents:number} extents needed"),
             usual("Could not create partition {number:number} from"),
+            usual("failed to add #{number:number} partition: Numerical result out of range"),
+            usual("failed to add #{number:number} partition: No space left on device"),
+            usual("Unable to satisfy all constraints on the partition"),
+            usual("writing '/dev/{disk}': No space left on device")
+                .unless(&["/dev/shm"])
+                .says("/dev/{disk} is smaller than the image."),
+            usual("writing to '/dev/{disk}': No space left on device")
+                .unless(&["/dev/shm"])
+                .says("/dev/{disk} is smaller than the image."),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

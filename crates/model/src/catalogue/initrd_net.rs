@@ -37,11 +37,20 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to get an IP via DHCP"),
             usual("sending discover").times(8),
             usual("broadcasting discover").times(8),
+            usual("dhcpcd: timed out"),
+            usual("dhcpcd[{pid:number}]: timed out"),
+            trace("^timed out$"),
+            usual("no/incomplete answer."),
+            usual("Network setup failed, see"),
+            usual("Failed to setup DHCP network interface"),
+            usual("NoDHCPLeaseError"),
+            usual("Either DHCP failed or we were unable to access {url}"),
         ],
         clues: &[
             supports("Link is up", "the cable carries a link"),
             supports("link becomes ready", "the cable carries a link"),
             excludes("no carrier detected", "there is no link"),
+            supports("soliciting a DHCP lease", "a DHCP client asked"),
         ],
         fixes: &[
             fix("switch port: portfast (edge port), so that it forwards at once after the link came up"),
@@ -89,6 +98,27 @@ pub const CAUSES: &[Cause] = &[
             usual("DHCP_DROP"),
             proof("not in class; ignored"),
             usual("DHCPDISCOVER from {mac}").times(5),
+            proof("DHCP packet received on {interface} which has no address")
+                .says("The DHCP server has no address of its own on {interface}, so it cannot answer there."),
+            proof("failed to bind DHCP server socket: {why:any}")
+                .says("The DHCP server could not start: {why}."),
+            usual("failed to create listening socket for {:any}Address already in use")
+                .says("dnsmasq could not start: something else listens on its port."),
+            usual("dnsmasq: FAILED to start up"),
+            proof("dnsmasq: unknown interface {interface}")
+                .says("dnsmasq could not start: there is no interface {interface}."),
+            proof("Not configured to listen on any interfaces!"),
+            proof("There's already a DHCP server running"),
+            proof("Can't bind to dhcp address: {why:any}").says("The DHCP server could not start: {why}."),
+            proof("Can't open lease database {file}")
+                .says("The DHCP server could not start: it cannot open {file}."),
+            proof("Configuration file errors encountered -- exiting")
+                .says("The DHCP server could not start: its configuration has errors."),
+            proof("DHCP4_INIT_FAIL"),
+            proof("DHCP4_CONFIG_LOAD_FAIL"),
+            proof("DHCPSRV_NO_SOCKETS_OPEN"),
+            usual("DHCPSRV_OPEN_SOCKET_FAIL"),
+            usual("send_packet: {why:any}").unless(&["unreachable"]),
         ],
         clues: &[
             excludes("DHCPOFFER", "it answers"),
@@ -123,6 +153,8 @@ pub const CAUSES: &[Cause] = &[
             trace("entered blocking state"),
             trace("SIOCGIFFLAGS"),
             trace("no matching response packet received"),
+            usual("Link:up (blocked)")
+                .says("The switch port is up, but blocked: spanning tree holds it back."),
         ],
         clues: &[
             supports("STP-{:any}blocking", "the switch says so itself"),
@@ -170,6 +202,9 @@ pub const CAUSES: &[Cause] = &[
             usual("{interface}: carrier lost").at_the_end(),
             trace("NIC Link is Down"),
             usual("{interface}: waiting for carrier"),
+            usual("Reached timeout for link detection on {interface}"),
+            usual("found no link on interface {interface}"),
+            usual("Waiting up to {:any} more seconds for network").unless(&["configuration"]).times(4),
         ],
         clues: &[
             excludes("no devices to configure", "there is no interface"),
@@ -379,6 +414,11 @@ pub const CAUSES: &[Cause] = &[
             proof("IP address conflict"),
             proof("is duplicate address"),
             usual("arping: {address} is already in use"),
+            proof("cannot be configured because it is already in use in the network"),
+            proof("hardware address {mac} claims {address}").says("{mac} has the address {address} already."),
+            proof("DAD detected {address}").says("Another machine has the address {address} already."),
+            proof("some other host ({mac}) already uses address {address}")
+                .says("{mac} has the address {address} already."),
         ],
         fixes: &[
             fix(
@@ -422,6 +462,8 @@ pub const CAUSES: &[Cause] = &[
             usual("ipconfig: {interface}: SIOCSIFADDR"),
             proof("Warning: parameter 'ip={value}' is in wrong format")
                 .says("The command line's ip={value} is written wrongly."),
+            usual("Error: inet prefix is expected rather than"),
+            usual("Error: any valid prefix is expected rather than"),
         ],
         fixes: &[
             fix(
@@ -540,6 +582,9 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs: Failed to resolve server {host}").says("The name {host} does not resolve."),
             usual("Couldn't resolve host '{host}'"),
             usual("No address associated with hostname"),
+            proof("no DNS servers configured"),
+            proof("no DNS record found"),
+            proof("no DNS reply received"),
         ],
         clues: &[
             against("no devices to configure", "there is no interface"),

@@ -1,7 +1,7 @@
 //! Causes of the stage `liveos`: the live OS once it runs. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, Kind, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{BLANK, Cause, Kind, Stage, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -17,6 +17,9 @@ pub const CAUSES: &[Cause] = &[
             usual("overlayfs: failed to set xattr on upper"),
             usual("upper fs missing required features"),
             usual("overlayfs: {:any}upper fs does not support").unless(&["tmpfile"]),
+            proof("workdir and upperdir must reside under the same mount"),
+            proof("maximum fs stacking depth exceeded"),
+            proof("upper fs needs to support d_type"),
         ],
         fixes: &[
             fix(
@@ -106,11 +109,15 @@ pub const CAUSES: &[Cause] = &[
             usual("A start job is running for Wait for Network"),
             usual("Event loop failed: Connection timed out"),
             usual("Booting system without full network configuration"),
+            usual("Waiting up to {seconds:number} more seconds for network configuration"),
+            usual("A start job is running for Raise network interfaces"),
+            usual("Failed to start Raise network interfaces"),
         ],
         clues: &[
             excludes("Cannot find device", "an interface has another name"),
             excludes("{host} login:", "the system came up all the same"),
         ],
+        until: Some(Stage::Firstboot),
         fixes: &[
             fix_on(Ubuntu, "netplan: `optional: true` for every port without a cable"),
             fix("or wait for one only: `systemd-networkd-wait-online --any`, by a drop-in"),
@@ -154,6 +161,7 @@ pub const CAUSES: &[Cause] = &[
             usual("{unit}: start operation timed out. Terminating").says("{unit} never started."),
         ],
         clues: &[excludes("{host} login:", "the system came up all the same")],
+        until: Some(Stage::Firstboot),
         fixes: &[
             fix(
                 "a .device: the disk or label is not there; a mount: its server or disk; network-online: a port without a cable",

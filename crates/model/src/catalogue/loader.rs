@@ -32,7 +32,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[
             usual("No more network devices"),
             usual("no such network device"),
-            proof("No network devices"),
+            proof("No network devices").unless(&["available", "found"]),
             ipxe("2c1620"),
         ],
         clues: &[
@@ -191,6 +191,9 @@ pub const CAUSES: &[Cause] = &[
             proof("awaiting response... 404"),
             proof("HTTP Error 404"),
             proof("GET result: Not Found"),
+            usual("open() '{file}' failed (2: No such file or directory)").unless(&["favicon", "updates.img", "product.img", "treeinfo", "vendor-data", "network-config", "repomd.xml.", "media.1"]),
+            usual("AH00128: File does not exist: {file}").unless(&["favicon", "updates.img", "product.img", "treeinfo", "vendor-data", "network-config", "repomd.xml.", "media.1"]),
+            usual("code 404, message File not found"),
         ],
 
         fixes: &[
@@ -221,6 +224,10 @@ pub const CAUSES: &[Cause] = &[
             proof("unsupported HTTP error 403"),
             proof("HTTP Error 403"),
             proof("GET result: Forbidden"),
+            usual("open() '{file}' failed (13: Permission denied)"),
+            proof("AH01630: client denied by server configuration"),
+            proof("AH00132: file permissions deny server access"),
+            proof("because search permissions are missing on a component of the path"),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
@@ -272,6 +279,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("280560").says("iPXE has no route to the web server."),
             ipxe("280860"),
             proof("error: timeout reading '{file}'").unless(&["tftp", "mod"]),
+            proof("grub-core/{:any}timeout reading '{file}'").unless(&["tftp", "mod'"]),
         ],
         fixes: &[
             fix("open the port on the server: `firewall-cmd --add-service=http`, `ufw allow 80/tcp`; does it listen: `ss -ltn`"),
@@ -319,6 +327,14 @@ pub const CAUSES: &[Cause] = &[
             proof("x509: certificate is valid for {names:any}, not {name}"),
             proof("ERROR: cannot verify {host} certificate").unless(&["not yet"]),
             proof("certificate is not trusted").unless(&["not yet"]),
+            proof("The certificate of '{host}' is not trusted"),
+            proof("have a known issuer"),
+            proof("hasn't got a known issuer"),
+            proof("curl: (77)"),
+            proof("curl: (51)"),
+            proof("SSL peer certificate or SSH remote key was not OK"),
+            proof("Peer certificate cannot be authenticated with given CA certificates"),
+            usual("certificate verification failed").unless(&["not yet", "expired"]),
         ],
 
         fixes: &[
@@ -347,6 +363,15 @@ pub const CAUSES: &[Cause] = &[
             proof("alert handshake failure"),
             proof("alert protocol version"),
             proof("SSL routines{:any}wrong version number"),
+            proof("TLS error from peer (alert code {code:number})"),
+            usual("TLS connect failed"),
+            proof("TLS fatal alert has been received"),
+            usual("Unable to establish SSL connection"),
+            proof("SSL routines{:any}unsupported protocol"),
+            proof("SSL routines{:any}no shared cipher"),
+            proof("SSL routines{:any}unsafe legacy renegotiation disabled"),
+            proof("remote error: tls: {why:any}").unless(&["certificate"]),
+            proof("server gave HTTP response to HTTPS client"),
         ],
         fixes: &[
             fix("allow TLS 1.2 with an RSA certificate and AES-CBC or AES-GCM on the web server: iPXE has no TLS 1.3"),
@@ -586,11 +611,13 @@ pub const CAUSES: &[Cause] = &[
             usual("symbol '{symbol}' not found").says("GRUB's core and its modules are of different releases: symbol {symbol} is missing."),
             usual("File not found {path}x86_64-efi/command.lst"),
             usual("file {path}x86_64-efi/command.lst not found"),
+            usual("can't find command 'linux{rest:any}").says("GRUB cannot load a kernel: its module linux is not there."),
         ],
         clues: &[
             excludes("no such device: {uuid}", "it looks for a disk that is not there"),
             excludes("attempt to read or write outside of", "it cannot reach the place on the disk"),
             against("Linux version {release} (", "it got to a kernel"),
+            excludes("sent {path}grub.cfg to", "GRUB has its configuration, so it knows its folder"),
         ],
         fixes: &[
             fix("make the network tree with one command: `grub-mknetdir --net-directory=/srv/tftp --subdir=grub`, and boot the core it names"),
@@ -723,6 +750,9 @@ pub const CAUSES: &[Cause] = &[
             proof("Failed to alloc highmem for files"),
             proof("Failed to allocate initrd memory"),
             usual("EFI stub: ERROR: Failed to load initrd"),
+            proof("can't allocate initrd"),
+            proof("can't allocate kernel"),
+            proof("cannot allocate kernel buffer"),
         ],
 
         fixes: &[

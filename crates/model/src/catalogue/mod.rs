@@ -132,8 +132,8 @@ pub struct Cause {
     pub clues: &'static [Clue],
     /// What to do, the likeliest first.
     pub fixes: &'static [Fix],
-    /// The stage whose milestones take it back, where that is a later one than its own: a boot loader's failure
-    /// that shows only in the kernel.
+    /// The stage whose milestones take it back, where that is not its own: a boot loader's failure that shows only
+    /// in the kernel, a disk that does not boot before the network does.
     pub until: Option<Stage>,
     /// Ids of causes that are only its consequences where they come after it.
     pub hides: &'static [&'static str],

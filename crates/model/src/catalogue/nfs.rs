@@ -17,14 +17,14 @@ pub const CAUSES: &[Cause] = &[
             proof("Module nfs not found"),
             proof("mount.nfs: not found"),
             proof("nfsmount: not found"),
-            usual("VFS: Unable to mount root fs via NFS, trying floppy"),
-            usual("VFS: Unable to mount root fs via NFS"),
             proof("FATAL: Module nfsv3 not found"),
             proof("nfs: Unknown symbol"),
             usual("fsopen(nfs): No such device"),
             proof("need a helper program{:any}mount.nfs"),
             proof("mount: can't find mount.nfs"),
             proof("you might need a /sbin/mount.<type> helper program"),
+            proof("unknown filesystem type 'nfs4'"),
+            proof("mount: mounting {server}:/{path} on {folder} failed: No such device"),
         ],
         clues: &[
             against("Root-NFS: Server returned error", "the client is there, and the server refuses"),
@@ -104,7 +104,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs: Unable to connect to {server}:")
                 .says("The NFS server {server} cannot be reached."),
             usual("mount.nfs: mount system call failed"),
-            usual("mount call failed: {number:number}"),
+            usual("mount call failed: {number:number}").unless(&["call failed: 13", "call failed: 2"]),
             usual("connect: No route to host").unless(&["dial tcp", "GET error"]),
             usual("connect: Connection refused").unless(&["dial tcp", "GET error"]),
             usual("nfsmount: need a path"),
@@ -121,6 +121,11 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs4: Connection timed out"),
             usual("mount.nfs4: Connection refused"),
             usual("mount.nfs4: No route to host"),
+            usual("VFS: Unable to mount root fs via NFS"),
+            usual("rpcbind: server {server} not responding").says("The port mapper of {server} does not answer (port 111)."),
+            usual("clnt_create: RPC: Unable to receive"),
+            usual("clnt_create: RPC: Timed out"),
+            usual("connect: Connection timed out").unless(&["dial tcp", "GET error"]),
         ],
         clues: &[
             against("Network is unreachable", "there is no route"),
@@ -282,6 +287,8 @@ pub const CAUSES: &[Cause] = &[
             ipxe("023560"),
             usual("mount: mounting {server}:/{path} on {folder} failed: Permission denied"),
             usual("mount.nfs4: Operation not permitted"),
+            proof("mount call failed: 13"),
+            proof("refused mount request from {client} for {path} ({export}): illegal port").says("The NFS server refuses {client}: it asks from a port above 1023."),
         ],
         fixes: &[
             fix(
@@ -311,6 +318,8 @@ pub const CAUSES: &[Cause] = &[
                 .says("The NFS server exports {path}, which is not there."),
             usual("for {path}: no export entry"),
             usual("mount: mounting {server}:/{path} on {folder} failed: No such file or directory"),
+            proof("mount call failed: 2"),
+            proof("{path} does not support NFS export").says("{path} lies on a file system that cannot be exported (an overlay, a tmpfs without fsid=)."),
         ],
         clues: &[against("Permission denied", "the server refuses the client")],
         fixes: &[
@@ -334,6 +343,7 @@ pub const CAUSES: &[Cause] = &[
             usual("lockd: cannot monitor"),
             usual("statd: server {server} not responding"),
             usual("rpc.statd: {:any} failed"),
+            usual("lockd_up: makesock failed"),
         ],
         fixes: &[
             fix("add `nolock` to the mount's options (nfsroot=…,nolock): a read-only root needs no locks"),
@@ -397,6 +407,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Stale NFS file handle"),
             proof("returned error -116"),
             ipxe("4a3360"),
+            usual("NFS: server {server} error: fileid changed"),
         ],
         fixes: &[
             fix(

@@ -18,6 +18,11 @@ pub const CAUSES: &[Cause] = &[
             usual("No link detected on network port"),
             usual("Checking Media Presence").at_the_end(),
             usual("Media disconnected"),
+            trace("No Media Present"),
+            usual("Waiting for PHY auto negotiation to complete{:any}TIMEOUT"),
+        ],
+        clues: &[
+            supports("Start PXE over", "the firmware tries the network"),
         ],
         fixes: &[
             fix("look at the port's link LED: cable, SFP and switch port; then whether the switch port is shut"),
@@ -93,6 +98,8 @@ pub const CAUSES: &[Cause] = &[
             usual("No DHCP offers were received"),
             trace("PXE({interface}) {mac} proxy").times(4).says("{mac} asks again and again, and takes none of the offers that it gets."),
             usual("Retry time exceeded; starting again"),
+            usual("^DHCP failed.$"),
+            usual("Network Adapter ({mac}) DHCP failed"),
         ],
         clues: &[supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
@@ -117,6 +124,7 @@ pub const CAUSES: &[Cause] = &[
             proof("PXE-E53"),
             proof("No boot filename received"),
             usual("no boot file name").unless(&["ipxe"]),
+            usual("A boot image was not found"),
         ],
         clues: &[supports("DHCP IP: {server}", "compare it with the boot server's address: another one means a second DHCP server")],
         fixes: &[
@@ -231,6 +239,8 @@ pub const CAUSES: &[Cause] = &[
             ipxe("4c1260"),
             proof("^tftp: timeout"),
             usual("Retry count exceeded; starting again").unless(&["ARP"]),
+            usual("cannot bind to local IPv4 socket: Address already in use").says("The TFTP server could not start: something else listens on its port."),
+            usual("cannot resolve local IPv4 bind address").says("The TFTP server could not start: the address it shall listen on is not there."),
         ],
         clues: &[
             supports("NBP filename is", "the box knows what to ask for"),
@@ -277,6 +287,7 @@ pub const CAUSES: &[Cause] = &[
             proof("dnsmasq-tftp{:any}: cannot access {file}: Permission denied").says("The TFTP server may not read {file}."),
             proof("sending NAK (2, Access violation)"),
             usual("Only absolute filenames allowed"),
+            proof("TFTP directory {folder} inaccessible: Permission denied"),
         ],
         fixes: &[
             fix("make it readable to all, folders too: `chmod -R a+rX /srv/tftp`"),
@@ -292,7 +303,7 @@ pub const CAUSES: &[Cause] = &[
         id: "tftp-file-not-found",
         sentence: "The TFTP server has no file of the name that the firmware asks for.",
         signs: &[
-            proof("TFTP: file {file} not found").unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/", "boot.cfg"]),
+            proof("TFTP: file {file} not found").unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/", "boot.cfg"]),
             proof("PXE-T01"),
             proof("PXE-E3B"),
             proof("PXE-E36"),
@@ -300,14 +311,16 @@ pub const CAUSES: &[Cause] = &[
             proof("TFTP{:any} File not found"),
             ipxe("2d1261"),
             proof("dnsmasq-tftp{:any}: file {file} not found")
-                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/", "boot.cfg"])
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/", "boot.cfg"])
                 .says("The TFTP server has no file {file}."),
             proof("Client {client} File not found {file}")
-                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", "ldlinux", ".c32", "http:/"])
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/"])
                 .says("The TFTP server has no file {file}, which {client} asks for."),
             usual("sending NAK (1, File not found)"),
             proof("TFTP error: 'File not found'"),
             proof("atftpd{:any}: File {file} not found").unless(&["pxelinux.cfg", "grub.cfg", "ldlinux", ".c32"]),
+            proof("error 2 in system call CreateFile"),
+            usual("TFTP directory {folder} inaccessible: No such file or directory"),
         ],
         clues: &[
             excludes("filename {path}pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
@@ -418,6 +431,14 @@ pub const CAUSES: &[Cause] = &[
             usual("Access Denied").unless(&["http", "smb", "login", "ipxe", "tftp"]),
             proof("Image Authorization Fail"),
             proof("Image failed to verify with"),
+            proof("image's hash is not allowed (DB{list:any}"),
+            proof("image's hash and certificate are not allowed (DB{list:any}"),
+            proof("signature not found in SecureBoot database"),
+            proof("signature found in SecureBoot exclusion database"),
+            proof("All bootable devices failed Secure Boot Verification"),
+            proof("unauthorized changes on the firmware, operating system or UEFI drivers"),
+            proof("because of the Secure Boot policy"),
+            proof("Secure Boot validation failure loading"),
         ],
         clues: &[
             against("curl", "a download was refused"),
@@ -446,6 +467,12 @@ pub const CAUSES: &[Cause] = &[
             usual("'HEAD {path} HTTP/{version}' 404 {:any} 'UefiHttpBoot").says("The firmware asks the web server for {path}, which is not there."),
             proof("HTTP Status Code: {status:number}").says("UEFI HTTP Boot: the web server answers {status}."),
             proof("Http Boot Failed"),
+            usual("Error: Unexpected network error"),
+            usual("Error: Network device error"),
+            proof("Error: Could not establish connection with HTTP server"),
+            proof("Error: Could not allocate I/O buffers"),
+            proof("^Client Error: 4{status:number}"),
+            proof("^Server Error: 5{status:number}"),
         ],
         fixes: &[
             fix("give the whole address, with the server as a number: http://10.77.0.1/ipxe.efi, and try it with `curl -I`"),
