@@ -16,6 +16,8 @@ const CLIENTS: &str = "bench-clients";
 const SERVER: &str = "10.77.0.1";
 /// Runs of each measurement; the median is quoted.
 const RUNS: usize = 3;
+/// Most clients at one time.
+const CROWD: usize = 200;
 /// Sizes of the files, in MiB.
 const SMALL: usize = 16;
 const LARGE: usize = 300;
@@ -33,8 +35,25 @@ pub(crate) fn storm(boxes: &str) -> Result<()> {
     run(storm.env("BOOTWORKS_BIN", &programs.bootworks).current_dir(crate::shell::root()))
 }
 
-/// Every comparison.
-pub(crate) fn side_by_side() -> Result<()> {
+/// What measures one protocol.
+type Part = fn(&Servers) -> Result<()>;
+
+/// The comparisons by name.
+const PARTS: [(&str, Part); 4] = [("dhcp", dhcp), ("tftp", tftp), ("http", http), ("nfs", nfs)];
+
+/// Every comparison, or one of them.
+pub(crate) fn side_by_side(only: Option<&str>) -> Result<()> {
+    let chosen: Vec<Part> = PARTS
+        .iter()
+        .filter(|(name, _)| only.is_none_or(|only| only == *name))
+        .map(|(_, part)| *part)
+        .collect();
+    if chosen.is_empty() {
+        return Err(Stop::new(format!(
+            "there is no such part; there are {}",
+            PARTS.map(|(name, _)| name).join(", ")
+        )));
+    }
     setup::install(Purpose::BenchServe)?;
     let programs = programs::build()?;
     let folder = programs::target().join("bench/serve");
@@ -44,10 +63,9 @@ pub(crate) fn side_by_side() -> Result<()> {
     let cable = Cable::lay()?;
     let servers = Servers { folder, ours: programs.bootworks };
     servers.prepare()?;
-    dhcp(&servers)?;
-    tftp(&servers)?;
-    http(&servers)?;
-    nfs(&servers)?;
+    for part in chosen {
+        part(&servers)?;
+    }
     drop(cable);
     Ok(())
 }
@@ -55,26 +73,19 @@ pub(crate) fn side_by_side() -> Result<()> {
 /// DHCP exchanges a second, as perfdhcp counts those that were completed.
 fn dhcp(servers: &Servers) -> Result<()> {
     say("DHCP, completed exchanges a second (perfdhcp, 8 s, new clients)");
-    let mut rates = Vec::new();
-    for name in ["bootworks", "dnsmasq", "kea"] {
-        let mut seen = Vec::new();
-        for _ in 0..RUNS {
-            let _server = servers.start(name, Service::Dhcp)?;
-            let words = ["-4", "-l", "c0", "-R", "20000", "-p", "8", "-r", "20000", "-W", "2000000"];
-            let output = on_clients("perfdhcp", &words).output();
-            let output = output.map_err(|error| Stop::new(format!("cannot run perfdhcp: {error}")))?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let received = text.rsplit_once("received packets: ").and_then(|(_, rest)| rest.lines().next());
-            let received: f64 = received.and_then(|count| count.trim().parse().ok()).ok_or_else(|| {
-                Stop::new(format!(
-                    "perfdhcp said nothing to read:\n{text}{}",
-                    String::from_utf8_lossy(&output.stderr)
-                ))
-            })?;
-            seen.push(received / 8.0);
-        }
-        rates.push((name, median(seen)));
-    }
+    let rates = in_turn(&["bootworks", "dnsmasq", "kea"], |name| {
+        let _server = servers.start(name, Service::Dhcp)?;
+        let words = ["-4", "-l", "c0", "-R", "20000", "-p", "8", "-r", "20000", "-W", "2000000"];
+        let output = on_clients("perfdhcp", &words).output();
+        let output = output.map_err(|error| Stop::new(format!("cannot run perfdhcp: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let received = text.rsplit_once("received packets: ").and_then(|(_, rest)| rest.lines().next());
+        let received: f64 = received.and_then(|count| count.trim().parse().ok()).ok_or_else(|| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Stop::new(format!("perfdhcp said nothing to read:\n{text}{said}"))
+        })?;
+        Ok(received / 8.0)
+    })?;
     table(&rates, "/s");
     Ok(())
 }
@@ -95,12 +106,10 @@ fn tftp(servers: &Servers) -> Result<()> {
         ),
     ] {
         say(&title);
-        let mut rates = Vec::new();
-        for name in names {
+        let rates = in_turn(&names, |name| {
             let _server = servers.start(name, Service::Tftp)?;
-            let seconds = median((0..RUNS).map(|_| timed(script)).collect::<Result<_>>()?);
-            rates.push((name, SMALL as f64 / seconds));
-        }
+            Ok(SMALL as f64 / timed(script)?)
+        })?;
         table(&rates, " MiB/s");
     }
     say(&format!("TFTP of {SMALL} MiB, 64 clients at once: MiB/s in all, slowest against fastest"));
@@ -111,16 +120,13 @@ fn tftp(servers: &Servers) -> Result<()> {
 fn http(servers: &Servers) -> Result<()> {
     let names = ["bootworks", "nginx"];
     say(&format!("HTTP of {LARGE} MiB, one client, MiB/s"));
-    let mut rates = Vec::new();
-    for name in names {
+    let rates = in_turn(&names, |name| {
         let _server = servers.start(name, Service::Http)?;
-        let script = "curl -s -o /dev/null http://10.77.0.1/loader/large";
-        let seconds = median((0..RUNS).map(|_| timed(script)).collect::<Result<_>>()?);
-        rates.push((name, LARGE as f64 / seconds));
-    }
+        Ok(LARGE as f64 / timed("curl -s -o /dev/null http://10.77.0.1/loader/large")?)
+    })?;
     table(&rates, " MiB/s");
     say(&format!("HTTP of {SMALL} MiB, 200 clients at once: MiB/s in all, slowest against fastest"));
-    crowd(servers, &names, Service::Http, 200, "http://10.77.0.1/loader/big", SMALL)
+    crowd(servers, &names, Service::Http, CROWD, "http://10.77.0.1/loader/big", SMALL)
 }
 
 /// NFS: a tree walked and read whole. The client is the storm's own, since a host need not have the kernel's.
@@ -129,38 +135,71 @@ fn nfs(servers: &Servers) -> Result<()> {
         ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "bench_reads_a_tree"];
     run(cargo(&words).arg("--no-run"))?;
     say("NFS, a tree of programs and small files: MiB/s of all in all, and files a second of the walk alone");
-    let mut rates = Vec::new();
-    let mut walks = Vec::new();
-    for (name, asked) in [("bootworks", "10.77.0.1 2049 /live"), ("ganesha", "10.77.0.1 20048 live")] {
-        let (mut whole, mut walk) = (Vec::new(), Vec::new());
+    let names = ["bootworks", "ganesha"];
+    let mut walks: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    let rates = in_turn(&names, |name| {
+        let asked = if name == "bootworks" { "10.77.0.1 2049 /live" } else { "10.77.0.1 20048 live" };
         let _server = servers.start(name, Service::Nfs)?;
-        for _ in 0..RUNS {
-            let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-            let environment = format!("BOOTWORKS_NFS={asked}");
-            let mut client = on_clients(
-                "env",
-                &[&[environment.as_str(), program.as_str()][..], &words[..], &["--", "--nocapture"]].concat(),
-            );
-            let output = client.current_dir(crate::shell::root()).output();
-            let output = output.map_err(|error| Stop::new(format!("cannot run the client: {error}")))?;
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let number = |key: &str| -> Result<f64> {
-                let value = text.split_ascii_whitespace().find_map(|word| word.strip_prefix(key));
-                value.and_then(|value| value.parse().ok()).ok_or_else(|| {
-                    let said = String::from_utf8_lossy(&output.stderr);
-                    Stop::new(format!("no `{key}` of {name}:\n{text}{said}"))
-                })
-            };
-            let (walking, reading) = (number("walking-ms=")?, number("reading-ms=")?);
-            whole.push(number("bytes=")? / 1024.0 / 1024.0 / ((walking + reading) / 1000.0));
-            walk.push(number("files=")? / (walking.max(1.0) / 1000.0));
+        let tree = Tree::read(name, asked, &words)?;
+        if let Some(walks) = names.iter().position(|other| *other == name).and_then(|at| walks.get_mut(at)) {
+            walks.push(tree.files / (tree.walking_ms.max(1.0) / 1000.0));
         }
-        rates.push((name, median(whole)));
-        walks.push((name, median(walk)));
-    }
+        Ok(tree.bytes / 1024.0 / 1024.0 / ((tree.walking_ms + tree.reading_ms) / 1000.0))
+    })?;
     table(&rates, " MiB/s");
+    let walks: Vec<(&str, f64)> = names.iter().zip(walks).map(|(name, seen)| (*name, median(seen))).collect();
     table(&walks, " files/s");
     Ok(())
+}
+
+/// What the client of the storm tells of a tree that it read.
+struct Tree {
+    files: f64,
+    bytes: f64,
+    walking_ms: f64,
+    reading_ms: f64,
+}
+
+impl Tree {
+    /// Has the client read what `asked` names: address, port of MOUNT, export.
+    fn read(name: &str, asked: &str, words: &[&str]) -> Result<Tree> {
+        let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let environment = format!("BOOTWORKS_NFS={asked}");
+        let mut client = on_clients(
+            "env",
+            &[&[environment.as_str(), program.as_str()][..], words, &["--", "--nocapture"]].concat(),
+        );
+        let output = client.current_dir(crate::shell::root()).output();
+        let output = output.map_err(|error| Stop::new(format!("cannot run the client: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let number = |key: &str| -> Result<f64> {
+            let value = text.split_ascii_whitespace().find_map(|word| word.strip_prefix(key));
+            value.and_then(|value| value.parse().ok()).ok_or_else(|| {
+                let said = String::from_utf8_lossy(&output.stderr);
+                Stop::new(format!("no `{key}` of {name}:\n{text}{said}"))
+            })
+        };
+        Ok(Tree {
+            files: number("files=")?,
+            bytes: number("bytes=")?,
+            walking_ms: number("walking-ms=")?,
+            reading_ms: number("reading-ms=")?,
+        })
+    }
+}
+
+/// One measurement of each server, then the next of each: what else the host does hits all of them alike. Medians.
+fn in_turn(
+    names: &[&'static str],
+    mut measure: impl FnMut(&'static str) -> Result<f64>,
+) -> Result<Vec<(&'static str, f64)>> {
+    let mut seen: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    for _ in 0..RUNS {
+        for (name, seen) in names.iter().zip(&mut seen) {
+            seen.push(measure(name)?);
+        }
+    }
+    Ok(names.iter().zip(seen).map(|(name, seen)| (*name, median(seen))).collect())
 }
 
 /// Many clients at once.
@@ -172,11 +211,13 @@ fn crowd(
     url: &str,
     mib: usize,
 ) -> Result<()> {
-    for name in names {
+    let script = format!(
+        "for i in $(seq {count}); do curl -s --interface 10.77.0.$((i + 9)) --tftp-blksize 1468 -o /dev/null -w '%{{time_total}} %{{size_download}}\\n' {url} & done; wait"
+    );
+    let mut fairness: Vec<(&str, Vec<f64>, usize)> =
+        names.iter().map(|name| (*name, Vec::new(), 0)).collect();
+    let rates = in_turn(names, |name| {
         let _server = servers.start(name, service)?;
-        let script = format!(
-            "for i in $(seq {count}); do curl -s --tftp-blksize 1468 -o /dev/null -w '%{{time_total}} %{{size_download}}\\n' {url} & done; wait"
-        );
         let began = Instant::now();
         let output = on_clients("sh", &["-c", &script]).output();
         let output = output.map_err(|error| Stop::new(format!("cannot run curl: {error}")))?;
@@ -190,13 +231,18 @@ fn crowd(
             }
         }
         times.sort_by(f64::total_cmp);
-        let (Some(fastest), Some(slowest)) = (times.first(), times.last()) else {
-            say(&format!("  {name:<12} no client got the file"));
-            continue;
-        };
-        let lost = count - times.len();
-        let rate = (times.len() * mib) as f64 / seconds;
-        say(&format!("  {name:<12} {rate:9.1} MiB/s  {:.2}  {lost} without the file", slowest / fastest));
+        for (_, spread, lost) in fairness.iter_mut().filter(|(other, ..)| *other == name) {
+            *lost += count - times.len();
+            if let (Some(fastest), Some(slowest)) = (times.first(), times.last()) {
+                spread.push(slowest / fastest);
+            }
+        }
+        Ok((times.len() * mib) as f64 / seconds)
+    })?;
+    table(&rates, " MiB/s");
+    for (name, spread, lost) in fairness {
+        let spread = if spread.is_empty() { "-".into() } else { format!("{:.2}", median(spread)) };
+        say(&format!("  {name:<12} slowest/fastest {spread}, {lost} of {} without the file", count * RUNS));
     }
     Ok(())
 }
@@ -373,6 +419,9 @@ impl Cable {
         ] {
             run(&mut as_root("ip", &words.split(' ').collect::<Vec<_>>()))?;
         }
+        // Many clients are as many addresses: servers are fair to addresses, not to sockets.
+        let more = format!("for i in $(seq {CROWD}); do ip address add 10.77.0.$((i + 9))/16 dev c0; done");
+        run(&mut on_clients("sh", &["-c", &more]))?;
         // A switch and two cables: 0.3 ms there and back, where the kernel can do that.
         for (name, interface) in [(SERVERS, "s0"), (CLIENTS, "c0")] {
             let words = [

@@ -36,7 +36,8 @@ cargo xtask COMMAND
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
-  bench serve            side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable
+  bench serve [PART]     side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable;
+                         all parts, or one: dhcp, tftp, http, nfs
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
         ["bench", "build"] => bench_build::run(),
         ["bench", "check"] => bench_check::check(),
         ["bench", "install"] => bench_install::install(),
-        ["bench", "serve"] => bench_serve::side_by_side(),
+        ["bench", "serve"] => bench_serve::side_by_side(None),
+        ["bench", "serve", part] => bench_serve::side_by_side(Some(part)),
         ["bench", "storm"] => bench_serve::storm("1000"),
         ["bench", "storm", boxes] => bench_serve::storm(boxes),
         ["fuzz"] => fuzz::run_for("600", None),
