@@ -1,6 +1,6 @@
 //! Goldens of plans whose image brings more than files.
 
-use super::tests::{Case, GIB, MIB, case};
+use super::case::{Case, GIB, MIB, case};
 use super::*;
 use crate::api::JobImage;
 use crate::line::Finish;

@@ -490,6 +490,8 @@ impl Plan {
 }
 
 #[cfg(test)]
+mod case;
+#[cfg(test)]
 mod image_tests;
 #[cfg(test)]
 mod stack_tests;

@@ -1,6 +1,6 @@
 //! Goldens of plans whose disks are stacked, laid out alike, or left as they are.
 
-use super::tests::{Case, GIB, MIB, case, disk, filesystem_at, layout, partition, question};
+use super::case::{Case, GIB, MIB, case, disk, filesystem_at, layout, partition, question};
 use super::*;
 use crate::hardware::FoundPartition;
 use crate::question::Kind;
