@@ -305,3 +305,6 @@ fn of_kernel(vmlinuz: &Path) -> Option<Versions> {
     }
     exports::of_kernel(&unpacked).ok().flatten()
 }
+
+#[cfg(test)]
+mod tests;

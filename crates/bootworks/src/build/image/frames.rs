@@ -68,6 +68,16 @@ pub(super) struct Kept {
     sha256: String,
 }
 
+/// A frame as it is written.
+#[derive(Debug)]
+struct Packed {
+    key: String,
+    bytes: Vec<u8>,
+    sha256: String,
+    /// Whether an earlier image had it.
+    was_there: bool,
+}
+
 /// Frames of images that are there already.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
@@ -142,17 +152,16 @@ impl Frames {
         let mut hash = Sha256::new();
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         for frames in self.done.chunks(threads) {
-            let packed: Vec<Result<(String, Vec<u8>, bool)>> = std::thread::scope(|scope| {
+            let packed: Vec<Result<Packed>> = std::thread::scope(|scope| {
                 let jobs: Vec<_> = frames.iter().map(|frame| scope.spawn(|| frame.packed(earlier))).collect();
                 let lost = || Err(Failure::new("a compressing thread was lost"));
                 jobs.into_iter().map(|job| job.join().unwrap_or_else(|_| lost())).collect()
             });
             for packed in packed {
-                let (key, bytes, was_there) = packed?;
+                let Packed { key, bytes, sha256, was_there } = packed?;
                 hash.update(&bytes);
                 file.write_all(&bytes).or_fail(writing)?;
                 let (at, size) = (written.bytes, bytes.len() as u64);
-                let sha256 = hex(&Sha256::digest(&bytes));
                 written.frames.push(Kept { key, at, bytes: size, sha256 });
                 written.bytes += size;
                 written.taken_over += usize::from(was_there);
@@ -165,13 +174,15 @@ impl Frames {
 }
 
 impl Frame {
-    /// Its key, its compressed bytes, and whether they were there.
-    fn packed(&self, earlier: &Earlier) -> Result<(String, Vec<u8>, bool)> {
+    /// Compressed, unless an earlier image has it.
+    fn packed(&self, earlier: &Earlier) -> Result<Packed> {
         let key = self.key();
-        match earlier.take(&key) {
-            Some(bytes) => Ok((key, bytes, true)),
-            None => Ok((key, self.compressed()?, false)),
+        if let Some((bytes, sha256)) = earlier.take(&key) {
+            return Ok(Packed { key, bytes, sha256, was_there: true });
         }
+        let bytes = self.compressed()?;
+        let sha256 = hex(&Sha256::digest(&bytes));
+        Ok(Packed { key, bytes, sha256, was_there: false })
     }
 
     fn key(&self) -> String {
@@ -233,8 +244,8 @@ impl Earlier {
         self.frames.extend(frames.into_iter().map(|frame| (frame.key.clone(), (number, frame))));
     }
 
-    /// The frame with this key, if it is as it was written.
-    fn take(&self, key: &str) -> Option<Vec<u8>> {
+    /// The frame with this key and its SHA-256, if it is as it was written.
+    fn take(&self, key: &str) -> Option<(Vec<u8>, String)> {
         let (image, kept) = self.frames.get(key)?;
         let file = self.images.get(*image)?;
         // The size stands in a file that anybody may have changed.
@@ -243,7 +254,8 @@ impl Earlier {
         }
         let mut bytes = vec![0; usize::try_from(kept.bytes).ok()?];
         file.read_exact_at(&mut bytes, kept.at).ok()?;
-        (hex(&Sha256::digest(&bytes)) == kept.sha256).then_some(bytes)
+        let sha256 = hex(&Sha256::digest(&bytes));
+        (sha256 == kept.sha256).then_some((bytes, sha256))
     }
 }
 
