@@ -54,6 +54,25 @@ fn the_story_is_told_before_the_kernel_starts() {
     Rig::of(Variant::CloudKernel).rehearse(&["--box", "nic=e1000e"]).ended_with(1);
 }
 
+/// With a fallback the same box boots that instead, is told why, and gets as far as the other kernel takes it.
+#[test]
+fn a_box_boots_the_fallback_that_has_its_driver() {
+    if needs_system() {
+        return;
+    }
+    let seen = Rig::of(Variant::CloudKernelWithFallback).rehearse(&["--box", "nic=e1000e"]);
+    seen.ended_with(0);
+    seen.climbed(&["fetched-kernel", "initrd-spoke", "mounted-root", "plan-confirmed", "powered-off"]);
+    assert!(seen.timeline().contains("needs the driver e1000e"), "the timeline does not say why");
+    let screen = seen.console();
+    // iPXE's words, before any kernel's.
+    let (loader, _) = screen.split_once("Linux version").expect("a kernel was started");
+    for said in ["e1000e", "The line's fallback has it and is booted instead."] {
+        assert!(loader.contains(said), "iPXE's screen lacks {said}");
+    }
+    assert!(!screen.contains("-cloud-amd64 ("), "the first kernel was started");
+}
+
 /// Sent into the boot all the same, the box explains itself instead of panicking.
 #[test]
 fn the_story_ignored_ends_on_a_readable_screen() {
@@ -211,15 +230,10 @@ fn the_table_of_layouts() {
 }
 
 /// The boot agrees with the proof, for every NIC and disk that QEMU has and the kernel drives: what the proof calls
-/// covered gets to its plan, and what it calls missing stops where it says. With `--rehearsals` only: few of its rows
-/// have been seen to agree yet (docs/src/rehearse.md).
+/// covered gets to its plan, and what it calls missing stops where it says.
 #[test]
 fn the_boot_agrees_with_the_proof() {
     if needs_system() {
-        return;
-    }
-    if !rig::whole_table() {
-        eprintln!("skipped: the table of devices runs with `cargo xtask test --rehearsals`");
         return;
     }
     agreement::run();

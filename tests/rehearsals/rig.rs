@@ -25,6 +25,8 @@ pub(crate) enum Variant {
     RamRoot,
     /// The kernel that lacks the drivers of real servers.
     CloudKernel,
+    /// The same, with the full kernel for the boxes that it cannot drive.
+    CloudKernelWithFallback,
     /// A root that can also boot by itself, as a stock Debian over NFS.
     StockRoot,
     /// Everything on mirrors of two disks, the EFI system partition too.
@@ -63,6 +65,13 @@ impl Variant {
             Variant::CloudKernel => {
                 ("cloud-kernel", vec![(LINE, "\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"")])
             }
+            Variant::CloudKernelWithFallback => (
+                "cloud-kernel-with-fallback",
+                vec![
+                    (LINE, "\"linux-image-amd64\"", "\"linux-image-cloud-amd64\""),
+                    (LINE, "[[question]]", "[live.fallback]\nkernel = \"linux-image-amd64\"\n\n[[question]]"),
+                ],
+            ),
             Variant::StockRoot => (
                 "stock-root",
                 vec![(LINE, "packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")],
@@ -389,18 +398,16 @@ pub(crate) fn provoked() -> Vec<Provoked> {
 }
 
 /// One row of the table by the day, so that every row has its turn; all with BOOTWORKS_TEST_REHEARSALS=all.
-/// BOOTWORKS_TEST_SEED=N picks row N instead.
+/// BOOTWORKS_TEST_SEED=N picks row N instead of either.
 pub(crate) fn picks<T: Clone>(table: &[T]) -> Vec<T> {
-    if whole_table() {
+    let asked = std::env::var("BOOTWORKS_TEST_SEED").ok().and_then(|text| text.parse().ok());
+    if whole_table() && asked.is_none() {
         return table.to_vec();
     }
-    let seed = match std::env::var("BOOTWORKS_TEST_SEED").ok().and_then(|text| text.parse().ok()) {
-        Some(seed) => seed,
-        None => {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            now.as_secs() / 86_400
-        }
-    };
+    let seed: u64 = asked.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        now.as_secs() / 86_400
+    });
     println!("seed {seed}; BOOTWORKS_TEST_SEED={seed} picks the same again");
     vec![table[usize::try_from(seed).unwrap() % table.len()].clone()]
 }
