@@ -220,6 +220,8 @@ pub const CAUSES: &[Cause] = &[
             usual("The 'grub-{package}' package failed to install into /target")
                 .says("The package grub-{package} could not be installed into the target."),
             usual("boot data installation failed"),
+            usual("Failed to install a bootloader"),
+            usual("Error setting up bootloader"),
         ],
         fixes: &[
             fix("read the lines before it: grub-install says what it lacks"),

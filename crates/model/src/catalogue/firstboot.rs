@@ -23,6 +23,7 @@ pub const CAUSES: &[Cause] = &[
             supports("Shell>", "the firmware's own shell came first"),
             excludes("PXE-E", "the network boot itself fails"),
             excludes("Kernel panic", "a system was started"),
+            against("Station IP address is", "the network boot was tried, and failed"),
         ],
         fixes: &[
             fix("`efibootmgr -o NNNN,MMMM` sets the order, `-n NNNN` the next boot only"),
@@ -241,6 +242,8 @@ pub const CAUSES: &[Cause] = &[
             supports("Volume group '{group}' not found", "the root is on LVM that is not active"),
             excludes("Dependency failed for Local File Systems", "the root was mounted"),
             excludes("/dev/mapper/live-rw", "the root is a live image"),
+            excludes("Dependency failed for local-fs.target", "the root was mounted"),
+            supports("Dependency failed for initrd-root", "the initrd waited for it"),
         ],
         fixes: &[
             fix_on(
@@ -284,6 +287,9 @@ pub const CAUSES: &[Cause] = &[
             usual("Structure needs cleaning"),
             usual("parent transid verify failed"),
             usual("open_ctree failed"),
+            usual("Failed to start {unit:any} - File System Check on"),
+            usual("Bad magic number in super-block"),
+            usual("Corruption of in-memory data"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
@@ -322,6 +328,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("/etc/fstab wants {mount}, whose device is not there."),
             usual("mount: mounting UUID={uuid} on /boot failed: No such file or directory")
                 .says("/etc/fstab mounts UUID {uuid} at /boot, and it is not there."),
+            usual("Dependency failed for local-fs.target"),
         ],
         clues: &[
             supports("Timed out waiting for device", "the device never came"),
@@ -330,6 +337,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("requires a manual fsck", "a file system is damaged"),
             excludes("RUN fsck MANUALLY", "a file system is damaged"),
             excludes("Failed to start File System Check", "a file system is damaged"),
+            excludes("Failed to start {unit:any} - File System Check on", "a file system is damaged"),
         ],
         fixes: &[
             fix("`blkid` in its shell: put the UUID that is there into /etc/fstab"),
@@ -367,6 +375,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("{old} cannot be called {new}: {why}."),
             usual("could not rename interface '{number:number}' from '{old}' to '{new}'")
                 .says("{old} cannot be called {new}: another interface has that name."),
+            usual("[busy] Error renaming"),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

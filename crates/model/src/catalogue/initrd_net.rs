@@ -374,7 +374,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "Large packets are lost on the way: small files work, the first big transfer hangs.",
         signs: &[
             proof("Message too long"),
-            usual("IP-Config: {interface} hardware address {mac} mtu 9000")
+            trace("IP-Config: {interface} hardware address {mac} mtu 9000")
                 .says("{interface} took an MTU of 9000 from DHCP."),
             proof("frag needed and DF set"),
             proof("Fragmentation needed"),

@@ -94,6 +94,7 @@ pub const CAUSES: &[Cause] = &[
             proof("initrd too large to handle"),
             proof("initrd extends beyond end of memory"),
             usual("rootfs image is not initramfs (write error)"),
+            proof("Not enough memory to load specified image"),
         ],
         fixes: &[
             fix("more memory: two to three times the initrd, packed and unpacked at once, and tmpfs takes half of it at most"),

@@ -67,6 +67,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The root is read-only: {file} cannot be written."),
             usual("Read-only file system").unless(&["Boot variable", "boot entry", "/var/cache"]),
             trace("Failed to start Create Volatile Files"),
+            trace("Failed to start systemd-tmpfiles-setup"),
         ],
         clues: &[
             excludes("EXT4-fs error (device sd{disk})", "the disk has errors, and was made read-only for it"),
@@ -112,6 +113,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Waiting up to {seconds:number} more seconds for network configuration"),
             usual("A start job is running for Raise network interfaces"),
             usual("Failed to start Raise network interfaces"),
+            usual("Failed to start {unit} - Network Manager Wait Online"),
+            usual("Job systemd-networkd-wait-online.service/start running"),
+            usual("Job NetworkManager-wait-online.service/start running"),
+            usual("Failed to start {unit} - Raise network interfaces"),
         ],
         clues: &[
             excludes("Cannot find device", "an interface has another name"),
@@ -159,6 +164,12 @@ pub const CAUSES: &[Cause] = &[
             usual("Job {unit}.service/start timed out").says("{unit}.service never started."),
             usual("Job {unit}.device/start timed out").says("The boot waited for {unit}, which never came."),
             usual("{unit}: start operation timed out. Terminating").says("{unit} never started."),
+            usual("Job {unit}/start running (")
+                .at_the_end()
+                .says("The boot waits for `{unit}`, which does not come."),
+            usual("Job {unit}/start running (")
+                .times(3)
+                .says("The boot waits for `{unit}`, which does not come."),
         ],
         clues: &[excludes("{host} login:", "the system came up all the same")],
         until: Some(Stage::Firstboot),

@@ -59,6 +59,7 @@ pub const CAUSES: &[Cause] = &[
         clues: &[
             excludes("iPXE{:any} ok{:any} Link:up", "another port has a link"),
             supports("NBP file downloaded successfully", "the firmware had a link a moment ago: iPXE's own driver loses it"),
+            against("Configuring (net{number:number} {mac}){:any} ok", "another port got an address"),
         ],
         fixes: &[
             fix("where the firmware had a link a moment ago: snponly.efi or undionly.kpxe, which leave the link as it is"),
@@ -228,6 +229,7 @@ pub const CAUSES: &[Cause] = &[
             proof("AH01630: client denied by server configuration"),
             proof("AH00132: file permissions deny server access"),
             proof("because search permissions are missing on a component of the path"),
+            proof("DENIED : Non-privileged port").says("The Warewulf server refuses the node: it wants requests from a port below 1024 (`secure: true`)."),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
@@ -703,6 +705,8 @@ pub const CAUSES: &[Cause] = &[
             proof("Bad Linux ARM64 Image magic"),
             proof("Bad Linux ARM zImage magic"),
             proof("Bad Data CRC"),
+            proof("invalid arch-independent ELF magic"),
+            proof("invalid arch-dependent ELF magic"),
         ],
         fixes: &[
             fix("copy the kernel again, in binary, and compare its SHA-256 with the source"),
