@@ -28,6 +28,7 @@ pub(in crate::serve) fn example(_: &FilePath) -> model::failure::Result<Line> {
 struct Bench {
     folder: TempDir,
     port: u16,
+    https_port: u16,
     runtime: tokio::runtime::Runtime,
     service: Arc<Service>,
     /// Whether the server knows this machine's address for the box's.
@@ -78,7 +79,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
     build(folder.path(), modules, image);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let is_box = Arc::new(AtomicBool::new(false));
-    let (service, port) = runtime.block_on(async {
+    let (service, port, https_port) = runtime.block_on(async {
         let shelf = SqliteShelf::open(&folder.path().join("state")).await.unwrap();
         let store = Store::open(shelf).await.unwrap().0;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -100,6 +101,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
                 address: Ipv4Addr::LOCALHOST,
                 http_port: port,
                 nfs_port: 2049,
+                identity: None,
                 proof,
             },
             owner: {
@@ -111,10 +113,15 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
             board: Board::default(),
             leases: None,
         });
-        tokio::spawn(serve(listener, service.clone()));
-        (service, port)
+        tokio::spawn(serve(listener, None, service.clone()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let https_port = listener.local_addr().unwrap().port();
+        let credentials = Credentials::of(&service.key, Ipv4Addr::LOCALHOST).unwrap();
+        credentials.publish(folder.path()).unwrap();
+        tokio::spawn(serve(listener, Some(credentials), service.clone()));
+        (service, port, https_port)
     });
-    Bench { folder, port, runtime, service, is_box }
+    Bench { folder, port, https_port, runtime, service, is_box }
 }
 
 fn bench() -> Bench {
@@ -159,6 +166,25 @@ impl Bench {
         let headers = String::from_utf8_lossy(&answer[..end]).into_owned();
         let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
         Answered { status, headers, body: answer[end + 4..].to_vec() }
+    }
+
+    /// Asks with curl, which knows the authority's certificate and nothing else; the body, or what curl says.
+    fn ask_sealed(&self, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Result<String, String> {
+        let url = format!("https://127.0.0.1:{}{path}", self.https_port);
+        let authority = self.folder.path().join(crate::serve::identity::FILE).display().to_string();
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "--noproxy", "*", "--cacert", &authority, &url]);
+        for (name, value) in headers {
+            curl.args(["-H", &format!("{name}: {value}")]);
+        }
+        if let Some(body) = body {
+            curl.args(["-d", body]);
+        }
+        let output = curl.output().unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8(output.stderr).unwrap()),
+        }
     }
 
     fn get(&self, path: &str) -> Answered {
@@ -355,7 +381,8 @@ fn a_report_is_answered_with_orders() {
         );
     }
     bench.is_box.store(true, Ordering::Relaxed);
-    let job = bench.get(&format!("/api/boxes/{BOX}/job")).json();
+    let job = bench.ask_sealed(&format!("/api/boxes/{BOX}/job"), &[], None).unwrap();
+    let job: serde_json::Value = serde_json::from_str(&job).unwrap();
     assert_eq!(
         (job["answers"]["hostname"].as_str(), job["answers"]["site"].as_str()),
         (Some("edge-7"), Some("lab"))
@@ -386,17 +413,23 @@ fn secrets_go_to_the_box_that_shows_its_session() {
     bench.is_box.store(false, Ordering::Relaxed);
     bench.post(&format!("/api/boxes/{BOX}/answers"), r#"{"password":"long enough"}"#);
     let bearer = |session: &str| format!("Bearer {session}");
+    let report = |of: &str| format!(r#"{{"box":"{of}","boot":"b1","first":0,"build":"test","events":[]}}"#);
     let has_password = |of: &str, authorization: Option<String>| {
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|shown| ("Authorization", shown.as_str())).collect();
-        let job = bench.ask("GET", &format!("/api/boxes/{of}/job"), &headers, "").json();
-        let report = format!(r#"{{"box":"{of}","boot":"b1","first":0,"build":"test","events":[]}}"#);
-        let orders = bench.ask("POST", "/api/report", &headers, &report).json();
+        let read = |answer: Result<String, String>| serde_json::from_str(&answer.unwrap()).unwrap();
+        let job: serde_json::Value = read(bench.ask_sealed(&format!("/api/boxes/{of}/job"), &headers, None));
+        let orders: serde_json::Value = read(bench.ask_sealed("/api/report", &headers, Some(&report(of))));
         let both = [&job, &orders].map(|answered| answered["answers"].get("password").is_some());
         assert_eq!(both[0], both[1], "{job} {orders}");
         both[0]
     };
     assert!(has_password(BOX, Some(bearer(&session))));
+    let shown = bearer(&session);
+    let job = bench.ask("GET", &format!("/api/boxes/{BOX}/job"), &[("Authorization", &shown)], "").json();
+    assert!(job["answers"].get("password").is_none(), "others read what goes without TLS: {job}");
+    let orders = bench.ask("POST", "/api/report", &[("Authorization", &shown)], &report(BOX)).json();
+    assert!(orders["answers"].get("password").is_none(), "others read what goes without TLS: {orders}");
     assert!(!has_password(BOX, None), "a stranger");
     let other = bench.service.sessions.begin("52:54:00:00:00:02".parse().unwrap(), now());
     assert!(!has_password(BOX, Some(bearer(&other))), "another box");
@@ -411,6 +444,20 @@ fn secrets_go_to_the_box_that_shows_its_session() {
     bench.post("/api/report", &report.to_string());
     let timeline = bench.timeline();
     assert!(timeline.contains("said Command line: quiet bootworks.session=(hidden) panic=30"), "{timeline}");
+}
+
+/// A server that another line's authority vouches for is not ours, whatever its address.
+#[test]
+fn a_client_of_another_line_does_not_trust_the_server() {
+    let bench = bench();
+    assert!(bench.ask_sealed("/api/boxes", &[], None).is_ok());
+    let other = PrivateKey::of_file(&bench.folder.path().join("other.key")).unwrap();
+    Credentials::of(&other, Ipv4Addr::LOCALHOST).unwrap().publish(bench.folder.path()).unwrap();
+    let said = bench.ask_sealed("/api/boxes", &[], None).unwrap_err();
+    assert!(said.contains("certificate"), "{said}");
+    let elsewhere = Credentials::of(&bench.service.key, Ipv4Addr::new(10, 77, 0, 1)).unwrap();
+    elsewhere.publish(bench.folder.path()).unwrap();
+    assert!(bench.ask_sealed("/api/boxes", &[], None).is_ok(), "the authority is the line's everywhere");
 }
 
 /// The record goes in as it comes and out as it went in.
