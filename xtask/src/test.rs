@@ -28,6 +28,44 @@ struct Count {
     passed: u64,
     failed: u64,
     ignored: u64,
+    told: Told,
+}
+
+/// Lines of a failed test that are shown again at the end: thousands of other lines may follow them.
+const LINES_AGAIN: usize = 60;
+
+/// What failed tests printed.
+#[derive(Default)]
+struct Told {
+    /// Name and lines of each.
+    tests: Vec<(String, Vec<String>)>,
+    /// Whether the lines that come are such a test's.
+    listens: bool,
+}
+
+impl Told {
+    /// Takes a line of cargo's: what a test printed stands between `---- NAME stdout ----` and its backtrace, the
+    /// next such line or the closing list.
+    fn take(&mut self, line: &str) {
+        let name = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
+        if let Some(name) = name {
+            self.tests.push((name.to_owned(), Vec::new()));
+            self.listens = true;
+        } else if matches!(line, "stack backtrace:" | "failures:") {
+            self.listens = false;
+        } else if let (true, Some((_, lines))) = (self.listens, self.tests.last_mut()) {
+            lines.push(line.to_owned());
+        }
+    }
+
+    fn say_again(&self) {
+        for (name, lines) in &self.tests {
+            say(&format!("failed: {name}"));
+            for line in &lines[lines.len().saturating_sub(LINES_AGAIN)..] {
+                say(line);
+            }
+        }
+    }
 }
 
 /// Runs the tests.
@@ -69,6 +107,7 @@ pub(crate) fn run_all(arguments: &[&str]) -> Result<()> {
             well &= count_tests(&mut tests, &mut count)?;
         }
     }
+    count.told.say_again();
     say(&format!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.ignored));
     if well && count.failed == 0 && count.passed > 0 {
         Ok(())
@@ -96,6 +135,7 @@ fn count_tests(tests: &mut Command, count: &mut Count) -> Result<bool> {
             if let Some(result) = line.strip_prefix("test result: ") {
                 count.add(result);
             }
+            count.told.take(&line);
             say(&line);
         }
     }
@@ -117,5 +157,21 @@ impl Count {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_tests_print_is_kept() {
+        let mut told = Told::default();
+        let lines = "test a ... ok\n\nfailures:\n\n---- b stdout ----\nrehearsing\n\nthread 'b' panicked\nstack backtrace:\n   0: main\n\
+                     ---- c stdout ----\nleft: 1\n\n\nfailures:\n    b\n    c\n\ntest result: FAILED.";
+        lines.lines().for_each(|line| told.take(line));
+        let kept: Vec<(&str, String)> =
+            told.tests.iter().map(|(name, lines)| (name.as_str(), lines.join("|"))).collect();
+        assert_eq!(kept, [("b", "rehearsing||thread 'b' panicked".into()), ("c", "left: 1||".into())]);
     }
 }

@@ -38,6 +38,8 @@ pub enum NotUnpacked {
     NoTarget,
     /// A folder with something in it stands in its place.
     FullFolder,
+    /// It is a further name of a file whose first name was given to something else.
+    Replaced,
 }
 
 impl fmt::Display for NotUnpacked {
@@ -49,6 +51,7 @@ impl fmt::Display for NotUnpacked {
             NotUnpacked::Kind => "its file type is unknown",
             NotUnpacked::NoTarget => "it is a link without a target",
             NotUnpacked::FullFolder => "a folder that is not empty stands in its place",
+            NotUnpacked::Replaced => "it is a further name of a file that was replaced",
         })
     }
 }

@@ -147,8 +147,8 @@ struct Unpacking<'a> {
 /// A file with several names.
 #[derive(Default)]
 struct Linked {
-    /// The name that has the body.
-    holder: Option<PathBuf>,
+    /// The name that has the body, and its record.
+    holder: Option<(PathBuf, usize)>,
     /// Records of the names before that.
     waiting: Vec<usize>,
 }
@@ -233,6 +233,9 @@ impl<'a> Unpacking<'a> {
             return Err(Failure::new(format!("the initrd has a folder {FOLDER} of its own"))
                 .because("that is where what cannot be unpacked is kept"));
         }
+        if kind == Kind::File && self.is_replaced(&raw.header) {
+            return self.keep_whole(name, record, body, NotUnpacked::Replaced);
+        }
         self.cover(&place, kind)?;
         record.place = Some(escape(&place));
         let path = PathBuf::from(OsStr::from_bytes(&place));
@@ -294,7 +297,7 @@ impl<'a> Unpacking<'a> {
         let key = (header.on.0, header.on.1, header.inode);
         let linked = (header.links > 1).then(|| self.linked.entry(key).or_default());
         if header.size == 0
-            && let Some(Linked { holder: Some(holder), .. }) = &linked
+            && let Some(Linked { holder: Some((holder, _)), .. }) = &linked
         {
             record.body_at = Some(escape(holder.as_os_str().as_bytes()));
             return self.tree.make_hard_link(path, holder).or_fail(cannot);
@@ -305,7 +308,7 @@ impl<'a> Unpacking<'a> {
                 Vec::new()
             }
             Some(linked) => {
-                linked.holder = Some(path.to_owned());
+                linked.holder = Some((path.to_owned(), self.records.len()));
                 std::mem::take(&mut linked.waiting)
             }
             None => Vec::new(),
@@ -326,6 +329,15 @@ impl<'a> Unpacking<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is a further name of a file whose first name stands for something else by now. (The kernel makes
+    /// it a name of that other thing, whatever it is.)
+    fn is_replaced(&self, header: &Header) -> bool {
+        let key = (header.on.0, header.on.1, header.inode);
+        let linked = self.linked.get(&key).filter(|_| header.links > 1 && header.size == 0);
+        let holder = linked.and_then(|linked| linked.holder.as_ref());
+        holder.is_some_and(|(path, made_by)| self.at.get(path.as_os_str().as_bytes()) != Some(made_by))
     }
 
     /// Moves what stood at a place into the manifest, because something else comes there.
@@ -357,11 +369,12 @@ impl<'a> Unpacking<'a> {
         }
         let body = keep_body(&self.folder, &mut self.bodies, &mut &bytes[..])?;
         record.body = Some(body.clone());
-        // Other names of the file lose the one that has its body.
+        // Other names of the file lose the one that has its body; those of a file that stood here before did already.
         let place = escape(place);
         for record in &mut self.records {
             if let Record::Entry(record) = record
                 && record.body_at.as_ref() == Some(&place)
+                && record.body.is_none()
             {
                 record.body = Some(body.clone());
             }

@@ -91,6 +91,8 @@ enum News {
 
 /// How long a trouble may last before it counts: some go by themselves, and its screen must be drawn.
 const TROUBLE_LASTS: Duration = Duration::from_secs(20);
+/// The same for a box whose processor is QEMU's translator, which several such boxes may share.
+const TROUBLE_LASTS_TRANSLATED: Duration = Duration::from_secs(60);
 /// What Linux prints when a virtual box's timer did not tick because the machine under it had no time for it
 /// (arch/x86/kernel/apic/io_apic.c, `check_timer`). It says nothing of the line.
 const STARVED: &str = "IO-APIC + timer doesn't work";
@@ -264,7 +266,7 @@ impl Run<'_> {
                 self.conclude_power_off();
                 return Ok(());
             }
-            if self.trouble_since.is_some_and(|since| since.elapsed() > TROUBLE_LASTS) {
+            if self.trouble_since.is_some_and(|since| since.elapsed() > self.trouble_lasts()) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
                 return Ok(());
             }
@@ -281,6 +283,13 @@ impl Run<'_> {
                 return Ok(());
             }
             self.server.check()?;
+        }
+    }
+
+    fn trouble_lasts(&self) -> Duration {
+        match self.course.chassis.accelerator {
+            Accelerator::Tcg => TROUBLE_LASTS_TRANSLATED,
+            Accelerator::Kvm => TROUBLE_LASTS,
         }
     }
 

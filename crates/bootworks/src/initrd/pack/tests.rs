@@ -189,6 +189,19 @@ fn a_folder_without_a_manifest_is_packed_as_one_archive() {
     assert_eq!(pack(folder.path()).unwrap().bytes, packed.bytes);
 }
 
+/// A further name of a file whose first name went to another file since: the kernel links it to what stands there.
+#[test]
+fn a_name_of_a_covered_file_comes_back() {
+    let of = |name, mode, links, body| {
+        entry_with(Header { inode: 3, mode, links, ..Header::default() }, name, body)
+    };
+    let file =
+        archive(&[of("b", 0o100600, 2, b"one"), of("b", 0o100644, 1, b"other"), of("a", 0o100600, 2, b"")]);
+    let (_outer, inside) = unpacked(&file, Rights::User);
+    let packed = pack(&inside).unwrap();
+    assert!(packed.bytes == file, "changed {:?}, removed {:?}", packed.changed, packed.removed);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
     /// Whatever entries come in whatever order: nothing is written outside, and what was read comes back.
