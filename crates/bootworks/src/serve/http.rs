@@ -73,13 +73,14 @@ pub(crate) struct Service {
 type Shared = State<Arc<Service>>;
 type Peer = ConnectInfo<Visitor>;
 
-/// Answers requests until the listener fails; over TLS with the credentials.
+/// Answers requests until the listener fails; over TLS with the credentials. `listener` is non-blocking.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     credentials: Option<Credentials>,
     service: Arc<Service>,
 ) -> Result<()> {
     let cannot = || "cannot go on serving HTTP".to_owned();
+    let listener = TcpListener::from_std(listener).or_fail(cannot)?;
     let entrance = Entrance::new(listener, service.board.clone());
     let app = router(service).into_make_service_with_connect_info::<Visitor>();
     match credentials {

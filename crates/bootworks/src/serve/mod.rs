@@ -292,7 +292,6 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         counter, network, publications, answers, key, credentials, alarm, interface, ports, ..
     } = setting;
     let (dhcp, tftp, http, nfs, more) = ears.into_parts()?;
-    let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let (seen, sights) = unbounded_channel();
     let mut servers = JoinSet::new();
     servers.spawn(note(sights, store.clone()));
@@ -350,12 +349,10 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
     servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), (seen.clone(), board))));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
     servers.spawn(watch::watch(service.clone(), alarm));
-    if let Some(listener) = more.https {
-        let https =
-            tokio::net::TcpListener::from_std(listener).or_fail(|| "cannot listen for HTTPS".into())?;
-        servers.spawn(http::serve(https, Some(credentials), service.clone()));
+    let https = more.https.map(|listener| (listener, Some(credentials)));
+    for (listener, credentials) in std::iter::once((http, None)).chain(https) {
+        servers.spawn(http::serve(listener, credentials, service.clone()));
     }
-    servers.spawn(http::serve(http, None, service));
     Ok(servers)
 }
 
