@@ -215,3 +215,72 @@ impl KeyProvider for NoKey {
         Err(Error::General("a box has no key".into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sealed as Road;
+    use super::*;
+    use model::boot::Identity;
+    use rcgen::{
+        BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, PKCS_ED25519,
+        SanType,
+    };
+    use rustls::pki_types::PrivatePkcs8KeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+    use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+
+    /// A server with a certificate for `name`, by an authority of its own; the authority's digest.
+    fn server(name: Ipv4Addr) -> (ServerConfig, [u8; 32]) {
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let authority = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::IpAddress(name.into())];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        let chain = vec![certificate.der().clone(), authority.der().clone()];
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        (config, Sha256::digest(authority.der()).into())
+    }
+
+    /// What a box gets that was told of `authority`, from a server on this machine.
+    fn fetched(config: ServerConfig, authority: [u8; 32]) -> Result<String, String> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let SocketAddr::V4(address) = listener.local_addr().unwrap() else { panic!() };
+        std::thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            let connection = ServerConnection::new(Arc::new(config)).unwrap();
+            let mut stream = StreamOwned::new(connection, socket);
+            // A client that does not trust it hangs up.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+        });
+        let identity = Identity { https_port: address.port(), authority };
+        let road = Road::with(ureq::config::Config::default(), Some(identity));
+        let url = road.url(SocketAddrV4::new(*address.ip(), 80), "/api/report");
+        let mut answer = road.client.get(url).call().map_err(|error| error.to_string())?;
+        answer.body_mut().read_to_string().map_err(|error| error.to_string())
+    }
+
+    /// A box tells its secrets to the server of its line, and to nobody who only sits at its address.
+    #[test]
+    fn only_the_lines_server_is_trusted() {
+        let (config, authority) = server(Ipv4Addr::LOCALHOST);
+        assert_eq!(fetched(config, authority).unwrap(), "ok");
+        let (stranger, _) = server(Ipv4Addr::LOCALHOST);
+        let said = fetched(stranger, authority).unwrap_err();
+        assert_eq!(said, "io: invalid peer certificate: UnknownIssuer");
+        let (elsewhere, authority) = server(Ipv4Addr::new(10, 77, 0, 1));
+        let said = fetched(elsewhere, authority).unwrap_err();
+        assert!(said.starts_with("io: invalid peer certificate: "), "{said}");
+    }
+}
