@@ -36,6 +36,20 @@ const AGREEMENT: Duration = Duration::from_secs(10);
 /// After a connection could not be accepted (out of file descriptors): time for others to end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// Files and connections that are open at one time.
+const FILES: u64 = 65_536;
+
+/// A connection is a file: with the 1024 that a login may open, the boxes of one hall would wait for each other. What
+/// is allowed beyond that needs no rights up to the hard limit; less than wished still serves.
+pub(crate) fn allow_many_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wished = maximum.map_or(FILES, |most| most.min(FILES));
+    if current.is_some_and(|current| current < wished) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wished), maximum });
+    }
+}
+
 /// How many may be inside.
 #[derive(Clone, Copy, Debug)]
 struct Room {

@@ -159,7 +159,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let ears = Ears::bind(&interface, &network, (arguments.http_port, arguments.https_port))?;
     let state = arguments.state.clone().unwrap_or_else(|| folder.state());
     let _held = hold(&state)?;
-    allow_many_files();
+    entrance::allow_many_files();
     let credentials = Credentials::of(&key, network.address)?;
     credentials.publish(&state)?;
     // Everything that needs more is bound by now, and there is no other thread yet.
@@ -190,26 +190,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // While some fetch, it is looked who else came: otherwise the first of a rack are through before the others
+        // are let in.
+        .event_interval(8)
         // Reading files and judging NICs: each thread costs memory, and a build network has one disk behind it.
         .max_blocking_threads(16)
         .enable_all()
         .build()
         .or_fail(|| "cannot start the server's threads".into())?;
     runtime.block_on(serve(ears, setting))
-}
-
-/// Files and connections that are open at one time.
-const FILES: u64 = 65_536;
-
-/// A connection is a file: with the 1024 that a login may open, the boxes of one hall would wait for each other. What
-/// is allowed beyond that needs no rights up to the hard limit; less than wished still serves.
-fn allow_many_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wished = maximum.map_or(FILES, |most| most.min(FILES));
-    if current.is_some_and(|current| current < wished) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wished), maximum });
-    }
 }
 
 /// Everything that was decided before the first packet.
