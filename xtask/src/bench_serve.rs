@@ -211,9 +211,18 @@ fn crowd(
     url: &str,
     mib: usize,
 ) -> Result<()> {
-    let script = format!(
-        "for i in $(seq {count}); do curl -s --interface 10.77.0.$((i + 9)) --tftp-blksize 1468 -o /dev/null -w '%{{time_total}} %{{size_download}}\\n' {url} & done; wait"
-    );
+    let script = match service {
+        // One process with all connections: two hundred that start would be what is measured.
+        Service::Http => format!(
+            "for i in $(seq {count}); do [ $i = 1 ] || echo next
+               printf 'url = {url}\\noutput = /dev/null\\ninterface = 10.77.0.%d\\n' $((i + 9))
+               printf '%s\\n' 'write-out = \"%{{time_total}} %{{size_download}}\\n\"'
+             done | curl -sZ --parallel-immediate --parallel-max {count} -K -"
+        ),
+        _ => format!(
+            "for i in $(seq {count}); do curl -s --interface 10.77.0.$((i + 9)) --tftp-blksize 1468 -o /dev/null -w '%{{time_total}} %{{size_download}}\\n' {url} & done; wait"
+        ),
+    };
     let mut fairness: Vec<(&str, Vec<f64>, usize)> =
         names.iter().map(|name| (*name, Vec::new(), 0)).collect();
     let rates = in_turn(names, |name| {
@@ -352,7 +361,7 @@ impl Servers {
             ("tftpd-hpa", _) => format!("exec in.tftpd -L -s -a 10.77.0.1:69 {folder}/files"),
             ("ganesha", _) => format!(
                 "rpcbind -f & mapper=$!; sleep 1; \
-                 ganesha.nfsd -F -x -L {folder}/ganesha.out -f {folder}/ganesha.conf -p {folder}/ganesha.pid & \
+                 ganesha.nfsd -F -L {folder}/ganesha.out -f {folder}/ganesha.conf -p {folder}/ganesha.pid & \
                  trap \"kill $! $mapper\" TERM; wait; wait"
             ),
             ("nginx", _) => format!("exec nginx -c {folder}/nginx.conf"),

@@ -4,6 +4,7 @@
 //! answered is sent again under the same number. Used by `init` and by the controller, each with a name of
 //! its own, because each is a process that counts from 0.
 
+use crate::http::Sealed;
 use model::api::{Orders, Report, SESSION_SCHEME};
 use model::boot::BootParameters;
 use model::timeline::Event;
@@ -144,16 +145,16 @@ impl Shared {
     }
 
     fn tell_for_ever(&self) {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))
             .timeout_connect(Some(Duration::from_secs(4)))
-            .build()
-            .into();
+            .build();
+        let road = Sealed::of_boot(config);
         let authorization = authorization();
         let mut pause = Duration::from_secs(1);
         loop {
             let (address, report) = self.due();
-            match send(&agent, address, authorization.as_deref(), &report) {
+            match send(&road, address, authorization.as_deref(), &report) {
                 Some(orders) => {
                     pause = Duration::from_secs(1);
                     self.lock().answered(orders);
@@ -196,15 +197,10 @@ impl Shared {
 }
 
 /// `None` where it was not answered, or with anything but [`Orders`].
-fn send(
-    agent: &ureq::Agent,
-    address: Address,
-    authorization: Option<&str>,
-    report: &Report,
-) -> Option<Orders> {
+fn send(road: &Sealed, address: Address, authorization: Option<&str>, report: &Report) -> Option<Orders> {
     let body = serde_json::to_vec(report).ok()?;
-    let url = format!("http://{}/api/report", address.server);
-    let mut request = agent.post(url).header("content-type", "application/json");
+    let url = road.url(address.server, "/api/report");
+    let mut request = road.client.post(url).header("content-type", "application/json");
     if let Some(authorization) = authorization {
         request = request.header("authorization", authorization);
     }

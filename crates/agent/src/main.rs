@@ -14,6 +14,7 @@
 mod beacon;
 mod causes;
 mod controller;
+mod http;
 mod init;
 mod modprobe;
 mod screen;

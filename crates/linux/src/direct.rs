@@ -21,7 +21,6 @@ pub const PIECE_BYTES: usize = 4 << 20;
 const ALIGNMENT: usize = 4096;
 /// Runs of zeros are looked for in grains of this size; smaller ones cost more calls than they save writing.
 const GRAIN: usize = 64 << 10;
-static ZEROS: [u8; GRAIN] = [0; GRAIN];
 
 /// A piece of memory that devices take and give without copying.
 #[derive(Debug)]
@@ -66,6 +65,13 @@ impl Piece {
     }
 }
 
+/// Whether there is nothing but zeros in it: the first octet is one, and each other is as the one before it. No grain
+/// of zeros to compare with would have to travel in each initrd.
+fn is_zero(grain: &[u8]) -> bool {
+    let Some((first, rest)) = grain.split_first() else { return true };
+    *first == 0 && *rest == grain[..rest.len()]
+}
+
 /// A device that is written and read past the page cache.
 #[derive(Debug)]
 pub struct Direct {
@@ -99,7 +105,7 @@ impl Direct {
         };
         let written = (0..octets.len()).step_by(GRAIN).try_for_each(|start| {
             let grain = &octets[start..octets.len().min(start + GRAIN)];
-            let is_zero = *grain == ZEROS[..grain.len()];
+            let is_zero = is_zero(grain);
             if is_zero != is_zero_run {
                 put(begun..start, is_zero_run)?;
                 (begun, is_zero_run) = (start, is_zero);

@@ -3,10 +3,11 @@
 
 use model::failure::{Explain as _, Failure, Result};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    Emitable as _, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkHeader};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -97,7 +98,7 @@ pub fn index(name: &str) -> Option<u32> {
 pub fn addresses(index: u32) -> Result<Vec<(Ipv4Addr, u8)>> {
     let mut message = AddressMessage::default();
     message.header.family = AddressFamily::Inet;
-    let answers = list(RouteNetlinkMessage::GetAddress(message))
+    let answers = list(Request::ListAddresses(message))
         .or_fail(|| format!("cannot list the addresses of interface {index}"))?;
     let mut addresses = Vec::new();
     for answer in answers {
@@ -116,23 +117,21 @@ pub fn addresses(index: u32) -> Result<Vec<(Ipv4Addr, u8)>> {
 
 /// Switches an interface on.
 pub fn up(index: u32) -> Result<()> {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
-    ask(RouteNetlinkMessage::SetLink(message), 0).or_fail(|| format!("cannot switch interface {index} on"))
+    let flags = LinkFlags::Up;
+    let header = LinkHeader { index, flags, change_mask: flags, ..LinkHeader::default() };
+    ask(Request::SetLink(header), 0).or_fail(|| format!("cannot switch interface {index} on"))
 }
 
 /// Gives an interface an address; the route to its network comes with it.
 pub fn add_address(index: u32, address: Ipv4Addr, prefix: u8) -> Result<()> {
     let message = address_message(index, address, prefix);
-    ask(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
+    ask(Request::AddAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
         .or_fail(|| format!("cannot set the address {address}/{prefix}"))
 }
 
 /// Takes an address away; the routes over it go with it.
 pub fn remove_address(index: u32, address: Ipv4Addr, prefix: u8) -> Result<()> {
-    ask(RouteNetlinkMessage::DelAddress(address_message(index, address, prefix)), 0)
+    ask(Request::RemoveAddress(address_message(index, address, prefix)), 0)
         .or_fail(|| format!("cannot take the address {address}/{prefix} away"))
 }
 
@@ -163,12 +162,67 @@ pub fn add_default_route(index: u32, router: Ipv4Addr) -> Result<()> {
     };
     message.attributes =
         vec![RouteAttribute::Gateway(RouteAddress::Inet(router)), RouteAttribute::Oif(index)];
-    ask(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
+    ask(Request::AddRoute(message), NLM_F_CREATE | NLM_F_REPLACE)
         .or_fail(|| format!("cannot set the route over {router}"))
 }
 
+/// What is asked of the kernel. The crate has a type for all that there is to ask, with 100 kB of code to write each of
+/// them; that would travel in every initrd.
+#[derive(Debug)]
+enum Request {
+    /// Flags only: no attribute has to be written.
+    SetLink(LinkHeader),
+    ListAddresses(AddressMessage),
+    AddAddress(AddressMessage),
+    RemoveAddress(AddressMessage),
+    AddRoute(RouteMessage),
+}
+
+impl NetlinkSerializable for Request {
+    fn message_type(&self) -> u16 {
+        match self {
+            Request::SetLink(_) => libc::RTM_SETLINK,
+            Request::ListAddresses(_) => libc::RTM_GETADDR,
+            Request::AddAddress(_) => libc::RTM_NEWADDR,
+            Request::RemoveAddress(_) => libc::RTM_DELADDR,
+            Request::AddRoute(_) => libc::RTM_NEWROUTE,
+        }
+    }
+
+    fn buffer_len(&self) -> usize {
+        match self {
+            Request::SetLink(header) => header.buffer_len(),
+            Request::ListAddresses(message)
+            | Request::AddAddress(message)
+            | Request::RemoveAddress(message) => message.buffer_len(),
+            Request::AddRoute(message) => message.buffer_len(),
+        }
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        match self {
+            Request::SetLink(header) => header.emit(buffer),
+            Request::ListAddresses(message)
+            | Request::AddAddress(message)
+            | Request::RemoveAddress(message) => message.emit(buffer),
+            Request::AddRoute(message) => message.emit(buffer),
+        }
+    }
+}
+
+/// The octets of a request.
+fn written(request: Request, flags: u16) -> Vec<u8> {
+    let mut header = NetlinkHeader::default();
+    (header.flags, header.sequence_number) = (NLM_F_REQUEST | flags, 1);
+    let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    bytes
+}
+
 /// Sends one request and waits for the kernel's acknowledgement.
-fn ask(request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+fn ask(request: Request, flags: u16) -> io::Result<()> {
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::NETLINK,
         SocketType::RAW,
@@ -176,12 +230,7 @@ fn ask(request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         // NETLINK_ROUTE is protocol 0.
         None,
     )?;
-    let mut message = NetlinkMessage::from(request);
-    message.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    message.header.sequence_number = 1;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
+    let bytes = written(request, NLM_F_ACK | flags);
     let kernel = SocketAddrNetlink::new(0, 0);
     rustix::net::sendto(&socket, &bytes, SendFlags::empty(), &kernel)?;
     let mut answer = [0u8; 4096];
@@ -190,7 +239,7 @@ fn ask(request: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
 }
 
 /// Asks for a list and takes every part of the answer, up to the kernel's word that it is done.
-fn list(request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+fn list(request: Request) -> io::Result<Vec<RouteNetlinkMessage>> {
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::NETLINK,
         SocketType::RAW,
@@ -198,11 +247,7 @@ fn list(request: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
         // NETLINK_ROUTE is protocol 0.
         None,
     )?;
-    let mut message = NetlinkMessage::from(request);
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
+    let bytes = written(request, NLM_F_DUMP);
     rustix::net::sendto(&socket, &bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     let invalid =
         |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());

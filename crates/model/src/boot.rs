@@ -42,6 +42,35 @@ pub struct BootParameters {
     pub root_sha256: Option<String>,
     /// What the box shows the server to get what is nobody else's: answers that are secret.
     pub session: Option<String>,
+    /// How the server is known over TLS, where it speaks it.
+    pub identity: Option<Identity>,
+}
+
+/// How a box knows its server before it tells it what it tells nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// TCP port of the server's HTTPS.
+    pub https_port: u16,
+    /// SHA-256 of the certificate of the line's authority, which has signed the server's.
+    pub authority: [u8; 32],
+}
+
+impl Identity {
+    /// From the words of a command line; none where one of them is missing or is none.
+    fn read(https_port: Option<&str>, authority: Option<&str>) -> Option<Identity> {
+        Some(Identity { https_port: https_port?.parse().ok()?, authority: octets(authority?)? })
+    }
+}
+
+fn octets(hex: &str) -> Option<[u8; 32]> {
+    let mut octets = [0; 32];
+    if hex.len() != 2 * octets.len() || !hex.is_ascii() {
+        return None;
+    }
+    for (octet, pair) in octets.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *octet = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(octets)
 }
 
 /// The word before the session on the kernel command line.
@@ -51,6 +80,8 @@ const HIDDEN: &str = "(hidden)";
 
 /// Default TCP port of the HTTP server.
 pub const HTTP_PORT: u16 = 80;
+/// Default TCP port of the HTTPS server (IANA: https).
+pub const HTTPS_PORT: u16 = 443;
 /// Default TCP port of the NFS and MOUNT programs (IANA: nfs).
 pub const NFS_PORT: u16 = 2049;
 
@@ -70,6 +101,12 @@ impl BootParameters {
         }
         if let Some(session) = &self.session {
             let _ = write!(words, " {SESSION}{session}");
+        }
+        if let Some(Identity { https_port, authority }) = &self.identity {
+            let _ = write!(words, " bootworks.https={https_port} bootworks.authority=");
+            for octet in authority {
+                let _ = write!(words, "{octet:02x}");
+            }
         }
         if let Some(mac) = self.boot_nic {
             let _ = write!(words, " BOOTIF={}", mac.bootif());
@@ -94,6 +131,7 @@ impl BootParameters {
             root: if word("bootworks.root") == Some("ram") { RootRoad::Ram } else { RootRoad::Nfs },
             root_sha256: word("bootworks.root-sha256").map(str::to_ascii_lowercase),
             session: word(SESSION.trim_end_matches('=')).map(str::to_owned),
+            identity: Identity::read(word("bootworks.https"), word("bootworks.authority")),
         })
     }
 }
@@ -364,12 +402,17 @@ mod tests {
             root: RootRoad::Ram,
             root_sha256: Some("00ff".into()),
             session: Some("01ab".into()),
+            identity: Some(Identity { https_port: 443, authority: [0xa5; 32] }),
         };
         let line = format!("initrd=initrd console=tty0 {} panic=30", parameters.words());
         assert_eq!(BootParameters::read(&line), Some(parameters.clone()));
         let shouted = line.replace("BOOTIF=01-52-54-00-01-02-ab", "bootif=01:52:54:00:01:02:AB");
         assert_eq!(BootParameters::read(&shouted), Some(parameters));
         assert_eq!(BootParameters::read("root=/dev/sda1 quiet"), None);
+        // Half of an identity, or one that is cut short, is none: nobody is trusted by it.
+        for cut in [line.replace(" bootworks.https=443", ""), line.replace("=a5a5", "=")] {
+            assert_eq!(BootParameters::read(&cut).unwrap().identity, None, "{cut}");
+        }
     }
 
     /// Kernels print their command line, on their console and over netconsole; everybody may read that.

@@ -2,6 +2,7 @@
 //!
 //! Two halves of different files are never joined: the answer's range is held against what was asked for.
 
+use crate::http;
 use model::failure::{Failure, Result};
 use std::io::Read as _;
 use std::net::SocketAddrV4;
@@ -41,15 +42,15 @@ impl<'a> Download<'a> {
         total_bytes: u64,
         say: &'a (dyn Fn(&str) + Sync),
     ) -> Download<'a> {
-        let agent = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(SILENCE))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
             // A connection that was cut must not be taken up again.
             .max_idle_connections(0)
-            .build()
-            .into();
+            .build();
+        let agent = http::client(config);
         Download { server, path, total_bytes, position: 0, agent, body: None, say, patience: PATIENCE }
     }
 

@@ -1,6 +1,7 @@
 //! The server as the controller needs it: the job, and a place for the record.
 
 use super::witness::Witness;
+use crate::http::Sealed;
 use model::api::Job;
 use model::failure::{Failure, Result};
 use model::record::Record;
@@ -26,13 +27,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn agent(&self) -> ureq::Agent {
+    /// A client, and where it finds what the server keeps for this box.
+    fn road(&self, what: &str) -> (ureq::Agent, String) {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
-        config.timeout_global(Some(PATIENCE)).max_idle_connections(0).build().into()
-    }
-
-    fn path(&self, what: &str) -> String {
-        format!("http://{}/api/boxes/{}/{what}", self.address, self.of)
+        let road = Sealed::of_boot(config.timeout_global(Some(PATIENCE)).max_idle_connections(0).build());
+        let url = road.url(self.address, &format!("/api/boxes/{}/{what}", self.of));
+        (road.client, url)
     }
 
     /// What there is to do. Waits as long as it takes: without it there is nothing else to do.
@@ -43,7 +43,7 @@ impl Server {
             match self.fetch_job(serial) {
                 Ok(job) => return job,
                 Err(why) => {
-                    witness.say(&format!("waiting for {}: {why}", self.path("job")));
+                    witness.say(&format!("waiting for {}: {why}", self.road("job").1));
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -52,7 +52,8 @@ impl Server {
     }
 
     fn fetch_job(&self, serial: &str) -> Result<Job, String> {
-        let mut request = self.agent().get(self.path("job")).query("serial", serial);
+        let (client, url) = self.road("job");
+        let mut request = client.get(url).query("serial", serial);
         if let Some(authorization) = crate::beacon::authorization() {
             request = request.header("authorization", authorization);
         }
@@ -70,8 +71,9 @@ impl Server {
         let cannot = |why: String| Failure::new("cannot hand the record to the server").because(why);
         let body = serde_json::to_vec(record).map_err(|error| cannot(error.to_string()))?;
         let end = Instant::now() + RECORD_PATIENCE;
+        let (client, url) = self.road("record");
         loop {
-            let request = self.agent().put(self.path("record")).header("content-type", "application/json");
+            let request = client.put(&url).header("content-type", "application/json");
             let why = match request.send(&body[..]) {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => format!("it answered with status {}", answer.status().as_u16()),
@@ -80,7 +82,7 @@ impl Server {
             if Instant::now() >= end {
                 return Err(cannot(why).hint("look at the server, then retry"));
             }
-            witness.say(&format!("waiting for {}: {why}", self.path("record")));
+            witness.say(&format!("waiting for {}: {why}", url));
             std::thread::sleep(Duration::from_secs(3));
         }
     }

@@ -3,6 +3,7 @@
 
 use super::network::Found;
 use super::voice::Voice;
+use crate::http;
 use linux::mount;
 use model::boot::BootParameters;
 use model::ladder::Rung;
@@ -91,15 +92,14 @@ enum Stop {
 
 impl Transfer {
     fn begin(path: &Path, url: &str) -> std::io::Result<Transfer> {
-        let agent = ureq::Agent::config_builder()
+        let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
-            .build()
-            .into();
+            .build();
         Ok(Transfer {
-            agent,
+            agent: http::client(config),
             url: url.to_owned(),
             file: File::create(path)?,
             digest: Sha256::new(),

@@ -136,6 +136,7 @@ mod tests {
                 root: RootRoad::Nfs,
                 root_sha256: None,
                 session: None,
+                identity: None,
             },
             kernel_arguments: "#1 quiet",
             more_arguments: "",

@@ -5,7 +5,7 @@
 use super::http::Service;
 use super::publication::{Bootable, Judged};
 use super::{script, store};
-use model::boot::{BootParameters, RootRoad};
+use model::boot::{BootParameters, Identity, RootRoad};
 use model::hardware::{PciId, Smbios};
 use model::ladder::Rung;
 use model::proof::nic::BootNic;
@@ -50,6 +50,8 @@ pub(crate) struct Counter {
     pub(crate) http_port: u16,
     /// Port of the NFS server.
     pub(crate) nfs_port: u16,
+    /// How boxes know the server over TLS, where it speaks it.
+    pub(crate) identity: Option<Identity>,
     /// Whether the proof is heeded.
     pub(crate) proof: Proof,
 }
@@ -213,6 +215,7 @@ impl Counter {
                     root_sha256: (of_line.root == RootRoad::Ram).then(|| live.squashfs.sha256.clone()),
                     session: (asker == Some(caller.of))
                         .then(|| service.sessions.begin(caller.of, store::now())),
+                    identity: self.identity,
                 };
                 let more_arguments = if state.as_ref().is_some_and(silence::wants_words) {
                     silence::VERBOSE_WORDS

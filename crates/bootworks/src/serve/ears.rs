@@ -49,6 +49,8 @@ pub(crate) struct MoreEars {
     pub(crate) offers: Option<UdpSocket>,
     /// ARP on the interface.
     pub(crate) arp: Option<ArpSocket>,
+    /// The HTTPS server's.
+    pub(crate) https: Option<TcpListener>,
     /// Port 514.
     pub(crate) syslog: Option<UdpSocket>,
     /// Port 514, TCP.
@@ -126,7 +128,11 @@ impl Ears {
     /// Binds every port. The port mapper's may be held by somebody: boxes of ours do without.
     ///
     /// Errors: one or more ports cannot be bound; each is reported, with who holds it.
-    pub(crate) fn bind(interface: &str, network: &Network, http_port: u16) -> Result<Ears> {
+    pub(crate) fn bind(
+        interface: &str,
+        network: &Network,
+        (http_port, https_port): (u16, u16),
+    ) -> Result<Ears> {
         let address = network.address;
         let dhcp = bind_udp(Ipv4Addr::UNSPECIFIED, wire::dhcp::SERVER_PORT, Some(interface));
         let tftp = bind_udp(address, wire::tftp::PORT, None);
@@ -152,7 +158,7 @@ impl Ears {
                 );
             })
             .ok();
-        let more = MoreEars::bind(interface, network)?;
+        let more = MoreEars::bind(interface, network, https_port)?;
         Ok(Ears { dhcp, tftp, http, more, nfs, nfs_udp, portmap })
     }
 
@@ -179,7 +185,7 @@ impl MoreEars {
     /// Binds what can be bound; of the rest it is said what is left out.
     ///
     /// Errors: port 4011, where a line depends on it.
-    fn bind(interface: &str, network: &Network) -> Result<MoreEars> {
+    fn bind(interface: &str, network: &Network, https_port: u16) -> Result<MoreEars> {
         let address = network.address;
         let proxy = match network.dhcp {
             Dhcp::Proxy => Some(bind_udp(Ipv4Addr::UNSPECIFIED, proxy::PORT, Some(interface))?),
@@ -187,8 +193,13 @@ impl MoreEars {
         };
         let syslog = or_without("logs over syslog", bind_udp(address, syslog::PORT, None));
         let offers = bind_shared_udp(wire::dhcp::CLIENT_PORT, interface);
+        let https = or_without(
+            "HTTPS: answers that are secret are asked for at the boxes' consoles",
+            bind_tcp(address, https_port),
+        );
         Ok(MoreEars {
             proxy,
+            https,
             offers: or_without("watching for other DHCP servers", offers),
             arp: or_without("looking whether an address is in use", ArpSocket::open(interface)),
             // Whoever holds the one port holds the other, and saying so once is enough.

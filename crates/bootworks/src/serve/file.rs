@@ -5,7 +5,7 @@
 //! (RFC 9110 §13.1.5): a resumed download would be half of one build and half of the next.
 
 use super::board::Board;
-use super::reading::{self, Patience};
+use super::reading::{PIECE, Patience, Piece};
 use super::store::Store;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
@@ -23,8 +23,6 @@ use tokio_stream::Stream;
 use wire::http::{self, Wanted};
 use wire::mac::Mac;
 
-/// Bytes read at a time: few system calls, little memory for each box.
-const PIECE: usize = 128 * 1024;
 /// How long after a cut a resumed transfer is still the same transfer.
 const RESUME: Duration = Duration::from_secs(600);
 
@@ -121,7 +119,14 @@ pub(crate) async fn send(
     }
     let file = open(served).await?;
     let account = to.map(|(of, store, transfers)| transfers.begin(of, store, served, first, after));
-    let outgoing = Outgoing { file: Arc::new(file), at: first, left: after - first, waiting: None, account };
+    let outgoing = Outgoing {
+        file: Arc::new(file),
+        at: first,
+        left: after - first,
+        waiting: None,
+        gave: false,
+        account,
+    };
     *response.body_mut() = Body::from_stream(outgoing);
     Ok(response)
 }
@@ -290,27 +295,27 @@ struct Outgoing {
     at: u64,
     left: u64,
     /// The next piece, where the disk has to be waited for.
-    waiting: Option<JoinHandle<std::io::Result<Vec<u8>>>>,
+    waiting: Option<JoinHandle<std::io::Result<Piece>>>,
+    /// Whether it is somebody else's turn: the kernel of a box that is close takes a whole file without a pause, and
+    /// the others would have to wait for it.
+    gave: bool,
     account: Option<Account>,
 }
 
 impl Outgoing {
     /// The next piece; empty only where the file has ended.
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<Vec<u8>>> {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<Piece>> {
         let (at, count) = (self.at, usize::try_from(self.left).map_or(PIECE, |left| left.min(PIECE)));
         let mut waiting = match self.waiting.take() {
             Some(waiting) => waiting,
             None => {
-                let mut piece = Vec::new();
-                reading::read(&self.file, at, count, &mut piece, Patience::None)?;
-                if !piece.is_empty() {
+                let piece = Piece::read(&self.file, at, count, Patience::None)?;
+                if !piece.as_ref().is_empty() {
                     return Poll::Ready(Ok(piece));
                 }
                 let file = self.file.clone();
                 tokio::task::spawn_blocking(move || {
-                    let mut piece = Vec::new();
-                    reading::read(&file, at, count, &mut piece, Patience::Disk)?;
-                    Ok::<_, std::io::Error>(piece)
+                    Piece::read(&file, at, count, Patience::Disk).map_err(std::io::Error::from)
                 })
             }
         };
@@ -338,6 +343,10 @@ impl Stream for Outgoing {
         if outgoing.left == 0 {
             return Poll::Ready(None);
         }
+        if std::mem::take(&mut outgoing.gave) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let piece = match std::task::ready!(outgoing.poll_piece(context)) {
             Ok(piece) => piece,
             Err(error) => {
@@ -346,12 +355,13 @@ impl Stream for Outgoing {
             }
         };
         // Somebody cut the file short while it went out: the box must not take it for whole.
-        if piece.is_empty() {
+        if piece.as_ref().is_empty() {
             let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the file became shorter");
             outgoing.failed(error.to_string());
             return Poll::Ready(Some(Err(error)));
         }
-        let count = piece.len() as u64;
+        let count = piece.as_ref().len() as u64;
+        outgoing.gave = true;
         outgoing.at += count;
         outgoing.left -= count;
         if let Some(account) = &mut outgoing.account {
@@ -359,7 +369,7 @@ impl Stream for Outgoing {
             let sent = account.sent_before + account.sent;
             account.transfers.progress(account.of, &account.sha256, sent);
         }
-        Poll::Ready(Some(Ok(piece.into())))
+        Poll::Ready(Some(Ok(Bytes::from_owner(piece))))
     }
 }
 

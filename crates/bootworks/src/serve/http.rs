@@ -7,11 +7,12 @@ use super::answer;
 use super::board::Board;
 use super::boot::{self, Counter};
 use super::dhcp::Leases;
+use super::entrance::{Entrance, SealedEntrance, Visitor, Wire};
 use super::file;
+use super::identity::Credentials;
 use super::nfs::exports::Exports;
 use super::publication::Publications;
 use super::session::Sessions;
-use super::socket::watch_for_death;
 use super::store::{Store, now};
 use super::tftp::Owner;
 use crate::record::key::PrivateKey;
@@ -22,7 +23,6 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
 use model::api::{Report, SESSION_SCHEME};
 use model::batch::Batch;
 use model::boot::{IPXE_SCRIPT, LOADER_FOLDER, hide_session};
@@ -32,7 +32,7 @@ use model::timeline::state::BoxView;
 use model::timeline::{Cut, Event, FileRole, Road};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use wire::mac::Mac;
@@ -71,13 +71,25 @@ pub(crate) struct Service {
 }
 
 type Shared = State<Arc<Service>>;
-type Peer = ConnectInfo<SocketAddr>;
+type Peer = ConnectInfo<Visitor>;
 
-/// Answers requests until the listener fails.
-pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<()> {
-    let app = router(service).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| watch_for_death(stream));
-    axum::serve(listener, app).await.or_fail(|| "cannot go on serving HTTP".into())
+/// Answers requests until the listener fails; over TLS with the credentials. `listener` is non-blocking.
+pub(crate) async fn serve(
+    listener: std::net::TcpListener,
+    credentials: Option<Credentials>,
+    service: Arc<Service>,
+) -> Result<()> {
+    let cannot = || "cannot go on serving HTTP".to_owned();
+    let listener = TcpListener::from_std(listener).or_fail(cannot)?;
+    let entrance = Entrance::new(listener, service.board.clone());
+    let app = router(service).into_make_service_with_connect_info::<Visitor>();
+    match credentials {
+        None => axum::serve(entrance, app).await.or_fail(cannot),
+        Some(credentials) => {
+            let entrance = SealedEntrance::new(entrance, credentials.config).or_fail(cannot)?;
+            axum::serve(entrance, app).await.or_fail(cannot)
+        }
+    }
 }
 
 fn router(service: Arc<Service>) -> Router {
@@ -249,8 +261,8 @@ async fn loader(
 
 impl Service {
     /// Which box has the address a request came from.
-    fn at(&self, peer: SocketAddr) -> Option<Mac> {
-        match peer.ip() {
+    fn at(&self, peer: Visitor) -> Option<Mac> {
+        match peer.address.ip() {
             IpAddr::V4(address) => (self.owner)(address),
             IpAddr::V6(_) => None,
         }
@@ -299,13 +311,13 @@ impl Service {
         known
     }
 
-    /// Hashes of passwords and passphrases go to whoever shows the box's session, over whichever of its NICs; a box
-    /// that has none, since iPXE did not speak for it, is known by the address that it leased. Everybody else gets
-    /// the rest.
+    /// Hashes of passwords and passphrases go over TLS, and to whoever shows the box's session, over whichever of its
+    /// NICs; a box that has none, since iPXE did not speak for it, is known by the address that it leased. Everybody
+    /// else gets the rest.
     fn keep_secrets(
         &self,
         of: Mac,
-        peer: SocketAddr,
+        peer: Visitor,
         headers: &HeaderMap,
         answers: &mut BTreeMap<String, String>,
     ) {
@@ -315,7 +327,7 @@ impl Service {
             Some(session) => self.sessions.holds(session.trim(), of, now()),
             None => self.at(peer) == Some(of),
         };
-        if may_have {
+        if may_have && peer.wire == Wire::Sealed {
             return;
         }
         let build = self.publications.current();

@@ -18,8 +18,10 @@ mod boot;
 pub(crate) mod boxes;
 mod dhcp;
 mod ears;
+mod entrance;
 mod file;
 mod http;
+mod identity;
 mod logs;
 mod neighbours;
 mod nfs;
@@ -45,8 +47,9 @@ use boot::{Counter, Proof};
 use dhcp::Trade;
 use ears::{Ears, Missing};
 use http::Service;
+use identity::Credentials;
 use linux::arp::ArpSocket;
-use model::boot::{HTTP_PORT, NFS_PORT, Signpost};
+use model::boot::{HTTP_PORT, HTTPS_PORT, Identity, NFS_PORT, Signpost};
 use model::failure::{Explain as _, Failure, Result};
 use model::line::{Dhcp, Network, Relayed};
 use model::timeline::Event;
@@ -96,6 +99,9 @@ pub(crate) struct Arguments {
     /// TCP port of the HTTP server
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT)]
     http_port: u16,
+    /// TCP port of the HTTPS server, over which boxes get what is secret
+    #[arg(long, value_name = "PORT", default_value_t = HTTPS_PORT)]
+    https_port: u16,
     /// Answers beforehand: CSV or TOML, for every box or by serial number or MAC (docs/src/line.md)
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
@@ -150,10 +156,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let alarm = arguments.alarm.as_deref().map(watch::Alarm::at).transpose()?;
     let missing = if arguments.assign_address { Missing::Assigned } else { Missing::Refused };
     let interface = ears::choose_interface(arguments.interface.as_deref(), &network, missing)?;
-    let ears = Ears::bind(&interface, &network, arguments.http_port)?;
+    let ears = Ears::bind(&interface, &network, (arguments.http_port, arguments.https_port))?;
     let state = arguments.state.clone().unwrap_or_else(|| folder.state());
     let _held = hold(&state)?;
-    allow_many_files();
+    entrance::allow_many_files();
+    let credentials = Credentials::of(&key, network.address)?;
+    credentials.publish(&state)?;
     // Everything that needs more is bound by now, and there is no other thread yet.
     linux::privileges::give_up()?;
     let setting = Setting {
@@ -162,6 +170,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             address: network.address,
             http_port: arguments.http_port,
             nfs_port: NFS_PORT,
+            identity: ears
+                .more
+                .https
+                .is_some()
+                .then(|| Identity { https_port: arguments.https_port, authority: credentials.fingerprint() }),
             proof: if arguments.ignore_proof { Proof::Ignored } else { Proof::Heeded },
         },
         interface,
@@ -169,6 +182,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         publications,
         answers,
         key,
+        credentials,
         alarm,
         state,
         ports: if arguments.tftp_single_port { tftp::Ports::One } else { tftp::Ports::Many },
@@ -176,26 +190,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        // While some fetch, it is looked who else came: otherwise the first of a rack are through before the others
+        // are let in.
+        .event_interval(8)
         // Reading files and judging NICs: each thread costs memory, and a build network has one disk behind it.
         .max_blocking_threads(16)
         .enable_all()
         .build()
         .or_fail(|| "cannot start the server's threads".into())?;
     runtime.block_on(serve(ears, setting))
-}
-
-/// Files and connections that are open at one time.
-const FILES: u64 = 65_536;
-
-/// A connection is a file: with the 1024 that a login may open, the boxes of one hall would wait for each other. What
-/// is allowed beyond that needs no rights up to the hard limit; less than wished still serves.
-fn allow_many_files() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wished = maximum.map_or(FILES, |most| most.min(FILES));
-    if current.is_some_and(|current| current < wished) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wished), maximum });
-    }
 }
 
 /// Everything that was decided before the first packet.
@@ -206,6 +209,7 @@ struct Setting {
     publications: Publications,
     answers: Vec<model::batch::Batch>,
     key: PrivateKey,
+    credentials: Credentials,
     alarm: Option<watch::Alarm>,
     state: PathBuf,
     ports: tftp::Ports,
@@ -279,9 +283,10 @@ fn announce(setting: &Setting) {
 
 /// Starts every server; each runs until it fails.
 fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<()>>> {
-    let Setting { counter, network, publications, answers, key, alarm, interface, ports, .. } = setting;
+    let Setting {
+        counter, network, publications, answers, key, credentials, alarm, interface, ports, ..
+    } = setting;
     let (dhcp, tftp, http, nfs, more) = ears.into_parts()?;
-    let http = tokio::net::TcpListener::from_std(http).or_fail(|| "cannot listen for HTTP".into())?;
     let (seen, sights) = unbounded_channel();
     let mut servers = JoinSet::new();
     servers.spawn(note(sights, store.clone()));
@@ -332,14 +337,17 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         owner: owner.clone(),
         exports: exports.clone(),
         strangers: Mutex::default(),
-        board,
+        board: board.clone(),
         leases: usage,
     });
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
-    servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), seen.clone())));
+    servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), (seen.clone(), board))));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
     servers.spawn(watch::watch(service.clone(), alarm));
-    servers.spawn(http::serve(http, service));
+    let https = more.https.map(|listener| (listener, Some(credentials)));
+    for (listener, credentials) in std::iter::once((http, None)).chain(https) {
+        servers.spawn(http::serve(listener, credentials, service.clone()));
+    }
     Ok(servers)
 }
 

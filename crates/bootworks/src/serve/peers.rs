@@ -114,7 +114,7 @@ fn serve_with(
     let file = |content: &Arc<[u8]>| File { content: content.clone(), role: FileRole::Loader };
     let files: BTreeMap<_, _> =
         files.iter().map(|(name, content)| ((*name).to_owned(), file(content))).collect();
-    tokio::spawn(tftp::serve(socket, ports, Arc::new(files), owner, seen));
+    tokio::spawn(tftp::serve(socket, ports, Arc::new(files), owner, (seen, board.clone())));
     (events, board)
 }
 

@@ -6,6 +6,7 @@
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 
 /// What a read may do when the bytes are not in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,27 +26,94 @@ pub(crate) fn read(
     buffer: &mut Vec<u8>,
     patience: Patience,
 ) -> Result<(), Errno> {
+    let start = buffer.len();
+    buffer.resize(start + count, 0);
+    let read = read_into(file, offset, buffer.get_mut(start..).unwrap_or_default(), patience);
+    buffer.truncate(start + read.unwrap_or(0));
+    read.map(drop)
+}
+
+/// Fills `room` from `offset` on; gives how much there was.
+fn read_into(file: &OwnedFd, offset: u64, room: &mut [u8], patience: Patience) -> Result<usize, Errno> {
     let flags = match patience {
         Patience::None => ReadWriteFlags::NOWAIT,
         Patience::Disk => ReadWriteFlags::empty(),
     };
-    let start = buffer.len();
-    buffer.resize(start + count, 0);
     let mut done = 0;
-    let ended = loop {
-        if done == count {
-            break Ok(());
-        }
-        let Some(room) = buffer.get_mut(start + done..) else { break Ok(()) };
-        match rustix::io::preadv2(file, &mut [IoSliceMut::new(room)], offset + done as u64, flags) {
-            Ok(0) => break Ok(()),
+    loop {
+        let Some(rest) = room.get_mut(done..).filter(|rest| !rest.is_empty()) else { return Ok(done) };
+        match rustix::io::preadv2(file, &mut [IoSliceMut::new(rest)], offset + done as u64, flags) {
+            Ok(0) => return Ok(done),
             Ok(more) => done += more,
             Err(Errno::INTR) => {}
             // Not in memory, or a file system that cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP) if patience == Patience::None => break Ok(()),
-            Err(errno) => break Err(errno),
+            Err(Errno::AGAIN | Errno::OPNOTSUPP) if patience == Patience::None => return Ok(done),
+            Err(errno) => return Err(errno),
         }
-    };
-    buffer.truncate(start + done);
-    ended
+    }
+}
+
+/// A piece of a file, in memory that was used before: new memory costs a page fault for every 4 kB, and zeros that are
+/// overwritten at once.
+pub(crate) struct Piece {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+/// Bytes of a piece at most: few system calls, little memory for each box.
+pub(crate) const PIECE: usize = 128 * 1024;
+/// Pieces that are kept for the next reader.
+const KEPT: usize = 64;
+static USED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+impl Piece {
+    /// Reads up to `count` bytes from `offset` on, and [`PIECE`] at most; as [`read`] does.
+    pub(crate) fn read(
+        file: &OwnedFd,
+        offset: u64,
+        count: usize,
+        patience: Patience,
+    ) -> Result<Piece, Errno> {
+        let used = USED.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let memory = used.unwrap_or_else(|| vec![0; PIECE]);
+        let mut piece = Piece { memory, length: 0 };
+        let room = piece.memory.get_mut(..count.min(PIECE)).unwrap_or_default();
+        piece.length = read_into(file, offset, room, patience)?;
+        Ok(piece)
+    }
+}
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() < KEPT {
+            used.push(std::mem::take(&mut self.memory));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    /// Memory that another file was in must not show through.
+    #[test]
+    fn a_piece_is_what_the_file_has() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 1000]).unwrap();
+        let file = OwnedFd::from(file);
+        let piece =
+            |offset, count| Piece::read(&file, offset, count, Patience::Disk).unwrap().as_ref().to_vec();
+        assert_eq!(piece(0, 1000), [7; 1000]);
+        assert_eq!(piece(990, 1000), [7; 10]);
+        assert!(piece(1000, 10).is_empty());
+        assert_eq!(piece(0, usize::MAX).len(), 1000);
+    }
 }

@@ -255,7 +255,7 @@ fn wrap(words: &str, room: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
-    use model::boot::RootRoad;
+    use model::boot::{Identity, RootRoad};
     use model::ladder::Rung;
     use proptest::prelude::*;
 
@@ -330,6 +330,7 @@ mod tests {
             root: RootRoad::Nfs,
             root_sha256: None,
             session: Some("00c0ffee".into()),
+            identity: Some(Identity { https_port: 443, authority: [0xa5; 32] }),
         };
         let authority = authority(parameters.server, parameters.http_port);
         let script = boot(&Boot {
@@ -347,7 +348,7 @@ mod tests {
             set hash:hex 23
             echo bootworks: line edge-gateway, starting kernel 6.1.0-49-amd64
             imgfree
-            kernel http://10.77.0.1:8080/live/3f2a/kernel?box=52:54:00:00:00:ab initrd=initrd console=tty0 console=ttyS0,115200n8 bootworks.server=10.77.0.1 bootworks.http=8080 bootworks.nfs=2049 bootworks.live=3f2a bootworks.root=nfs bootworks.session=00c0ffee BOOTIF=01-52-54-00-00-00-ab panic=30 note=#7 ${hash:string}8 || goto failed
+            kernel http://10.77.0.1:8080/live/3f2a/kernel?box=52:54:00:00:00:ab initrd=initrd console=tty0 console=ttyS0,115200n8 bootworks.server=10.77.0.1 bootworks.http=8080 bootworks.nfs=2049 bootworks.live=3f2a bootworks.root=nfs bootworks.session=00c0ffee bootworks.https=443 bootworks.authority=a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5 BOOTIF=01-52-54-00-00-00-ab panic=30 note=#7 ${hash:string}8 || goto failed
             initrd --name initrd http://10.77.0.1:8080/live/3f2a/initrd?box=52:54:00:00:00:ab || goto failed
             boot ||
             :failed

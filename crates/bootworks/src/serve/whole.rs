@@ -11,19 +11,22 @@ use std::time::Duration;
 
 fn setting(folder: &Path) -> Setting {
     let line = example(folder).unwrap();
+    let key = crate::record::key::PrivateKey::of_file(&folder.join("record.key")).unwrap();
     Setting {
         counter: Counter {
             authority: script::authority(line.network.address, HTTP_PORT),
             address: line.network.address,
             http_port: HTTP_PORT,
             nfs_port: NFS_PORT,
+            identity: None,
             proof: Proof::Heeded,
         },
         interface: "s0".into(),
         network: line.network.clone(),
         publications: Publications::open(folder, folder, example).unwrap(),
         answers: Default::default(),
-        key: crate::record::key::PrivateKey::of_file(&folder.join("record.key")).unwrap(),
+        credentials: Credentials::of(&key, line.network.address).unwrap(),
+        key,
         alarm: None,
         state: folder.join("state"),
         ports: tftp::Ports::Many,
@@ -77,7 +80,7 @@ fn system_log_lines_of_a_box_are_on_its_timeline() {
             },
         );
         store.settle().await.unwrap();
-        let ears = Ears::bind("s0", &network, HTTP_PORT).unwrap();
+        let ears = Ears::bind("s0", &network, (HTTP_PORT, HTTPS_PORT)).unwrap();
         let _servers = start(ears, setting(folder.path()), &store).unwrap();
         ip("-n client address add 10.77.0.50/24 dev c0");
         let said = async |command: &str, line: &str| {
@@ -125,7 +128,7 @@ fn system_a_box_goes_through_the_whole_server() {
             Store::open(shelf).await.unwrap().0
         };
         let store = open().await;
-        let ears = Ears::bind(&interface, &network, HTTP_PORT).unwrap();
+        let ears = Ears::bind(&interface, &network, (HTTP_PORT, HTTPS_PORT)).unwrap();
         let mut servers = start(ears, setting(folder.path()), &store).unwrap();
 
         let script = folder.path().join("script");
@@ -166,7 +169,7 @@ fn system_a_box_goes_through_the_whole_server() {
         servers.shutdown().await;
         let store = open().await;
         assert_eq!(store.leases().len(), 1, "a lease outlives the server");
-        let ears = Ears::bind(&interface, &network, HTTP_PORT).unwrap();
+        let ears = Ears::bind(&interface, &network, (HTTP_PORT, HTTPS_PORT)).unwrap();
         let _servers = start(ears, setting(folder.path()), &store).unwrap();
         assert_eq!(fetch("http://10.77.0.1/live/live1/initrd").await, (true, "the initrd".into()));
         written(&store, "transfer-done initrd").await;

@@ -29,6 +29,7 @@ pub(in crate::serve) fn example(_: &FilePath) -> model::failure::Result<Line> {
 struct Bench {
     folder: TempDir,
     port: u16,
+    https_port: u16,
     runtime: tokio::runtime::Runtime,
     service: Arc<Service>,
     /// Whether the server knows this machine's address for the box's.
@@ -111,7 +112,7 @@ fn bench_with(proof: Proof, modules: &[&str], image: usize) -> Bench {
 fn bench_in(folder: TempDir, read: super::super::publication::ReadLine, proof: Proof) -> Bench {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let is_box = Arc::new(AtomicBool::new(false));
-    let (service, port) = runtime.block_on(async {
+    let (service, port, https_port) = runtime.block_on(async {
         let shelf = SqliteShelf::open(&folder.path().join("state")).await.unwrap();
         let store = Store::open(shelf).await.unwrap().0;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -133,6 +134,7 @@ fn bench_in(folder: TempDir, read: super::super::publication::ReadLine, proof: P
                 address: Ipv4Addr::LOCALHOST,
                 http_port: port,
                 nfs_port: 2049,
+                identity: None,
                 proof,
             },
             owner: {
@@ -144,10 +146,15 @@ fn bench_in(folder: TempDir, read: super::super::publication::ReadLine, proof: P
             board: Board::default(),
             leases: None,
         });
-        tokio::spawn(serve(listener, service.clone()));
-        (service, port)
+        tokio::spawn(serve(listener.into_std().unwrap(), None, service.clone()));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let https_port = listener.local_addr().unwrap().port();
+        let credentials = Credentials::of(&service.key, Ipv4Addr::LOCALHOST).unwrap();
+        credentials.publish(folder.path()).unwrap();
+        tokio::spawn(serve(listener.into_std().unwrap(), Some(credentials), service.clone()));
+        (service, port, https_port)
     });
-    Bench { folder, port, runtime, service, is_box }
+    Bench { folder, port, https_port, runtime, service, is_box }
 }
 
 fn bench() -> Bench {
@@ -192,6 +199,25 @@ impl Bench {
         let headers = String::from_utf8_lossy(&answer[..end]).into_owned();
         let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
         Answered { status, headers, body: answer[end + 4..].to_vec() }
+    }
+
+    /// Asks with curl, which knows the authority's certificate and nothing else; the body, or what curl says.
+    fn ask_sealed(&self, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Result<String, String> {
+        let url = format!("https://127.0.0.1:{}{path}", self.https_port);
+        let authority = self.folder.path().join(crate::serve::identity::FILE).display().to_string();
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sS", "--noproxy", "*", "--cacert", &authority, &url]);
+        for (name, value) in headers {
+            curl.args(["-H", &format!("{name}: {value}")]);
+        }
+        if let Some(body) = body {
+            curl.args(["-d", body]);
+        }
+        let output = curl.output().unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8(output.stderr).unwrap()),
+        }
     }
 
     fn get(&self, path: &str) -> Answered {
@@ -344,17 +370,17 @@ fn an_ignored_proof_is_still_in_the_timeline() {
 /// Ranges, as a download that was cut off asks for them, and the account that comes of it.
 #[test]
 fn a_cut_download_goes_on_where_it_was() {
-    let image = 4_000_000;
+    let image = 16_000_000;
     let bench = bench_with(Proof::Heeded, &["e1000e"], image);
     let sha256 = format!("{image:064x}");
     let path = format!("/image/{sha256}?box={BOX}");
     let tag = format!("\"{sha256}\"");
     let head = bench.ask("HEAD", &path, &[], "");
-    assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("4000000"), 0));
+    assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("16000000"), 0));
     assert_eq!((head.header("etag"), head.header("accept-ranges")), (Some(tag.as_str()), Some("bytes")));
     assert_eq!(bench.ask("GET", &path, &[("If-None-Match", &tag)], "").status, 304);
 
-    // Cut: the client goes away after the first octets; the kernel's buffers hold less than the image.
+    // Cut: the client goes away after the first octets; the kernel's buffers (`tcp_wmem`: 4 MiB) hold less than the image.
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, bench.port)).unwrap();
     socket2::SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -364,9 +390,9 @@ fn a_cut_download_goes_on_where_it_was() {
     let start = std::time::Instant::now();
     while !failed() && start.elapsed() < std::time::Duration::from_secs(10) {}
 
-    let part = bench.ask("GET", &path, &[("Range", "bytes=3999990-"), ("If-Range", &tag)], "");
-    assert_eq!((part.status, part.header("content-range")), (206, Some("bytes 3999990-3999999/4000000")));
-    let expected: Vec<u8> = (3_999_990..4_000_000usize).map(|index| (index % 251) as u8).collect();
+    let part = bench.ask("GET", &path, &[("Range", "bytes=15999990-"), ("If-Range", &tag)], "");
+    assert_eq!((part.status, part.header("content-range")), (206, Some("bytes 15999990-15999999/16000000")));
+    let expected: Vec<u8> = (15_999_990..16_000_000usize).map(|index| (index % 251) as u8).collect();
     assert_eq!(part.body, expected);
     let timeline = bench.timeline();
     let events: Vec<&str> = timeline.lines().filter_map(|line| line.split(' ').next()).collect();
@@ -380,8 +406,8 @@ fn a_cut_download_goes_on_where_it_was() {
     );
     let weak = bench.ask("GET", &path, &[("Range", "bytes=10-"), ("If-Range", &format!("W/{tag}"))], "");
     assert_eq!(weak.status, 200, "a weak tag never allows a range");
-    let beyond = bench.ask("GET", &path, &[("Range", "bytes=4000000-")], "");
-    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */4000000")));
+    let beyond = bench.ask("GET", &path, &[("Range", "bytes=16000000-")], "");
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */16000000")));
 }
 
 /// curl is the client in everybody's scripts: it resumes and gets the file bit for bit.
@@ -437,7 +463,8 @@ fn a_report_is_answered_with_orders() {
         );
     }
     bench.is_box.store(true, Ordering::Relaxed);
-    let job = bench.get(&format!("/api/boxes/{BOX}/job")).json();
+    let job = bench.ask_sealed(&format!("/api/boxes/{BOX}/job"), &[], None).unwrap();
+    let job: serde_json::Value = serde_json::from_str(&job).unwrap();
     assert_eq!(
         (job["answers"]["hostname"].as_str(), job["answers"]["site"].as_str()),
         (Some("edge-7"), Some("lab"))
@@ -468,17 +495,23 @@ fn secrets_go_to_the_box_that_shows_its_session() {
     bench.is_box.store(false, Ordering::Relaxed);
     bench.post(&format!("/api/boxes/{BOX}/answers"), r#"{"password":"long enough"}"#);
     let bearer = |session: &str| format!("Bearer {session}");
+    let report = |of: &str| format!(r#"{{"box":"{of}","boot":"b1","first":0,"build":"test","events":[]}}"#);
     let has_password = |of: &str, authorization: Option<String>| {
         let headers: Vec<(&str, &str)> =
             authorization.iter().map(|shown| ("Authorization", shown.as_str())).collect();
-        let job = bench.ask("GET", &format!("/api/boxes/{of}/job"), &headers, "").json();
-        let report = format!(r#"{{"box":"{of}","boot":"b1","first":0,"build":"test","events":[]}}"#);
-        let orders = bench.ask("POST", "/api/report", &headers, &report).json();
+        let read = |answer: Result<String, String>| serde_json::from_str(&answer.unwrap()).unwrap();
+        let job: serde_json::Value = read(bench.ask_sealed(&format!("/api/boxes/{of}/job"), &headers, None));
+        let orders: serde_json::Value = read(bench.ask_sealed("/api/report", &headers, Some(&report(of))));
         let both = [&job, &orders].map(|answered| answered["answers"].get("password").is_some());
         assert_eq!(both[0], both[1], "{job} {orders}");
         both[0]
     };
     assert!(has_password(BOX, Some(bearer(&session))));
+    let shown = bearer(&session);
+    let job = bench.ask("GET", &format!("/api/boxes/{BOX}/job"), &[("Authorization", &shown)], "").json();
+    assert!(job["answers"].get("password").is_none(), "others read what goes without TLS: {job}");
+    let orders = bench.ask("POST", "/api/report", &[("Authorization", &shown)], &report(BOX)).json();
+    assert!(orders["answers"].get("password").is_none(), "others read what goes without TLS: {orders}");
     assert!(!has_password(BOX, None), "a stranger");
     let other = bench.service.sessions.begin("52:54:00:00:00:02".parse().unwrap(), now());
     assert!(!has_password(BOX, Some(bearer(&other))), "another box");
@@ -493,6 +526,20 @@ fn secrets_go_to_the_box_that_shows_its_session() {
     bench.post("/api/report", &report.to_string());
     let timeline = bench.timeline();
     assert!(timeline.contains("said Command line: quiet bootworks.session=(hidden) panic=30"), "{timeline}");
+}
+
+/// A server that another line's authority vouches for is not ours, whatever its address.
+#[test]
+fn a_client_of_another_line_does_not_trust_the_server() {
+    let bench = bench();
+    assert!(bench.ask_sealed("/api/boxes", &[], None).is_ok());
+    let other = PrivateKey::of_file(&bench.folder.path().join("other.key")).unwrap();
+    Credentials::of(&other, Ipv4Addr::LOCALHOST).unwrap().publish(bench.folder.path()).unwrap();
+    let said = bench.ask_sealed("/api/boxes", &[], None).unwrap_err();
+    assert!(said.contains("certificate"), "{said}");
+    let elsewhere = Credentials::of(&bench.service.key, Ipv4Addr::new(10, 77, 0, 1)).unwrap();
+    elsewhere.publish(bench.folder.path()).unwrap();
+    assert!(bench.ask_sealed("/api/boxes", &[], None).is_ok(), "the authority is the line's everywhere");
 }
 
 /// The record goes in as it comes and out as it went in.
