@@ -205,9 +205,9 @@ fn what_is_provoked_is_named() {
     }
 }
 
-/// Layouts × firmware × disks, with `--rehearsals` only: none of these rows has been seen to its end yet
-/// (docs/src/disks.md), and a daily run must not hang on them. Each is booted from its disk afterwards, a mirror also
-/// with either disk pulled; what is preserved is installed a second time.
+/// Layouts × firmware × disks (docs/src/disks.md), with `--rehearsals` only, or one row by its number: each has an image
+/// of its own and takes up to ten minutes. Each is booted from its disk afterwards, a mirror also with either disk
+/// pulled; what is preserved is installed a second time.
 #[test]
 fn the_table_of_layouts() {
     if needs_system() {
