@@ -4,6 +4,7 @@
 //! log is `diagnosis`'s. The server asks when a box's patience has run out (`timeline::state::BoxState::overdue`)
 //! or when it goes in circles, and puts the answer on the timeline.
 
+mod finding;
 mod rules;
 mod seen;
 
@@ -60,7 +61,7 @@ pub fn explain(entries: &[Entry], now: Timestamp, around: Surroundings<'_>) -> O
     let seen = Seen::of(entries, now, around)?;
     rules::RULES.iter().find_map(|rule| {
         let finding = (rule.applies)(&seen)?;
-        Some(rules::tell(&rule.signature, finding, &seen))
+        Some(finding::tell(&rule.signature, finding, &seen))
     })
 }
 

@@ -1,83 +1,12 @@
 //! The signatures, each with the rule that recognises it. The order matters: what is more particular stands
 //! before what is more general, and the first rule that applies speaks.
-//!
-//! Long because the table is one: every signature stands beside its causes and its rule.
 
+use super::Signature;
+use super::finding::{Finding, Rule, found};
 use super::seen::{Dialogue, File, Seen};
-use super::{Explanation, Signature, missing};
 use crate::ladder::Rung;
 use crate::proof::nic::BootNic;
 use crate::timeline::{Cut, Denial, FileRole, Road, Trouble};
-
-/// A signature and its rule.
-pub(super) struct Rule {
-    pub(super) signature: Signature,
-    pub(super) applies: fn(&Seen<'_>) -> Option<Finding>,
-}
-
-/// What a rule found: its evidence, and a cause to put before the signature's others where it knows better.
-#[derive(Default)]
-pub(super) struct Finding {
-    evidence: Vec<String>,
-    first: Option<&'static str>,
-    trouble: Option<Trouble>,
-}
-
-fn found(evidence: impl IntoIterator<Item = String>) -> Option<Finding> {
-    Some(Finding { evidence: evidence.into_iter().collect(), ..Finding::default() })
-}
-
-impl Finding {
-    fn first(mut self, cause: &'static str) -> Option<Finding> {
-        self.first = Some(cause);
-        Some(self)
-    }
-}
-
-/// A finding as it is told.
-pub(super) fn tell(signature: &Signature, finding: Finding, seen: &Seen<'_>) -> Explanation {
-    let mut causes: Vec<&str> = signature.causes.to_vec();
-    if let Some(first) = finding.first {
-        causes.retain(|cause| *cause != first);
-        causes.insert(0, first);
-    }
-    let mut trouble = finding.trouble.unwrap_or_else(|| Trouble {
-        cause: causes.first().copied().unwrap_or_default().to_owned(),
-        rung: missing(seen.highest()),
-        sentence: format!("{}, then nothing.", signature.seen),
-        evidence: Vec::new(),
-        fix: vec![signature.next.to_owned()],
-    });
-    trouble.evidence.extend(finding.evidence);
-    trouble.evidence.extend(company(seen));
-    let others = causes.into_iter().filter(|cause| *cause != trouble.cause).map(str::to_owned).collect();
-    Explanation { signature: signature.id, trouble, others }
-}
-
-/// What the other boxes say (S46, S47): all of one model stop here, or its twins passed.
-fn company(seen: &Seen<'_>) -> Option<String> {
-    let product = &seen.state.smbios.product;
-    let highest = seen.highest()?;
-    let twins = || {
-        let is_twin = |other: &&crate::timeline::state::BoxState| {
-            other.of != seen.state.of && !product.is_empty() && other.smbios.product == *product
-        };
-        seen.around.others.iter().filter(is_twin)
-    };
-    let here = twins().filter(|other| other.highest().is_some_and(|(rung, _)| rung == highest)).count();
-    let further = twins().filter(|other| other.highest().is_some_and(|(rung, _)| rung > highest)).count();
-    match (here, further) {
-        (0, 0) => None,
-        (2.., 0) => Some(format!(
-            "all {} boxes of the model {product} stop here: the model's driver, firmware or set-up",
-            here + 1
-        )),
-        (_, 0) => Some(format!("another {product} stops here too")),
-        (_, _) => Some(format!(
-            "{further} of the model {product} got further: look at this one's cable, port, memory, parts"
-        )),
-    }
-}
 
 /// Attempts that follow each other this closely go in circles, in milliseconds.
 const CIRCLE_MILLIS: u64 = 60_000;
