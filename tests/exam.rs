@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The last one is there only while one is held out.
-const HALVES: [&str; 3] = ["practice", "second-practice", "held-out"];
+const HALVES: [&str; 4] = ["practice", "second-practice", "third", "held-out"];
 
 fn halves() -> impl Iterator<Item = &'static str> {
     HALVES.into_iter().filter(|half| folder(half).exists())
