@@ -153,6 +153,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Failed to load image {file}grubx64.efi"),
             usual("tftp{:any} file {path}grubx64.efi not found").says("shim asks the TFTP server for {path}grubx64.efi, which is not there."),
             usual("File not found {path}grubx64.efi"),
+            usual("TFTP Err: File <grubx64.efi> : error").says("shim asks the TFTP server for grubx64.efi in its root, which is not there."),
             usual("'GET {path}/grubx64.efi HTTP/{version}' 404").says("shim asks the web server for {path}/grubx64.efi, which is not there."),
         ],
         clues: &[against("Security Violation", "it was fetched, and refused")],

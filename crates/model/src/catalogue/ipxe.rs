@@ -158,6 +158,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "iPXE needs a name resolved, and has no DNS server, or one that is silent.",
         signs: &[
             ipxe("3e1162").says("iPXE needs a name resolved, but DHCP named no DNS server."),
+            ipxe("4c1168").says("iPXE needs a name resolved, but no DNS server answers; a script that runs before `dhcp` has none."),
             ipxe("4c1160").says("iPXE needs a name resolved, but the DNS server that DHCP named does not answer."),
         ],
         fixes: &[

@@ -211,6 +211,8 @@ pub const CAUSES: &[Cause] = &[
         ],
         clues: &[
             excludes("User aborted the transfer", "UEFI asks for the size first, then again for the file"),
+            excludes("TFTP Aborted received from", "the ROM asks for the size first, then again for the file"),
+            excludes("Early terminate received from", "a Raspberry Pi asks for the size first, then again for the file"),
             excludes("File not found", "an answer came: the file is not there"),
         ],
         fixes: &[
@@ -308,7 +310,8 @@ pub const CAUSES: &[Cause] = &[
             proof("PXE-E3B"),
             proof("PXE-E36"),
             usual("PXE-E23"),
-            proof("TFTP{:any} File not found"),
+            proof("TFTP{:any} File not found")
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/"]),
             ipxe("2d1261"),
             proof("dnsmasq-tftp{:any}: file {file} not found")
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/", "boot.cfg"])
@@ -320,6 +323,12 @@ pub const CAUSES: &[Cause] = &[
             proof("TFTP error: 'File not found'"),
             proof("atftpd{:any}: File {file} not found").unless(&["pxelinux.cfg", "grub.cfg", "ldlinux", ".c32"]),
             proof("error 2 in system call CreateFile"),
+            proof("TFTP Err: File <{file}> : error 2 in CreateFile")
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo>", "ldlinux", ".c32"])
+                .says("The TFTP server has no file {file}."),
+            proof("TFTP Err: File <{file}> : error 3 in CreateFile")
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo>", "ldlinux", ".c32"])
+                .says("The TFTP server has no folder for {file}."),
             usual("TFTP directory {folder} inaccessible: No such file or directory"),
         ],
         clues: &[

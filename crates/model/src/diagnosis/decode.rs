@@ -217,6 +217,7 @@ const IPXE: &[(&str, &str)] = &[
     ("4c0c60", "HTTP: no answer"),
     ("4c1060", "DHCP: no answer"),
     ("4c1160", "DNS: no answer"),
+    ("4c1168", "DNS: no answer"),
     ("4c1260", "TFTP: no answer"),
     ("4c3760", "ARP: no answer"),
     ("7f0480", "the EFI firmware refuses the image"),
