@@ -15,6 +15,7 @@
 //! GET  /api/boxes/MAC/job?serial=      Job                            (what the controller has to do)
 //! POST /api/boxes/MAC/answers         {"id": "answer", …} → Verdict  (answers from outside the console)
 //! POST /api/boxes/MAC/confirm         {} confirms the plan from outside the console
+//! POST /api/boxes/MAC/install         {} lets a finished box be installed again when it boots next
 //! PUT  /api/boxes/MAC/record          the record, as JSON
 //! GET  /api/boxes                     [BoxState…]
 //! GET  /api/boxes/MAC                 BoxState

@@ -202,6 +202,13 @@ pub enum Event {
         /// How many wait before it.
         before: usize,
     },
+    /// The box is finished and asked what to boot: it was sent to its own disk.
+    SentToDisk,
+    /// Somebody wants a finished box to be installed again.
+    InstallationAsked {
+        /// `console`, `api`.
+        by: String,
+    },
     /// The box was not sent into a boot known to fail.
     BootRefused {
         /// Why and what to do.

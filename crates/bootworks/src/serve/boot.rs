@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     platform: String,
     /// It was refused before and asks again.
     again: bool,
+    /// Somebody at the box wants it installed though it is finished.
+    installs: bool,
 }
 
 /// Whether a box that the proof refuses is refused.
@@ -80,6 +82,7 @@ impl Caller {
             },
             platform: value("platform"),
             again: value("again") == "1",
+            installs: value("install") == "1",
         })
     }
 
@@ -133,6 +136,9 @@ impl Counter {
     /// The script for a box: its boot, or why not. `asker` is who has the address that the question came from: a
     /// session goes to the box itself only.
     pub(crate) async fn serve(&self, service: &Arc<Service>, caller: Caller, asker: Option<Mac>) -> String {
+        if let Some(script) = self.send_to_disk(service, &caller).await {
+            return script;
+        }
         let build = service.publications.current();
         let covered = Judged { first: BootNic::Covered, is_in_fallback: false };
         let judged = match caller.nic {
@@ -239,6 +245,32 @@ impl Counter {
             let _ = service.store.record(caller.of, events).await;
         }
         script
+    }
+}
+
+impl Counter {
+    /// The script for a box that is finished already. `None` where it is not, or is to be installed all the same:
+    /// where the firmware boots the network first, `finish = "reboot"` would otherwise install it for ever.
+    async fn send_to_disk(&self, service: &Service, caller: &Caller) -> Option<String> {
+        let finished = service.store.finished(caller.of, &caller.smbios);
+        if finished.is_empty() {
+            return None;
+        }
+        // What cannot be written is told by the store; the box gets its script all the same.
+        if caller.installs {
+            for of in finished {
+                let _ =
+                    service.store.record(of, vec![Event::InstallationAsked { by: "console".into() }]).await;
+            }
+            return None;
+        }
+        let told = Event::NicReported {
+            nic: caller.nic,
+            smbios: caller.smbios.clone(),
+            platform: caller.platform.clone(),
+        };
+        let _ = service.store.record(caller.of, vec![told, Event::SentToDisk]).await;
+        Some(script::finished(&self.authority, caller.of, &caller.query_again()))
     }
 }
 

@@ -109,6 +109,7 @@ fn router(service: Arc<Service>) -> Router {
         .route("/api/boxes/{mac}/job", get(job))
         .route("/api/boxes/{mac}/answers", post(answers))
         .route("/api/boxes/{mac}/confirm", post(confirm))
+        .route("/api/boxes/{mac}/install", post(install))
         .route("/api/boxes/{mac}/record", get(record).put(seal))
         .method_not_allowed_fallback(async || {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "not that way", "the paths and methods are model::api's")
@@ -469,6 +470,17 @@ async fn confirm(State(service): Shared, Path(mac): Path<String>) -> Answer {
     }
     let hint = "a plan is confirmed once it stands on the box's screen; the next boot asks again";
     Err(refuse(StatusCode::CONFLICT, format!("the box {of} does not show a plan"), hint))
+}
+
+async fn install(State(service): Shared, Path(mac): Path<String>) -> Answer {
+    let of = box_of(&mac)?;
+    if service.store.state(of).is_some_and(|state| state.installed.is_some()) {
+        service.store.record(of, vec![Event::InstallationAsked { by: "api".into() }]).await?;
+        return Ok(json(&serde_json::json!({})));
+    }
+    let hint =
+        "only a finished box is sent to its disk; any other is installed when it boots from the network";
+    Err(refuse(StatusCode::CONFLICT, format!("the box {of} is not finished"), hint))
 }
 
 async fn record(State(service): Shared, Path(mac): Path<String>) -> Answer {

@@ -19,6 +19,8 @@ const RETRY_SECONDS: u32 = 5;
 const TURN_SECONDS: usize = 5;
 /// Seconds between two questions whether a refused box may boot now.
 const AGAIN_SECONDS: u32 = 30;
+/// Seconds in which a person can ask a finished box to be installed again.
+const INSTALL_SECONDS: u32 = 5;
 
 /// Where the HTTP server is, as it stands in a URL: `10.77.0.1`, `10.77.0.1:8080`.
 pub(crate) fn authority(address: Ipv4Addr, port: u16) -> String {
@@ -45,8 +47,8 @@ pub(crate) fn first(authority: &str) -> String {
     )
 }
 
-/// What a box does when something failed: says so, waits, goes on. No script of ours ever ends by itself: the
-/// firmware would go on to the next boot device, and nobody would know why.
+/// What a box does when something failed: says so, waits, goes on. No script of ours ends by itself but that of a
+/// finished box: the firmware would go on to the next boot device, and nobody would know why.
 fn pause(sentence: &str) -> String {
     format!(
         "echo {bar}\n\
@@ -167,6 +169,26 @@ pub(crate) fn turn(authority: &str, of: Mac, again: &str, before: usize) -> Stri
          {pause}\
          goto ask\n",
         pause_seconds = (1 + before / 2 / model::queue::MOST_AT_ONCE).min(TURN_SECONDS),
+        pause = no_answer(authority),
+    )
+}
+
+/// The screen of a finished box: it goes on to its disk, unless somebody is there and wants it installed again.
+///
+/// The one script that ends by itself, with an error: a UEFI boot manager goes on to the next entry only then, after
+/// a success it may show its menu (UEFI 2.10 §3.1.1). A BIOS goes on in any case. `sanboot` would pick a disk itself.
+pub(crate) fn finished(authority: &str, of: Mac, again: &str) -> String {
+    format!(
+        "#!ipxe\n\
+         echo {bar}\n\
+         echo bootworks: this box ({of}) is finished and starts from its disk.\n\
+         prompt --key i --timeout {timeout} Press i within {INSTALL_SECONDS} s to install it again. || exit 1\n\
+         :ask\n\
+         chain --replace --autofree http://{authority}/boot?{again}&install=1 ||\n\
+         {pause}\
+         goto ask\n",
+        bar = "=".repeat(72),
+        timeout = INSTALL_SECONDS * 1000,
         pause = no_answer(authority),
     )
 }
@@ -298,6 +320,26 @@ mod tests {
         assert!(turn("10.77.0.1", BOX, "again=1", 1).contains("1 box is before it."));
         assert!(turn("10.77.0.1", BOX, "again=1", 999).contains("sleep 5 ||"));
         assert!(turn("10.77.0.1", BOX, "again=1", 0).contains("It is the next one."));
+    }
+
+    /// A finished box must not be installed over and over by a firmware that boots the network first.
+    #[test]
+    fn a_finished_box_goes_to_its_disk() {
+        expect![[r#"
+            #!ipxe
+            echo ========================================================================
+            echo bootworks: this box (52:54:00:00:00:ab) is finished and starts from its disk.
+            prompt --key i --timeout 5000 Press i within 5 s to install it again. || exit 1
+            :ask
+            chain --replace --autofree http://10.77.0.1/boot?mac=52-54-00-00-00-ab&again=1&install=1 ||
+            echo ========================================================================
+            echo bootworks: no answer from the server 10.77.0.1 (iPXE error ${errno})
+            echo Address of this box: ${netX/ip} on ${netX/mac} (${netX/chip})
+            echo Trying again every 5 s. Ctrl-C opens the iPXE shell; `exit` there goes on.
+            sleep 5 || shell ||
+            goto ask
+        "#]]
+        .assert_eq(&finished("10.77.0.1", BOX, "mac=52-54-00-00-00-ab&again=1"));
     }
 
     /// The first script is the same for every box and asks until it is answered.

@@ -14,6 +14,7 @@ pub(crate) mod sqlite;
 
 use model::api::{Orders, Report};
 use model::failure::{Failure, Result};
+use model::hardware::Smbios;
 use model::ladder::Rung;
 use model::timeline::state::BoxState;
 use model::timeline::{Entry, Event, Timestamp};
@@ -164,6 +165,13 @@ impl Store {
     /// One box.
     pub(crate) fn state(&self, of: Mac) -> Option<BoxState> {
         self.memory().boxes.get(&of).cloned()
+    }
+
+    /// The finished boxes that this is: by the NIC that it boots from, and by what its firmware calls it.
+    pub(crate) fn finished(&self, of: Mac, smbios: &Smbios) -> Vec<Mac> {
+        let memory = self.memory();
+        let installed = memory.boxes.values().filter(|state| state.installed.is_some());
+        installed.filter(|state| state.of == of || state.is_machine(smbios)).map(|state| state.of).collect()
     }
 
     /// Answers given to a box from outside the console.

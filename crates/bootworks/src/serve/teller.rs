@@ -82,6 +82,8 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             format!("boots the fallback, kernel {release}: {why}")
         }
         Event::TurnAwaited { before } => format!("waits for its turn, {before} boxes before it"),
+        Event::SentToDisk => "is finished: sent to its disk".into(),
+        Event::InstallationAsked { by } => format!("is to be installed again ({by})"),
         Event::BootRefused { trouble: why } => format!("NOT BOOTED: {}", trouble(why)),
         Event::KernelLeft { origin, lines } => {
             let from = format!("the kernel of an earlier start left {} lines ({origin})", lines.len());

@@ -43,6 +43,12 @@ pub struct BoxState {
     /// Whether it waits until other boxes have fetched.
     #[serde(default)]
     pub awaits_turn: bool,
+    /// When its appliance was finished, until another installation is asked for or begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Timestamp>,
+    /// Whether it was sent to its disk in this climb, being finished.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sent_to_disk: bool,
     /// Digest of the build of the live OS that it was sent into last; empty before that.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub live: String,
@@ -196,6 +202,8 @@ impl BoxState {
             trouble: None,
             trouble_since: None,
             awaits_turn: false,
+            installed: None,
+            sent_to_disk: false,
             live: String::new(),
             silence: None,
             step: None,
@@ -243,11 +251,19 @@ impl BoxState {
             return Standing::InTrouble;
         }
         match self.highest().map(|(rung, _)| rung) {
+            _ if self.sent_to_disk => Standing::Finished,
             Some(Rung::PoweredOff) => Standing::Finished,
             _ if !self.open.is_empty() || self.waits_for_confirmation() => Standing::Waiting,
             _ if self.silence.is_some() => Standing::Stuck,
             _ => Standing::Climbing,
         }
+    }
+
+    /// Whether this is the machine that these strings name, whichever of its NICs it booted from. Both must agree:
+    /// some board makers give all their boards one UUID, others one serial number.
+    pub fn is_machine(&self, smbios: &Smbios) -> bool {
+        let same = |one: &str, other: &str| tells(one) && one.trim().eq_ignore_ascii_case(other.trim());
+        same(&self.smbios.serial, &smbios.serial) && same(&self.smbios.uuid, &smbios.uuid)
     }
 
     /// Whether the plan stands on the screen and nobody confirmed it yet.
@@ -263,6 +279,9 @@ impl BoxState {
         };
         match (told, self.highest()) {
             (Some(trouble), _) => trouble.sentence.clone(),
+            _ if self.sent_to_disk => {
+                "finished before; it booted from the network and was sent to its disk".into()
+            }
             (None, Some((Rung::PoweredOff, _))) => match self.step.as_ref().map(|step| step.name.as_str()) {
                 Some("reboot") => "finished and started over".into(),
                 Some("stay-on") => "finished, and left on".into(),
@@ -311,6 +330,7 @@ impl BoxState {
         self.trouble = None;
         self.trouble_since = None;
         self.awaits_turn = false;
+        self.sent_to_disk = false;
         self.silence = None;
         self.step = None;
         self.open.clear();
@@ -336,6 +356,14 @@ impl BoxState {
                 self.address = Some(*address);
             }
             Event::TurnAwaited { .. } => self.awaits_turn = true,
+            Event::Reached { rung: Rung::PoweredOff, .. } => self.installed = Some(entry.at),
+            // From here on its disk is written to, and nothing on it is finished.
+            Event::Reached { rung: Rung::PlanConfirmed, .. } => self.installed = None,
+            Event::InstallationAsked { .. } => {
+                self.installed = None;
+                self.sent_to_disk = false;
+            }
+            Event::SentToDisk => self.sent_to_disk = true,
             Event::BootOffered { live, .. } => {
                 self.awaits_turn = false;
                 self.live.clone_from(live);

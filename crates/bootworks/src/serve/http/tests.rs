@@ -250,6 +250,43 @@ fn a_covered_box_is_told_to_boot() {
     assert_eq!(bench.get("/api/boxes").json().as_array().unwrap().len(), 1);
 }
 
+/// A finished box goes to its disk, from whichever NIC it boots, until somebody at it or over the API wants more: a
+/// firmware that boots the network first would otherwise have it installed over and over.
+#[test]
+fn a_finished_box_is_sent_to_its_disk() {
+    let bench = bench();
+    let names = "nic=01808610d3&platform=pcbios&serial=SN-7&uuid=4c4c-01";
+    let ask = format!("/boot?mac=52-54-00-00-00-01&{names}");
+    let installs = |path: &str| bench.get(path).text().contains("kernel http");
+    let finish = |boot: &str| {
+        let off = r#"{"event":"reached","rung":"powered-off","detail":""}"#;
+        let report =
+            format!(r#"{{"box":"{BOX}","boot":"{boot}","first":0,"build":"test","events":[{off}]}}"#);
+        assert_eq!(bench.post("/api/report", &report).status, 200);
+    };
+    let again = format!("/api/boxes/{BOX}/install");
+    assert!(installs(&ask));
+    assert_eq!(bench.post(&again, "{}").status, 409);
+    finish("b1");
+    let screen = bench.get(&ask).text();
+    assert!(
+        screen.contains("is finished and starts from its disk.") && screen.contains("|| exit 1"),
+        "{screen}"
+    );
+    assert!(!installs(&ask) && !installs(&format!("/boot?mac=52-54-00-00-00-02&{names}")));
+    assert!(installs("/boot?mac=52-54-00-00-00-03&platform=pcbios&serial=SN-8&uuid=4c4c-01"));
+    assert_eq!(bench.get(&format!("/api/boxes/{BOX}")).json()["standing"], "finished");
+    // A person at the box, with the key that the screen names.
+    let wish = screen.lines().find_map(|line| line.strip_prefix("chain --replace --autofree ")).unwrap();
+    assert!(installs(wish[wish.find("/boot?").unwrap()..].trim_end_matches(" ||")));
+    assert!(installs(&ask), "asked once, it counts until the box is finished again");
+    finish("b2");
+    assert!(!installs(&ask));
+    assert_eq!(bench.post(&again, "{}").status, 200);
+    assert!(installs(&ask));
+    assert_eq!(bench.post(&again, "{}").status, 409);
+}
+
 /// The story: a NIC without a driver is refused by name; asked again it says nothing new; once the line is
 /// built with the driver, the box boots without being touched.
 #[test]

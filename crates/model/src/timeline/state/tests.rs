@@ -87,6 +87,50 @@ fn a_box_climbs_and_its_next_rung_becomes_overdue() {
     );
 }
 
+const FINISHED: &str = r#"
+    100 {"event":"reached","rung":"plan-confirmed","detail":""}
+    500 {"event":"reached","rung":"powered-off","detail":""}
+"#;
+const SENT_TO_DISK: &str = r#"
+    510 {"event":"address-asked","client":"ipxe","architecture":0,"vendor_class":null}
+    511 {"event":"nic-reported","nic":"8086:10d3","smbios":{"serial":"SN-7","uuid":"4C4C-01"},"platform":"pcbios"}
+    511 {"event":"sent-to-disk"}
+"#;
+
+/// A finished box that comes back from the network is no box that hangs, and stays finished until somebody asks for more.
+#[test]
+fn a_finished_box_that_comes_back_is_finished() {
+    check(
+        &format!("{BOOT}{KERNEL}{FINISHED}{SENT_TO_DISK}"),
+        7200,
+        expect![[r#"
+        SN-7 at 10.77.0.50, climb 2: Finished
+        finished before; it booted from the network and was sent to its disk
+         510.0 asked for an address
+         511.0 reported its NIC
+    "#]],
+    );
+    let installed = |more: &str| fold(&format!("{BOOT}{KERNEL}{FINISHED}{more}")).installed;
+    assert_eq!(installed(""), Some(Timestamp(500_000)));
+    assert_eq!(installed(SENT_TO_DISK), Some(Timestamp(500_000)));
+    assert_eq!(installed(r#"510 {"event":"installation-asked","by":"api"}"#), None);
+    assert_eq!(installed(r#"510 {"event":"reached","rung":"plan-confirmed","detail":""}"#), None);
+    assert_eq!(fold(&format!("{BOOT}{KERNEL}")).installed, None);
+}
+
+/// A second NIC of a finished box is known by serial number and UUID together; either alone may be a whole batch's.
+#[test]
+fn a_machine_is_known_by_serial_number_and_uuid() {
+    let state = fold(&format!("{BOOT}{SENT_TO_DISK}"));
+    let names =
+        |serial: &str, uuid: &str| Smbios { serial: serial.into(), uuid: uuid.into(), ..Smbios::default() };
+    assert!(state.is_machine(&names("SN-7", "4c4c-01")));
+    assert!(!state.is_machine(&names("SN-7", "4c4c-02")));
+    assert!(!state.is_machine(&names("SN-8", "4C4C-01")));
+    assert!(!fold(BOOT).is_machine(&names("SN-7", "")));
+    assert!(!BoxState::new(state.of, Timestamp(0)).is_machine(&Smbios::default()));
+}
+
 const REFUSED: &str = r#"
     6.2 {"event":"boot-refused","trouble":{"cause":"nic-driver-missing","rung":"link-up","sentence":"no driver for 8086:10d3","evidence":[],"fix":[]}}
 "#;
