@@ -27,7 +27,8 @@ pub(crate) fn trouble(trouble: &Trouble, kernel_log: &[String], keys: &str) -> S
     // What is known of this box comes first; where that is much, the rest would only say it again.
     let mut fixes = trouble.fix.clone();
     if fixes.len() < 2 {
-        fixes.extend(words.iter().flat_map(|words| words.fixes).map(|fix| (*fix).to_owned()));
+        let general = words.iter().flat_map(|words| words.fixes).map(|fix| (*fix).to_owned());
+        fixes.extend(general.filter(|fix| !trouble.fix.contains(fix)));
     }
     below.extend(list("fix:   ", &fixes, FIXES));
     below.push(reminder(trouble));
@@ -146,6 +147,24 @@ mod tests {
             cause: nic-driver-missing
             network card 8086:10d3 needs the driver e1000e, which is not in this initrd"#]]
         .assert_eq(&trouble(&driver_missing(), &kernel, KEYS));
+    }
+
+    /// What a box found out for itself may be what the catalogue says of its cause.
+    #[test]
+    fn no_fix_is_said_twice() {
+        let mut unnamed = driver_missing();
+        unnamed.cause = "boot-parameters-missing".into();
+        unnamed.fix = vec!["boot this box through `bootworks serve`, which writes the command line".into()];
+        expect![[r#"
+            fix:   boot this box through `bootworks serve`, which writes the command line
+                   a boot entry of your own: copy the command line that `bootworks serve`
+                   sends, whole"#]]
+        .assert_eq(
+            trouble(&unnamed, &[], KEYS)
+                .split_once("initrd\n")
+                .and_then(|(_, fixes)| fixes.split_once("\ncause: "))
+                .map_or("", |(fixes, _)| fixes),
+        );
     }
 
     /// Whatever a driver prints, the screen stays one screen and the terminal stays as it is.

@@ -203,7 +203,7 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "squashfs-fetch-failed",
         sentence: "The root image could not be fetched from the server.",
-        signs: &[proof("the server does not give {url}").says("The server does not give the root image {url}."), proof("bootworks.root-sha256="), usual("the root could not be fetched"),
+        signs: &[proof("the server does not give {url}").says("The server does not give the root image {url}."), proof("the kernel's command line has no bootworks.root-sha256="), usual("the root could not be fetched"),
             usual("Couldn't fetch, verify, and unpack image specified by coreos.live.rootfs_url"),
         ],
         fixes: &[
