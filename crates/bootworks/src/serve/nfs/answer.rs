@@ -404,7 +404,7 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
     if count == 0 {
         return Answer::Now(content.finish(if left == 0 { IsEnd::Yes } else { IsEnd::No }));
     }
-    if let Some(file) = place.volume.files.opened(place.node) {
+    if let Some(file) = place.volume.files.at_hand(&place.volume.tree, place.node) {
         let buffer = content.buffer();
         let read = reading::read(&file, offset, count, buffer, Patience::None);
         if read.is_ok() && content.length() == count {

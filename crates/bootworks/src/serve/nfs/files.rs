@@ -2,6 +2,7 @@
 //!
 //! A box reads a program in many small pieces; opening it by its path for each would cost more than reading.
 
+use super::super::reading::Patience;
 use super::tree::{Node, Opened, Tree};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -36,13 +37,23 @@ pub(super) enum File {
 
 impl Files {
     /// A file that is open already.
-    pub(super) fn opened(&self, node: Node) -> Option<Arc<OwnedFd>> {
+    fn opened(&self, node: Node) -> Option<Arc<OwnedFd>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.clock += 1;
         let clock = state.clock;
         let (file, used) = state.open.get_mut(&node)?;
         *used = clock;
         Some(Arc::clone(file))
+    }
+
+    /// A file that is as it was walked, where it is open or can be opened without waiting for the disk. To hand the
+    /// first piece of each file to another thread costs a small file as much again as reading it.
+    pub(super) fn at_hand(&self, tree: &Tree, node: Node) -> Option<Arc<OwnedFd>> {
+        self.opened(node).or_else(|| match tree.open_file(node, Patience::None) {
+            Ok(Opened::AsWalked(file)) => Some(self.keep(node, file)),
+            // What was edited or is gone has its consequences: `open` sees to them.
+            Ok(Opened::Edited(_) | Opened::Another) | Err(_) => None,
+        })
     }
 
     /// Opens a file. Waits for the disk.
@@ -52,7 +63,7 @@ impl Files {
         if let Some(file) = self.opened(node) {
             return Ok(File::Open(file));
         }
-        Ok(match tree.open_file(node)? {
+        Ok(match tree.open_file(node, Patience::Disk)? {
             Opened::AsWalked(file) => File::Open(self.keep(node, file)),
             Opened::Edited(file) => File::Edited(self.keep(node, file)),
             Opened::Another => File::Gone,

@@ -4,6 +4,7 @@
 //! and all calls but READ are answered without touching the disk. What changes on the disk is seen at the next
 //! walk (see `shelf`). Answers are written in `answer`; files are opened in `files`.
 
+use super::super::reading::Patience;
 use model::failure::{Explain as _, Failure, Result};
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -103,7 +104,7 @@ impl Tree {
     /// Adds all names of a folder, and the files that were not met before.
     fn list(&mut self, folder: usize, linked: &mut HashMap<(u32, u32, u64), Node>) -> Result<()> {
         let path = self.path_of(folder);
-        let handle = match self.open(&path, OFlags::DIRECTORY) {
+        let handle = match self.open(&path, OFlags::DIRECTORY, Patience::Disk) {
             Ok(handle) => handle,
             // Removed since its parent was listed.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
@@ -237,11 +238,14 @@ impl Tree {
     }
 
     /// Opens what is below the root, and nothing that a link or a mount leads away to.
-    fn open(&self, path: &CString, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        let resolve = ResolveFlags::BENEATH
+    fn open(&self, path: &CString, flags: OFlags, patience: Patience) -> rustix::io::Result<OwnedFd> {
+        let mut resolve = ResolveFlags::BENEATH
             | ResolveFlags::NO_SYMLINKS
             | ResolveFlags::NO_MAGICLINKS
             | ResolveFlags::NO_XDEV;
+        if patience == Patience::None {
+            resolve |= ResolveFlags::CACHED;
+        }
         // Never waits for the other end, should a FIFO stand where a file was.
         let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         match fs::openat2(&self.root, path, flags | OFlags::NOATIME, Mode::empty(), resolve) {
@@ -335,9 +339,10 @@ impl Tree {
 
     /// Opens a file for reading.
     ///
-    /// Errors: the kernel's.
-    pub(super) fn open_file(&self, node: Node) -> rustix::io::Result<Opened> {
-        let opened = match self.open(&self.path_of(node.0 as usize), OFlags::empty()) {
+    /// Errors: the kernel's; without patience also that its names are not in memory, or that the kernel is older than
+    /// 5.12 and cannot tell (`openat2(2)`, `RESOLVE_CACHED`).
+    pub(super) fn open_file(&self, node: Node, patience: Patience) -> rustix::io::Result<Opened> {
+        let opened = match self.open(&self.path_of(node.0 as usize), OFlags::empty(), patience) {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NXIO) => {
                 return Ok(Opened::Another);
