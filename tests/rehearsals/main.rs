@@ -197,10 +197,9 @@ fn what_is_provoked_is_named() {
     let rows = rig::provoked();
     for row in rig::picks(&rows) {
         println!("provoking {}", row.name);
-        let rig = Rig::of(Variant::Plain);
-        let kernel = rig.output("kernel");
-        let words = row.arguments.iter().map(|word| if word == "KERNEL" { &kernel } else { word });
-        let words = words.map(String::as_str).chain(["--expect", &row.cause, "--patience", "120"]);
+        let rig = Rig::of(row.variant());
+        let words: Vec<String> = row.arguments.iter().map(|word| rig.own(word)).collect();
+        let words = words.iter().map(String::as_str).chain(["--expect", &row.cause, "--patience", "120"]);
         rig.rehearse(&words.collect::<Vec<_>>()).ended_with(0);
     }
 }

@@ -186,12 +186,25 @@ impl Rig {
 
     /// Path of one of the live OS's outputs: `kernel`, `initrd`, `tree`.
     pub(crate) fn output(&self, name: &str) -> String {
-        let outputs = self.line.join(".build");
+        self.line.join(".build").join(self.listed(name)).display().to_string()
+    }
+
+    /// What the list of outputs has of the live OS under a name: a path, or its `digest`.
+    fn listed(&self, name: &str) -> String {
         let list: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(outputs.join("outputs.json")).unwrap()).unwrap();
+            serde_json::from_slice(&std::fs::read(self.line.join(".build/outputs.json")).unwrap()).unwrap();
         let entry = &list["live"][name];
-        let path = entry.as_str().or_else(|| entry["path"].as_str()).unwrap();
-        outputs.join(path).display().to_string()
+        entry.as_str().or_else(|| entry["path"].as_str()).unwrap().to_owned()
+    }
+
+    /// A word of a provoked row, with the line's own in the place of what stands for it.
+    pub(crate) fn own(&self, word: &str) -> String {
+        match word {
+            "KERNEL" => self.output("kernel"),
+            "INITRD" => self.output("initrd"),
+            STOCK_INITRD => self.stock_initrd(),
+            word => word.replace("bootworks.live=LIVE", &format!("bootworks.live={}", self.listed("digest"))),
+        }
     }
 
     /// What `bootworks check` finds of the devices with these modaliases.
@@ -381,10 +394,23 @@ pub(crate) fn is_seeded() -> bool {
 pub(crate) struct Provoked {
     /// For the test's output.
     pub(crate) name: String,
-    /// What `bootworks rehearse` is told; `KERNEL` stands for the line's kernel.
+    /// What `bootworks rehearse` is told, with words that stand for the line's own.
     pub(crate) arguments: Vec<String>,
     /// Id of the cause.
     pub(crate) cause: String,
+}
+
+/// Stands in a row's arguments for an initrd that Debian's own mkinitramfs made.
+const STOCK_INITRD: &str = "STOCK-INITRD";
+
+impl Provoked {
+    /// The line that it is provoked on.
+    pub(crate) fn variant(&self) -> Variant {
+        match self.arguments.iter().any(|word| word == STOCK_INITRD) {
+            true => Variant::StockRoot,
+            false => Variant::Plain,
+        }
+    }
 }
 
 /// The table from which the guide's page is made.

@@ -56,9 +56,9 @@ fn text(stage: Stage, cause: &Cause) -> Vec<String> {
 /// All ids, by stage, each with the beginning of its sentence.
 fn list() -> Vec<String> {
     let mut lines = Vec::new();
-    for stage in Stage::ALL.into_iter().filter(|stage| !stage.causes().is_empty()) {
+    for stage in Stage::ALL.into_iter().filter(|stage| stage.causes().next().is_some()) {
         lines.push(format!("{} ({})", stage.label(), stage.id()));
-        let causes = stage.causes().iter();
+        let causes = stage.causes();
         lines.extend(causes.map(|cause| cut(&format!("  {:<31} {}", cause.id, cause.sentence), WIDTH)));
         lines.push(String::new());
     }

@@ -64,7 +64,8 @@ const HEAD: &str = "# Provoked
 
 What was broken on purpose in rehearsals, and by what its cause was recognised: from the console's log alone, as
 `bootworks diagnose` reads it; from the timeline, told by the box or found by the server; on the box's own screen.
-`KERNEL` is the line's own kernel. `cargo xtask test` runs a few of these each day, `--rehearsals` all.
+`KERNEL`, `INITRD` and the digest `LIVE` are the line's own; `STOCK-INITRD` is one that Debian's mkinitramfs made.
+`cargo xtask test` runs one of these each day, `--rehearsals` all.
 
 | what is broken | `bootworks rehearse …` | cause | log | timeline | screen |
 | --- | --- | --- | --- | --- | --- |

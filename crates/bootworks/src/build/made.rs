@@ -8,7 +8,7 @@ use super::drivers::{self, Kernel};
 use super::fetch::{Fetched, fetch};
 use super::package::Opened;
 use super::phases::Phases;
-use super::shelf::{Group, Shelf};
+use super::shelf::{Group, Shelf, TREE};
 use super::store::{Store, digest};
 use super::system::{Base, Purpose, System, check_tools};
 use super::verify::Verified;
@@ -26,7 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Names of the files in the outputs.
-const TREE: &str = "tree";
 const SQUASHFS: &str = "root.squashfs";
 const IMAGE: &str = "image.tar.zst";
 const KERNEL: &str = "kernel";

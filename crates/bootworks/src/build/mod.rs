@@ -21,6 +21,7 @@ mod image;
 pub(crate) mod initrd;
 pub(crate) mod keeping;
 mod layer;
+mod listing;
 pub(crate) mod made;
 mod module_tables;
 mod oci;

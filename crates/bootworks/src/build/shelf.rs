@@ -4,6 +4,7 @@
 //! A group's folder gets its name only when everything in it is written, so what is there is whole. A group that
 //! is asked for again and is there is not made again.
 
+use super::listing;
 use super::store::digest_file;
 use model::failure::{Explain as _, Failure, Result};
 use model::outputs::{FOLDER, LIST, OutputFile, Outputs};
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+/// A tree of files that is served as it stands; there is one in some groups.
+pub(crate) const TREE: &str = "tree";
 /// Name of a group's list of files.
 const GROUP_LIST: &str = "group.json";
 /// What the folder of an unfinished group begins with.
@@ -94,7 +97,7 @@ impl Shelf {
         make: impl FnOnce(&Path) -> Result<(Vec<&'static str>, BTreeMap<String, String>)>,
     ) -> Result<Group> {
         let called = format!("{name}-{}", inputs.get(..16).unwrap_or(inputs));
-        if let Some(group) = self.known(&called) {
+        if let Some(group) = self.known(&called)? {
             return Ok(group);
         }
         let work = self.folder.join(format!("{UNFINISHED}{name}"));
@@ -111,6 +114,9 @@ impl Shelf {
             serde_json::to_vec_pretty(&group).or_fail(|| format!("cannot write the list of {name}"))?;
         let path = work.join(GROUP_LIST);
         std::fs::write(&path, list).or_fail(|| format!("cannot write {}", path.display()))?;
+        if work.join(TREE).is_dir() {
+            listing::keep(&work)?;
+        }
         let finishing = || format!("cannot finish {}", work.display());
         // Everything must be on the disk before the name that promises it.
         rustix::fs::syncfs(File::open(&work).or_fail(finishing)?).or_fail(finishing)?;
@@ -136,17 +142,22 @@ impl Shelf {
         Ok(files)
     }
 
-    /// A finished group whose files are all there in their size.
-    fn known(&self, called: &str) -> Option<Group> {
-        let list = std::fs::read(self.folder.join(called).join(GROUP_LIST)).ok()?;
-        let group: Group = serde_json::from_slice(&list).ok()?;
+    /// A finished group whose files are all there in their size, and whose tree is as it was made.
+    fn known(&self, called: &str) -> Result<Option<Group>> {
+        let folder = self.folder.join(called);
+        let Ok(list) = std::fs::read(folder.join(GROUP_LIST)) else { return Ok(None) };
+        let Ok(group) = serde_json::from_slice::<Group>(&list) else { return Ok(None) };
         let whole = |file: &OutputFile| {
             self.folder
                 .join(&file.path)
                 .metadata()
                 .is_ok_and(|kind| kind.is_file() && kind.len() == file.bytes)
         };
-        group.files.values().all(whole).then_some(group)
+        if !group.files.values().all(whole) {
+            return Ok(None);
+        }
+        let is_tree = folder.join(TREE).is_dir();
+        Ok((!is_tree || listing::is_as_made(&folder, &folder.display().to_string())?).then_some(group))
     }
 
     /// Writes the list of the outputs, last and at once, and removes the groups that are not in it.
@@ -225,5 +236,15 @@ mod tests {
         std::fs::write(shelf.folder().join("one-0000000000000000/a"), "").unwrap();
         assert!(shelf.group("one", &"0".repeat(64), make).unwrap().fresh);
         assert_eq!(made.get(), 2);
+        // So is a tree that somebody has worked in.
+        let make = |folder: &Path| {
+            std::fs::create_dir(folder.join(TREE)).unwrap();
+            std::fs::write(folder.join(TREE).join("motd"), "x").unwrap();
+            Ok((vec![], BTreeMap::new()))
+        };
+        assert!(shelf.group("two", &"0".repeat(64), make).unwrap().fresh);
+        assert!(!shelf.group("two", &"0".repeat(64), make).unwrap().fresh);
+        std::fs::write(shelf.folder().join("two-0000000000000000/tree/motd"), "changed").unwrap();
+        assert!(shelf.group("two", &"0".repeat(64), make).unwrap().fresh);
     }
 }

@@ -15,7 +15,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Changes with what is kept.
-const FORM: &str = "stock-initrd-1";
+const FORM: &str = "stock-initrd-2";
+/// The folder of what was made, in the folder that is kept.
+const FILES: &str = "files";
 /// Where initramfs-tools puts what it makes: the initrd, and a note of it.
 const MADE: [&str; 2] = ["boot", "var/lib/initramfs-tools"];
 /// What initramfs-tools runs and reads as programs.
@@ -46,6 +48,7 @@ pub(crate) fn put(root: &Path, base: &Base, store: &Store, epoch: u64) -> Result
     let changes = layer::digest_of_changes(&base.tree, root, &[""], counts)?;
     let kept =
         store.base(&digest(format!("{FORM} {} {changes}", base.key)), |folder| make(root, folder, epoch))?;
+    let kept = kept.join(FILES);
     let open = Root::open(root)?;
     for path in walk(&kept)? {
         let reading = || format!("cannot read {}", path.display());
@@ -60,15 +63,16 @@ pub(crate) fn put(root: &Path, base: &Base, store: &Store, epoch: u64) -> Result
 
 /// Lets initramfs-tools run on the root and keeps in `folder` what it has made.
 fn make(root: &Path, folder: &Path, epoch: u64) -> Result<()> {
-    let tree = folder.join("tree");
+    let (tree, files) = (folder.join("tree"), folder.join(FILES));
+    std::fs::create_dir(&files).or_fail(|| format!("cannot make {}", files.display()))?;
     layer::changed(root, &tree, |tree| apply::make_initrd(tree, epoch))?;
     for name in layer::own_files(root, &tree)? {
         if !MADE.iter().any(|made| name.starts_with(made)) {
             continue;
         }
         let keeping = || format!("cannot keep /{}", name.display());
-        let to = folder.join(&name);
-        std::fs::create_dir_all(to.parent().unwrap_or(folder)).or_fail(keeping)?;
+        let to = files.join(&name);
+        std::fs::create_dir_all(to.parent().unwrap_or(&files)).or_fail(keeping)?;
         std::fs::rename(tree.join(&name), &to).or_fail(keeping)?;
     }
     std::fs::remove_dir_all(&tree).or_fail(|| format!("cannot remove {}", tree.display()))

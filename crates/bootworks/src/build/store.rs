@@ -10,6 +10,7 @@
 //! base/KEY              configured systems, before anything of a recipe is in them
 //! ```
 
+use super::listing;
 use model::failure::{Explain as _, Failure, Result};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -90,7 +91,7 @@ impl Store {
     /// The folder that `make` fills from what `key` (a digest) stands for: the one that is there, or a new one.
     ///
     /// It gets its name when all of it is on the disk, so what is there is whole. Two builds that want the same
-    /// one make it once: the second waits for the first.
+    /// one make it once: the second waits for the first. One that was changed since is made again.
     pub(crate) fn base(&self, key: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let name = key.get(..32).unwrap_or(key);
         let bases = self.made.join("base");
@@ -99,21 +100,32 @@ impl Store {
         let waiting = || format!("cannot write {}", holding.display());
         let held = File::create(&holding).or_fail(waiting)?;
         rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).or_fail(waiting)?;
-        if done.is_dir() {
-            touch(&done);
-            return Ok(done);
-        }
         let work = bases.join(format!("{UNFINISHED}{name}"));
         if work.exists() {
             std::fs::remove_dir_all(&work).or_fail(|| format!("cannot remove {}", work.display()))?;
         }
+        if done.is_dir() {
+            if listing::is_as_made(&done, &format!("{} in the store", done.display()))? {
+                touch(&done);
+                return Ok(done);
+            }
+            put_away(&done, &work)?;
+        }
         std::fs::create_dir(&work).or_fail(|| format!("cannot make {}", work.display()))?;
         make(&work)?;
+        listing::keep(&work)?;
         let finishing = || format!("cannot finish {}", work.display());
         rustix::fs::syncfs(File::open(&work).or_fail(finishing)?).or_fail(finishing)?;
         std::fs::rename(&work, &done).or_fail(finishing)?;
         Ok(done)
     }
+}
+
+/// Takes a folder's name away and then the folder: killed in between, nothing that looks whole is left.
+pub(crate) fn put_away(folder: &Path, unfinished: &Path) -> Result<()> {
+    let removing = || format!("cannot remove {}", folder.display());
+    std::fs::rename(folder, unfinished).or_fail(removing)?;
+    std::fs::remove_dir_all(unfinished).or_fail(removing)
 }
 
 fn make_parts(folder: &Path, parts: &[&str]) -> Result<()> {
@@ -195,6 +207,10 @@ mod tests {
         let made = made.unwrap();
         assert!(made.join("whole").exists() && !made.join("half").exists());
         assert_eq!(store.base(&key, |_| Err(Failure::new("made twice"))).unwrap(), made);
+        std::fs::write(made.join("whole"), "changed by somebody").unwrap();
+        let again =
+            store.base(&key, |work| std::fs::write(work.join("whole"), "").or_fail(|| "cannot write".into()));
+        assert_eq!(std::fs::read(again.unwrap().join("whole")).unwrap(), b"");
         let apart = store.with_nothing_made(&folder.path().join("apart")).unwrap();
         assert!(apart.base(&key, |_| Err(Failure::new("made anew"))).is_err());
         assert_eq!(apart.package(&key), store.package(&key));

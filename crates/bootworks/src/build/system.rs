@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use wire::deb::dependency_names;
 
 /// Changes when this program makes another root of the same recipe: old outputs are then made again.
-const EDITION: u32 = 4;
+const EDITION: u32 = 5;
 /// The tree in the folder of a base.
 const TREE: &str = "tree";
 /// What is known of the packages' licences, beside it.

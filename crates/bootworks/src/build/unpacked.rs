@@ -3,10 +3,12 @@
 //! ```text
 //! unpacked/SHA256/files/…      as the package has them, links into `/usr` not followed
 //! unpacked/SHA256/list.json    its paths in its order; mode, owner and time of its folders
+//! unpacked/SHA256/made.list    what all of this was like when it was made
 //! ```
 
+use super::listing;
 use super::package::Opened;
-use super::store::{Store, UNFINISHED, touch};
+use super::store::{Store, UNFINISHED, put_away, touch};
 use super::unpack::Root;
 use model::failure::{Explain as _, Failure, Result};
 use serde::{Deserialize, Serialize};
@@ -61,6 +63,18 @@ pub(crate) fn is_kept(opened: &Opened, store: &Store) -> bool {
     store.unpacked(&opened.package.sha256).is_dir()
 }
 
+/// Whether the store has this package's files as they were unpacked; what is not is taken away.
+fn is_as_unpacked(opened: &Opened, store: &Store) -> Result<bool> {
+    let folder = store.unpacked(&opened.package.sha256);
+    let what = || format!("{}, unpacked in the store as {},", opened.package.name, folder.display());
+    if !folder.is_dir() || listing::is_as_made(&folder, &what())? {
+        return Ok(folder.is_dir());
+    }
+    let name = format!("{UNFINISHED}{}.{}-changed", opened.package.sha256, std::process::id());
+    put_away(&folder, &folder.with_file_name(name))?;
+    Ok(false)
+}
+
 /// Packages that were unpacked now and have no name yet: what has one is on the disk.
 #[derive(Debug, Default)]
 #[must_use]
@@ -79,7 +93,12 @@ struct Work {
 /// Unpacks those packages whose files the store does not have, many at a time, and gives all; those that are new get
 /// their names when the disk has them ([`Unnamed::name`]), which is worth waiting for only once a build.
 pub(crate) fn keep(packages: &[Opened], store: &Store) -> Result<(Vec<Kept>, Unnamed)> {
-    let mut missing: Vec<&Opened> = packages.iter().filter(|opened| !is_kept(opened, store)).collect();
+    let mut missing = Vec::new();
+    for opened in packages {
+        if !is_as_unpacked(opened, store)? {
+            missing.push(opened);
+        }
+    }
     // The largest first, or the last thread ends alone with the kernel.
     missing.sort_by_key(|opened| std::cmp::Reverse(opened.package.bytes));
     let next = AtomicUsize::new(0);
@@ -145,6 +164,7 @@ fn unpack_one(opened: &Opened, store: &Store) -> Result<Work> {
     let bytes = opened.bytes()?;
     let list = Root::open(&files)?.unpack(&mut opened.files(&bytes)?)?;
     std::fs::write(folder.join(LIST), serde_json::to_vec(&list).or_fail(making)?).or_fail(making)?;
+    listing::keep(&folder)?;
     Ok(Work { folder, done, lock, _held: held })
 }
 

@@ -83,8 +83,9 @@ pub(crate) struct Told {
 
 impl Told {
     pub(super) fn lines(&self, folder: &Path) -> Vec<String> {
+        let parts = if self.parts == 1 { "part" } else { "parts" };
         let mut lines =
-            vec![format!("{} entries of {} parts in {}", self.entries, self.parts, folder.display())];
+            vec![format!("{} entries of {} {parts} in {}", self.entries, self.parts, folder.display())];
         for line in &self.passed_over {
             lines.push(format!("note: the kernel passes over {line}; kept in the manifest"));
         }

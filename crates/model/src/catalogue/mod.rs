@@ -1,18 +1,21 @@
 //! The catalogue of causes: why network boots and installations fail, one definition a cause, one file a
-//! stage of the way. What is said on screens, in `bootworks explain` and in the guide is printed from it.
+//! stage of the way, or several where a stage has many. What is said on screens, in `bootworks explain` and in the guide is printed from it.
 //!
 //! How a log is read for them is `diagnosis`'s; there the words `{…}` of a sign are explained too.
 
 pub mod rom;
 
-pub mod loader;
+pub mod grub;
+pub mod ipxe;
+pub mod web;
 
 pub mod console;
 pub mod hw;
 pub mod kernel;
 
+pub mod address;
 pub mod driver;
-pub mod initrd_net;
+pub mod link;
 
 pub mod fetch;
 pub mod nfs;
@@ -93,26 +96,35 @@ impl Stage {
     }
 
     /// The causes of this stage.
-    pub fn causes(self) -> &'static [Cause] {
-        self.words().2
+    pub fn causes(self) -> impl Iterator<Item = &'static Cause> {
+        self.words().2.iter().copied().flatten()
     }
 
-    fn words(self) -> (&'static str, &'static str, &'static [Cause]) {
+    /// The cause of this number among them.
+    pub(crate) fn cause(self, number: usize) -> Option<&'static Cause> {
+        self.causes().nth(number)
+    }
+
+    fn words(self) -> (&'static str, &'static str, &'static [&'static [Cause]]) {
         match self {
-            Stage::Rom => ("rom", "firmware: PXE ROM, UEFI network stack", rom::CAUSES),
-            Stage::Loader => ("loader", "boot loader: iPXE, syslinux, GRUB, shim", loader::CAUSES),
-            Stage::Console => ("console", "screen and serial console", console::CAUSES),
-            Stage::Kernel => ("kernel", "kernel start, initrd, PID 1", kernel::CAUSES),
-            Stage::Hw => ("hw", "machine, buses, clocks", hw::CAUSES),
-            Stage::Driver => ("driver", "drivers, firmware files, network cards", driver::CAUSES),
-            Stage::InitrdNet => ("initrd-net", "network in the initrd", initrd_net::CAUSES),
-            Stage::Nfs => ("nfs", "root over NFS", nfs::CAUSES),
-            Stage::Fetch => ("fetch", "root or installer over HTTP", fetch::CAUSES),
-            Stage::Liveos => ("liveos", "the live OS", liveos::CAUSES),
-            Stage::Storage => ("storage", "disks and partitions", storage::CAUSES),
-            Stage::Image => ("image", "image and packages", image::CAUSES),
-            Stage::Bootloader => ("bootloader", "installing the boot loader", bootloader::CAUSES),
-            Stage::Firstboot => ("firstboot", "first boot from the disk", firstboot::CAUSES),
+            Stage::Rom => ("rom", "firmware: PXE ROM, UEFI network stack", &[rom::CAUSES]),
+            Stage::Loader => (
+                "loader",
+                "boot loader: iPXE, syslinux, GRUB, shim",
+                &[ipxe::CAUSES, web::CAUSES, grub::CAUSES],
+            ),
+            Stage::Console => ("console", "screen and serial console", &[console::CAUSES]),
+            Stage::Kernel => ("kernel", "kernel start, initrd, PID 1", &[kernel::CAUSES]),
+            Stage::Hw => ("hw", "machine, buses, clocks", &[hw::CAUSES]),
+            Stage::Driver => ("driver", "drivers, firmware files, network cards", &[driver::CAUSES]),
+            Stage::InitrdNet => ("initrd-net", "network in the initrd", &[address::CAUSES, link::CAUSES]),
+            Stage::Nfs => ("nfs", "root over NFS", &[nfs::CAUSES]),
+            Stage::Fetch => ("fetch", "root or installer over HTTP", &[fetch::CAUSES]),
+            Stage::Liveos => ("liveos", "the live OS", &[liveos::CAUSES]),
+            Stage::Storage => ("storage", "disks and partitions", &[storage::CAUSES]),
+            Stage::Image => ("image", "image and packages", &[image::CAUSES]),
+            Stage::Bootloader => ("bootloader", "installing the boot loader", &[bootloader::CAUSES]),
+            Stage::Firstboot => ("firstboot", "first boot from the disk", &[firstboot::CAUSES]),
         }
     }
 }
@@ -370,7 +382,7 @@ pub const fn fix_on(on: System, text: &'static str) -> Fix {
 
 /// Every cause with its stage, in the order of the way.
 pub fn all() -> impl Iterator<Item = (Stage, &'static Cause)> {
-    Stage::ALL.into_iter().flat_map(|stage| stage.causes().iter().map(move |cause| (stage, cause)))
+    Stage::ALL.into_iter().flat_map(|stage| stage.causes().map(move |cause| (stage, cause)))
 }
 
 /// The cause of this id.

@@ -80,13 +80,14 @@ impl Candidate<'_> {
 fn candidates(boot: &Boot) -> Vec<Candidate<'_>> {
     let mut by_cause: BTreeMap<(Stage, usize), Vec<(&'static Sign, &Sight)>> = BTreeMap::new();
     for ((stage, cause, sign), sight) in &boot.open {
-        let sign = stage.causes()[*cause].signs.get(*sign).unwrap_or(&OWN);
+        let Some(known) = stage.cause(*cause) else { continue };
+        let sign = known.signs.get(*sign).unwrap_or(&OWN);
         if holds(sign, sight, boot) {
             by_cause.entry((*stage, *cause)).or_default().push((sign, sight));
         }
     }
     let candidates = by_cause.into_iter().filter_map(|((stage, number), mut signs)| {
-        let cause = &stage.causes()[number];
+        let cause = stage.cause(number)?;
         signs.sort_by_key(|(sign, sight)| (Reverse(sign.weight), sight.first.line));
         let (confidence, clues) = weigh(boot, cause, &signs)?;
         (confidence >= NAMED).then_some(Candidate { stage, cause, confidence, signs, clues })

@@ -154,7 +154,7 @@ impl Boot {
             if !milestone.heals.is_empty() {
                 self.fatal = None;
                 self.open.retain(|(stage, cause, _), _| {
-                    let until = stage.causes()[*cause].until.unwrap_or(*stage);
+                    let until = stage.cause(*cause).and_then(|cause| cause.until).unwrap_or(*stage);
                     !milestone.heals.contains(&until)
                 });
             }

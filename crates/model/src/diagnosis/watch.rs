@@ -189,7 +189,7 @@ fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
     };
     let mut all = Vec::new();
     for stage in Stage::ALL {
-        for (number, cause) in stage.causes().iter().enumerate() {
+        for (number, cause) in stage.causes().enumerate() {
             for (sign, definition) in cause.signs.iter().enumerate() {
                 let unless = list(definition.unless);
                 let meaning = Meaning::Sign { stage, cause: number, sign, unless };
