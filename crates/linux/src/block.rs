@@ -1,5 +1,8 @@
 //! Block devices: sizes, erasing, partition nodes, cached sectors. What is written to them is decided by the caller.
 
+mod ata;
+mod sanitize;
+
 use model::failure::{Explain as _, Failure, Result};
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, ioctl, opcode};
 use std::ffi::c_void;

@@ -1,5 +1,6 @@
 //! The line: the folder that defines a factory line, as `line.toml` says it.
 
+pub mod cloud_init;
 pub mod keys;
 
 mod appliance;
@@ -17,6 +18,7 @@ use crate::proof::Exception;
 use crate::question::{Question, Rule};
 use crate::recipe::Recipe;
 use crate::storage::{DiskLayout, Stack};
+use cloud_init::CloudInit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -172,6 +174,8 @@ pub struct Appliance {
     pub users: Vec<User>,
     /// Files written after the image; their contents are templates.
     pub files: Vec<ApplianceFile>,
+    /// What cloud-init finds at the appliance's first start.
+    pub cloud_init: Option<CloudInit>,
     /// Debian packages of the line installed in it, by their paths in the line's folder.
     pub debs: Vec<String>,
     /// Programs run in it after that, in order.

@@ -87,6 +87,10 @@ pub enum Erase {
     Zero,
     /// NVMe Format with user data erase (NVM Command Set specification, Format NVM, SES 1).
     NvmeFormat,
+    /// NVMe Sanitize of the whole controller (NVM Express Base Specification, Sanitize).
+    NvmeSanitize,
+    /// ATA Security Erase Unit (ATA Command Set, SECURITY ERASE UNIT).
+    AtaSecurityErase,
 }
 
 /// One partition.

@@ -10,6 +10,7 @@ mod adopt;
 pub(crate) mod agent;
 mod apply;
 mod archive;
+mod cloud_init;
 mod configure;
 mod database;
 mod difference;
@@ -175,6 +176,9 @@ fn ready(folder: &Path) -> Result<Ready> {
     let mut phases = Phases::default();
     let store = Store::open()?;
     let lock = fitting_lock(opened.line(), opened.folder(), &store, &mut phases)?;
+    if let Some(unknown) = cloud_init::hold(&opened.line().appliance, &lock)? {
+        report::note(&unknown);
+    }
     Ok(Ready { opened, lock, store, agent, phases })
 }
 

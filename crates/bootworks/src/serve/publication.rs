@@ -10,6 +10,7 @@ use model::api::{Deb, Job, JobAppliance, JobImage, Script, TemplateFile};
 use model::boot::LOADER_FOLDER;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
+use model::line::cloud_init::CloudInit;
 use model::line::{Line, Live};
 use model::outputs::{LIST, LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
@@ -329,12 +330,15 @@ fn deb(served: &Served) -> Deb {
 fn job(folder: &Path, line: &Line, outputs: &Outputs, packages: &[Served]) -> Result<Job> {
     let appliance = &line.appliance;
     let mut files = Vec::new();
-    for file in &appliance.files {
+    let seeded = appliance.cloud_init.iter().flat_map(CloudInit::files);
+    for file in appliance.files.iter().cloned().chain(seeded) {
         let template = folder.join(&file.template);
         let contents = std::fs::read_to_string(&template)
             .or_fail(|| format!("cannot read the template {}", template.display()))?;
-        files.push(TemplateFile { path: file.path.clone(), contents, mode: file.mode });
+        files.push(TemplateFile { path: file.path, contents, mode: file.mode });
     }
+    let made = appliance.cloud_init.as_ref().and_then(|seed| seed.made_meta_data(&appliance.hostname));
+    files.extend(made);
     let mut scripts = Vec::new();
     for script in &appliance.scripts {
         let program = folder.join(&script.path);

@@ -28,6 +28,7 @@ impl<'s> Reader<'s> {
         self.passphrases(section);
         let users = self.users(section);
         let files = self.files(section, beside);
+        let cloud_init = section.section("cloud-init").map(|seed| self.cloud_init(&seed, section, beside));
         let debs = self.debs(section, image.as_ref());
         let scripts = self.scripts(section);
         let (disks, stack) = storage?;
@@ -40,6 +41,7 @@ impl<'s> Reader<'s> {
             hostname,
             users: users?,
             files: files?,
+            cloud_init: cloud_init.map_or(Some(None), |seed| seed.map(Some))?,
             debs,
             scripts: scripts?,
             kernel_arguments,
@@ -285,23 +287,26 @@ impl<'s> Reader<'s> {
                 }
                 paths.push(path.value);
             }
-            let template = section.text("template");
-            let source = template.as_ref().and_then(|text| recipe::path_in_line(self.sheet, text));
-            if let (Some(text), Some(source)) = (&template, source) {
-                match self.folder.text(source) {
-                    Some(contents) => self.contents(source, &contents, beside),
-                    None => {
-                        let hint = "the path is relative to the line's folder";
-                        self.sheet.report(text.at.clone(), format!("there is no file `{source}`"), hint);
-                    }
-                }
-            }
+            let source = section.text("template").and_then(|text| self.template_file(&text, beside));
             let mode = section.mode("mode").unwrap_or(0o644);
             files.push((|| {
                 Some(ApplianceFile { path: path?.value.to_owned(), template: source?.to_owned(), mode })
             })());
         }
         files.into_iter().collect()
+    }
+
+    /// The path of a template that is a file of the line, which is checked.
+    pub(super) fn template_file(&self, text: &At<&'s str>, beside: &mut Vec<Mistake>) -> Option<&'s str> {
+        let source = recipe::path_in_line(self.sheet, text)?;
+        match self.folder.text(source) {
+            Some(contents) => self.contents(source, &contents, beside),
+            None => {
+                let hint = "the path is relative to the line's folder";
+                self.sheet.report(text.at.clone(), format!("there is no file `{source}`"), hint);
+            }
+        }
+        Some(source)
     }
 
     /// Packages for an image that is somebody's; one that is built has its own in its recipe.

@@ -45,7 +45,9 @@ fn disk<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Disk
     let erase = section.choice("erase").map(|word| match word.value {
         "discard" => Erase::Discard,
         "zero" => Erase::Zero,
-        _ => Erase::NvmeFormat,
+        "nvme-format" => Erase::NvmeFormat,
+        "nvme-sanitize" => Erase::NvmeSanitize,
+        _ => Erase::AtaSecurityErase,
     });
     let sections = section.sections("partitions");
     if section.is_empty_list("partitions") {

@@ -32,7 +32,7 @@ without a unit is octets. `GB` and the like are refused, because half of all peo
 
 ## Templates
 
-Host names, defaults, users' passwords, `ready` and the files of `[[appliance.file]]` may have names in them:
+Host names, defaults, users' passwords, `ready` and the files of `[[appliance.file]]` and `[appliance.cloud-init]` may have names in them:
 
 | name | what is filled in |
 | --- | --- |

@@ -173,9 +173,18 @@ fn flaws_of_disk(layout: &DiskLayout, disk: &Disk) -> Vec<String> {
             size_text(SECTORS_OF_MBR * u64::from(disk.sector_bytes.max(512)))
         ));
     }
-    if layout.erase == Some(Erase::NvmeFormat) && disk.transport != "nvme" {
-        let name = &disk.name;
-        reasons.push(format!("`erase = \"nvme-format\"`: {name} is no NVMe disk but {}", disk.transport));
+    let (name, transport) = (&disk.name, disk.transport.as_str());
+    // A SAS controller translates for the ATA disks on it; what else takes ATA commands is not known.
+    let flaw = match layout.erase {
+        Some(Erase::NvmeFormat) if transport != "nvme" => Some(("nvme-format", "NVMe")),
+        Some(Erase::NvmeSanitize) if transport != "nvme" => Some(("nvme-sanitize", "NVMe")),
+        Some(Erase::AtaSecurityErase) if !matches!(transport, "sata" | "sas") => {
+            Some(("ata-security-erase", "ATA"))
+        }
+        _ => None,
+    };
+    if let Some((erase, kind)) = flaw {
+        reasons.push(format!("`erase = \"{erase}\"`: {name} is no {kind} disk but {transport}"));
     }
     reasons
 }

@@ -417,6 +417,25 @@ fn erasing_is_a_step() {
         error: the disk layout of the line does not fit this box
         because: `erase = "nvme-format"`: nvme0n1 is no NVMe disk but sata
         hint: change `[[appliance.disk]]` in the line"#]]);
+    let sanitized = case().with(|case| case.layout().erase = Some(Erase::NvmeSanitize));
+    let text = sanitized.plan().unwrap().text();
+    assert!(text.contains("  1. Erase nvme0n1: NVMe Sanitize of its whole controller\n"), "{text}");
+    sanitized.with(|case| case.inventory.disks[0].transport = "virtio".into()).refuses(expect![[r#"
+        layout-invalid
+        error: the disk layout of the line does not fit this box
+        because: `erase = "nvme-sanitize"`: nvme0n1 is no NVMe disk but virtio
+        hint: change `[[appliance.disk]]` in the line"#]]);
+    let secure = || case().with(|case| case.layout().erase = Some(Erase::AtaSecurityErase));
+    secure().with(|case| case.inventory.disks[0].transport = "nvme".into()).refuses(expect![[r#"
+        layout-invalid
+        error: the disk layout of the line does not fit this box
+        because: `erase = "ata-security-erase"`: nvme0n1 is no ATA disk but nvme
+        hint: change `[[appliance.disk]]` in the line"#]]);
+    for transport in ["sata", "sas"] {
+        let on = secure().with(|case| case.inventory.disks[0].transport = transport.into());
+        let text = on.plan().unwrap().text();
+        assert!(text.contains("  1. Erase nvme0n1: ATA Security Erase Unit\n"), "{text}");
+    }
 }
 
 /// What stays keeps its UUID, its label and its GUID, and is neither formatted nor mounted.

@@ -47,6 +47,8 @@ impl Plan {
                 let how = match self.disks.get(*disk).and_then(|planned| planned.erase) {
                     Some(Erase::Zero) => "write zeros over all of it",
                     Some(Erase::NvmeFormat) => "NVMe Format with user data erase",
+                    Some(Erase::NvmeSanitize) => "NVMe Sanitize of its whole controller",
+                    Some(Erase::AtaSecurityErase) => "ATA Security Erase Unit",
                     Some(Erase::Discard) | None => "tell it that nothing on it is needed",
                 };
                 format!("Erase {}: {how}", name(disk))

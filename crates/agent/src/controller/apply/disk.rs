@@ -80,6 +80,8 @@ pub(crate) fn erase(planned: &PlannedDisk) -> Outcome<()> {
         Some(Erase::Discard) => device.discard_all(),
         Some(Erase::Zero) => device.zero_all(),
         Some(Erase::NvmeFormat) => device.nvme_format(),
+        Some(Erase::NvmeSanitize) => device.nvme_sanitize(),
+        Some(Erase::AtaSecurityErase) => device.ata_security_erase(),
     };
     erased.blame("disk-io-error")
 }

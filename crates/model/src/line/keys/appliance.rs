@@ -57,6 +57,13 @@ pub(super) const APPLIANCE: Table = Table {
         ),
         key("file", Kind::Tables(&FILE), May("none"), "", "Files that are written after the image."),
         key(
+            "cloud-init",
+            Kind::Table(&CLOUD_INIT),
+            May("cloud-init is given nothing"),
+            "",
+            "What cloud-init finds in the appliance at its first start.",
+        ),
+        key(
             "debs",
             Kind::List,
             May("none"),
@@ -145,6 +152,35 @@ const FILE: Table = Table {
         key("path", Kind::Text, Must, r#""/etc/motd""#, "Where it goes, an absolute path."),
         key("template", Kind::Text, Must, r#""files/motd""#, "The template's path in the line's folder."),
         key("mode", Kind::Mode, May("`0644`"), r#""0644""#, "Its permission bits."),
+    ]],
+};
+
+const CLOUD_INIT: Table = Table {
+    name: "[appliance.cloud-init]",
+    says: "Data for cloud-init's data source NoCloud, written into `/var/lib/cloud/seed/nocloud` of the appliance as \
+           `[[appliance.file]]` is, readable for root only. An image that is built must have the package `cloud-init`.",
+    keys: &[&[
+        key(
+            "user-data",
+            Kind::Text,
+            Must,
+            r#""files/user-data""#,
+            "A template's path in the line's folder. A literal `{{`, as Jinja has it, is written `{{ \"{{\" }}`.",
+        ),
+        key(
+            "meta-data",
+            Kind::Text,
+            May("an `instance-id` of the box's serial number and the host name, and a `local-hostname`"),
+            r#""files/meta-data""#,
+            "A template's path in the line's folder.",
+        ),
+        key(
+            "network-config",
+            Kind::Text,
+            May("cloud-init decides, or the image"),
+            r#""files/network-config""#,
+            "A template's path in the line's folder.",
+        ),
     ]],
 };
 

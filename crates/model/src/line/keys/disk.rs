@@ -24,10 +24,10 @@ pub(super) const DISK: Table = Table {
         ),
         key(
             "erase",
-            Kind::Choice(&["discard", "zero", "nvme-format"]),
+            Kind::Choice(&["discard", "zero", "nvme-format", "nvme-sanitize", "ata-security-erase"]),
             May("what was there is forgotten, not destroyed"),
             r#""discard""#,
-            "How what was on the disk is destroyed first: by telling it that nothing is needed, by zeros, by NVMe Format.",
+            "How what was on the disk is destroyed first: by telling it that nothing is needed, by zeros, by NVMe Format or Sanitize, by ATA Security Erase.",
         ),
         key(
             "partitions",
