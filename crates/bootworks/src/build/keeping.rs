@@ -4,7 +4,7 @@
 //! half-made by a killed build is removed whatever its age, unless a build holds it now.
 
 use super::amount;
-use super::store::{PARTS, Store, UNFINISHED};
+use super::store::{PARTS, Store, UNFINISHED, put_away};
 use crate::{Ending, report};
 use model::failure::{Explain as _, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -111,18 +111,13 @@ fn collect(store: &Store, now: SystemTime, age: Duration) -> Result<Parts> {
     Ok(parts)
 }
 
-/// A folder gets another name before it is emptied: killed in between, nothing that looks whole is left.
+/// Removes a folder of the store, whether it is whole or unfinished.
 fn remove_folder(folder: &Path) -> std::io::Result<()> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if name.starts_with(UNFINISHED) {
         return std::fs::remove_dir_all(folder);
     }
-    let going = folder.with_file_name(format!("{UNFINISHED}{name}"));
-    if going.exists() {
-        std::fs::remove_dir_all(&going)?;
-    }
-    std::fs::rename(folder, &going)?;
-    std::fs::remove_dir_all(going)
+    put_away(folder, &folder.with_file_name(format!("{UNFINISHED}{name}")))
 }
 
 /// The file that a build locks while it makes or uses the thing of that name: the thing itself where it is a file.

@@ -109,7 +109,7 @@ impl Store {
                 touch(&done);
                 return Ok(done);
             }
-            put_away(&done, &work)?;
+            put_away(&done, &work).or_fail(|| format!("cannot remove {}", done.display()))?;
         }
         std::fs::create_dir(&work).or_fail(|| format!("cannot make {}", work.display()))?;
         make(&work)?;
@@ -122,10 +122,12 @@ impl Store {
 }
 
 /// Takes a folder's name away and then the folder: killed in between, nothing that looks whole is left.
-pub(crate) fn put_away(folder: &Path, unfinished: &Path) -> Result<()> {
-    let removing = || format!("cannot remove {}", folder.display());
-    std::fs::rename(folder, unfinished).or_fail(removing)?;
-    std::fs::remove_dir_all(unfinished).or_fail(removing)
+pub(crate) fn put_away(folder: &Path, unfinished: &Path) -> std::io::Result<()> {
+    if unfinished.exists() {
+        std::fs::remove_dir_all(unfinished)?;
+    }
+    std::fs::rename(folder, unfinished)?;
+    std::fs::remove_dir_all(unfinished)
 }
 
 fn make_parts(folder: &Path, parts: &[&str]) -> Result<()> {

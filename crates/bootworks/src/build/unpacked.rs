@@ -71,7 +71,8 @@ fn is_as_unpacked(opened: &Opened, store: &Store) -> Result<bool> {
         return Ok(folder.is_dir());
     }
     let name = format!("{UNFINISHED}{}.{}-changed", opened.package.sha256, std::process::id());
-    put_away(&folder, &folder.with_file_name(name))?;
+    put_away(&folder, &folder.with_file_name(name))
+        .or_fail(|| format!("cannot remove {}", folder.display()))?;
     Ok(false)
 }
 
