@@ -326,7 +326,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Name or service not known"),
             usual("Temporary failure resolving '{host}'").says("The name {host} does not resolve."),
             usual("no such host"),
-            usual("lookup {host} on {server}: {:any}").unless(&["dnsmasq"]),
+            usual("lookup {host} on {server}: {:any}").unless(&["dnsmasq", "ntp"]),
             usual("Couldn't resolve host name"),
             usual("mount.nfs: Failed to resolve server {host}").says("The name {host} does not resolve."),
             usual("Couldn't resolve host '{host}'"),

@@ -75,6 +75,7 @@ pub const CAUSES: &[Cause] = &[
             usual("No operating system was found"),
             usual("Could not boot from SAN device"),
             usual("INT18: BOOT FAILURE"),
+            usual("Booting from Hard Disk...").at_the_end().says("The BIOS starts the boot sector of the disk, and nothing more is seen: there is no boot loader in it, or one for another firmware."),
         ],
         clues: &[
             against("PXE-E", "the network boot failed before it"),

@@ -58,7 +58,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("iPXE{:any} ok{:any} Link:up", "another port has a link"),
             supports("NBP file downloaded successfully", "the firmware had a link a moment ago: iPXE's own driver loses it"),
             against("Configuring (net{number:number} {mac}){:any} ok", "another port got an address"),
-            against("[Link:up,", "a port has a link"),
+            excludes("[Link:up,", "a port has a link"),
         ],
         fixes: &[
             fix("where the firmware had a link a moment ago: snponly.efi or undionly.kpxe, which leave the link as it is"),

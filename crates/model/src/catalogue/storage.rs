@@ -133,6 +133,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Requested boot drive '{disk}' doesn't exist or cannot be used").says("The kickstart names the boot drive {disk}, which this machine does not have, or which the kickstart itself leaves out (ignoredisk)."),
             proof("Nonexistent disk {disk} specified in").says("The kickstart names the disk {disk}, which this machine does not have."),
             usual("open /dev/{disk}: no such file or directory").unless(&["rtc", "console", "tty", "watchdog", "mem", "kvm", "fuse", "net/tun", "ipmi", "tpm"]).says("There is no /dev/{disk}."),
+            usual("Could not stat /dev/{disk} --- No such file or directory").unless(&["/dev/md"]).says("There is no /dev/{disk}."),
         ],
         clues: &[
             supports("No such file or directory (os error 2)", "the device is not there"),
@@ -175,6 +176,7 @@ pub const CAUSES: &[Cause] = &[
             usual("failed to RUN_ARRAY"),
             usual("is not a valid LUKS device"),
             usual("Couldn't find device with uuid"),
+            usual("Could not stat /dev/md{array} --- No such file or directory").says("The RAID /dev/md{array} is not there."),
         ],
         fixes: &[fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen")],
         decide: "The last lines of the tool that failed",

@@ -130,6 +130,7 @@ const MILESTONES: &[Milestone] = &[
     at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Multi-User System"),
     at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Graphical Interface"),
     at(Rung::ControllerSpoke, SYSTEM, "[talos] machine is running and ready"),
+    at(Rung::ControllerSpoke, SYSTEM, "[talos] upload configuration using talosctl"),
     at(Rung::ControllerSpoke, SYSTEM, "Startup finished in {:any} = {time}"),
     at(Rung::ControllerSpoke, SYSTEM, "INIT: Entering runlevel: {level}"),
     at(Rung::ControllerSpoke, SYSTEM, "runit: enter stage: /etc/runit/2"),
