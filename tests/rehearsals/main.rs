@@ -175,6 +175,26 @@ fn a_stock_initrd_boots_our_root() {
     seen.ended_with(0);
 }
 
+/// So does a stock dracut initrd, which asks the port mapper and mounts in ways of its own; with `--rehearsals` only,
+/// since its root is another one.
+#[test]
+fn a_stock_dracut_initrd_boots_our_root() {
+    if needs_system() {
+        return;
+    }
+    if !rig::whole_table() {
+        eprintln!("skipped: dracut's initrd boots with `cargo xtask test --rehearsals`");
+        return;
+    }
+    let rig = Rig::of(Variant::DracutRoot);
+    let (kernel, initrd) = (rig.output("kernel"), rig.dracut_initrd());
+    let words =
+        "console=ttyS0,115200n8 root=nfs:10.77.0.1:/live:ro,vers=3 ip=dhcp ro systemd.volatile=overlay";
+    let seen =
+        rig.rehearse(&["--kernel", &kernel, "--initrd", &initrd, "--append", words, "--until", "login:"]);
+    seen.ended_with(0);
+}
+
 /// Firmware × NIC × disk: seeded picks each time, everything with `--rehearsals`.
 #[test]
 fn the_table_of_boxes() {
