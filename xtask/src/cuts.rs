@@ -186,7 +186,8 @@ fn rehearse(bootworks: &Path, line: &Path, hardware: &str, cut: Option<f64>) -> 
         output.map_err(|error| Stop::new(format!("cannot start {}: {error}", bootworks.display())))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let cut = text.lines().find_map(|line| line.split_once("lost its power in "));
-    let (step, lost) = cut.and_then(|(_, told)| told.split_once("; ")).unwrap_or(("none", ""));
+    let (step, lost) = cut.and_then(|(_, told)| told.split_once("; of ")).unwrap_or(("none", ""));
+    let step = step.trim_start_matches("step ");
     let alone = if text.contains("started from its half-written disk") {
         HALF_WRITTEN
     } else if text.contains("its disk started a kernel") {
@@ -196,6 +197,9 @@ fn rehearse(bootworks: &Path, line: &Path, hardware: &str, cut: Option<f64>) -> 
     } else {
         BEFORE
     };
-    let lost = lost.replace("of ", "").replace(" writes since the last flush", ":");
+    let lost = lost
+        .replace(" writes since the last flush", ":")
+        .replace(" are lost", " lost")
+        .replace("0: 0 lost and 0 torn", "none");
     Ok(Seen { step: step.replace('`', ""), lost, alone, is_ready: output.status.success(), text })
 }
