@@ -347,6 +347,13 @@ impl Seen {
         &self.stdout
     }
 
+    /// When the output's first line with these words was said, in seconds since power-on.
+    pub(crate) fn seconds(&self, words: &str) -> f64 {
+        let line = self.stdout.lines().find(|line| line.contains(words));
+        let seconds = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        seconds.unwrap_or_else(|| panic!("the output has no time of `{words}`:\n{}", self.stdout))
+    }
+
     pub(crate) fn console(&self) -> String {
         self.read("console.log")
     }
