@@ -119,6 +119,13 @@ pub const CAUSES: &[Cause] = &[
             usual("DHCPSRV_OPEN_SOCKET_FAIL"),
             usual("send_packet: {why:any}").unless(&["unreachable"]),
             usual("DHCP4_SUBNET_SELECTION_FAILED"),
+            proof("Can't chown new lease file")
+                .says("The DHCP server could not start: it cannot write its leases."),
+            proof("cannot open or create lease file {file}: {why:any}")
+                .says("dnsmasq could not start: it cannot write {file}."),
+            usual("failed to bind listening socket for {:any}Address already in use")
+                .says("dnsmasq could not start: something else listens on its port."),
+            proof("DHCP4_PARSER_FAIL"),
         ],
         clues: &[
             excludes("DHCPOFFER", "it answers"),
@@ -167,6 +174,13 @@ pub const CAUSES: &[Cause] = &[
             proof("DAD detected {address}").says("Another machine has the address {address} already."),
             proof("some other host ({mac}) already uses address {address}")
                 .says("{mac} has the address {address} already."),
+            proof("conflict detected for IP address {address}")
+                .says("Another machine has the address {address} already."),
+            proof("Dropping address {address}, as an address conflict was detected")
+                .says("Another machine has the address {address} already."),
+            proof("IP-4-DUPADDR"),
+            proof("{address} belongs to someone, reserving it")
+                .says("Another machine has the address {address} already."),
         ],
         fixes: &[
             fix(
@@ -289,6 +303,7 @@ pub const CAUSES: &[Cause] = &[
             usual("No gateway"),
             ipxe("280a60").says("iPXE has no route to the server: no gateway, or none that leads there."),
             usual("http://{address}... Network unreachable").unless(&["ipxe.org"]),
+            usual("Nexthop has invalid gateway"),
         ],
         clues: &[
             against("no carrier", "there is no link"),
@@ -334,6 +349,13 @@ pub const CAUSES: &[Cause] = &[
             proof("no DNS servers configured"),
             proof("no DNS record found"),
             proof("no DNS reply received"),
+            usual("Could not resolve '{host}'").says("The name {host} cannot be resolved."),
+            usual("DNS lookup error"),
+            usual("DNS: transient error"),
+            usual("Could not resolve hostname {host}").says("The name {host} cannot be resolved."),
+            usual("Name does not resolve"),
+            usual("Resolving timed out after"),
+            usual("curl: (5)"),
         ],
         clues: &[
             against("no devices to configure", "there is no interface"),

@@ -18,6 +18,10 @@ pub const CAUSES: &[Cause] = &[
             proof("core.img is unusually large. It won't fit in the embedding area"),
             proof("your embedding area is unusually small"),
             proof("needs a special partition to boot from a GPT disk label"),
+            usual("multiple partition labels"),
+            usual("doesn't support blocklists"),
+            usual("doesn't support embedding"),
+            usual("GRUB to a partitionless disk or to a partition"),
         ],
         fixes: &[
             fix("make one of 1 MiB: `sgdisk -n0:0:+1M -t0:ef02 DISK`, then `grub-install DISK` again"),
@@ -46,6 +50,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not prepare Boot variable: Function not implemented"),
             proof("Could not prepare Boot variable: No such file or directory"),
             proof("Could not prepare Boot variable: Operation not supported"),
+            proof("failed to register the EFI boot entry: Read-only file system"),
         ],
         clues: &[against("No space left on device", "there is no room for them")],
         fixes: &[
@@ -55,7 +60,7 @@ pub const CAUSES: &[Cause] = &[
                 "without them: `grub-install --removable --no-nvram` puts the loader where every firmware looks (EFI/BOOT)",
             ),
         ],
-        hides: &["grub-install-failed", "uefi-boot-order", "no-bootable-device"],
+        hides: &["efi-nvram-full", "grub-install-failed", "uefi-boot-order", "no-bootable-device"],
         decide: "`ls /sys/firmware/efi`: not there is BIOS mode",
         sources: &["efibootmgr", "grub: util/grub-install.c"],
         ..BLANK
@@ -84,6 +89,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not set variable {name}: No space left on device"),
             proof("efivarfs_set_variable: {what:any}No space left on device"),
             proof("Failed to create EFI Boot variable entry: No space left"),
+            usual("Cannot set EFI variable {name}").says("The firmware does not take the variable {name}."),
         ],
         fixes: &[
             fix(
@@ -131,6 +137,7 @@ pub const CAUSES: &[Cause] = &[
             proof("nie można odnaleźć katalogu EFI"),
             proof("kan EFI-map niet vinden"),
             proof("无法找到 EFI 目录"),
+            proof("has wrong type for an EFI System Partition"),
         ],
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),

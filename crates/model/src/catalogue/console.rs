@@ -23,6 +23,7 @@ pub const CAUSES: &[Cause] = &[
             usual("rootfs{:any}... ok$").at_the_end(),
             trace("initrd.gz... ok"),
             trace("initrd.img... ok"),
+            usual("Booting in blind mode").at_the_end(),
         ],
         clues: &[
             excludes("Kernel panic", "the kernel speaks here"),

@@ -204,6 +204,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Request firmware failed. Could not find file"),
             usual("unable to load firmware image {file}").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
             usual("needs non-free firmware files to operate"),
+            usual("no suitable firmware found!"),
         ],
         clues: &[
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),
@@ -262,6 +263,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("Port module event[error]"),
             proof("Incompatible optics"),
             proof("unsupported port module inserted"),
+            proof("incorrectly installed/not installed"),
+            proof("UNSUPPORTED_TRANSCEIVER"),
         ],
         fixes: &[
             fix("`ixgbe.allow_unsupported_sfp=1` on the kernel's command line (one 1 for each port: `1,1`); other drivers have no such switch"),
@@ -281,6 +284,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Invalid module format").unless(&[".ko.xz", ".ko.zst", ".ko.gz"]),
             usual("could not insert '{module}': Exec format error").says("The module {module} is not of the kernel that runs."),
             proof("section size must match the kernel"),
+            usual("failed to validate module [{module}] BTF").says("The module {module} is of another build of this kernel."),
         ],
         clues: &[against("Invalid ELF header magic", "the module is packed, not of another kernel")],
         fixes: &[
@@ -304,6 +308,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("failed to load modules.dep"),
             trace("Module {module} not found in directory /lib/modules/{release}").says("The module {module} is not among those of the running kernel {release}."),
             usual("lib/modules/{release} is missing"),
+            usual("mount: /boot: unknown filesystem type 'vfat'").says("The running kernel's modules are gone: it cannot even mount /boot."),
+            proof("Could not load /lib/modules/{release}/modules.dep").says("There are no modules for the running kernel {release}."),
         ],
         clues: &[
             supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),
@@ -414,6 +420,9 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Could not obtain valid ethernet address, aborting"),
             usual("i40e {address}: Initial pf_reset failed"),
             usual("be2net {address}: POST timeout"),
+            usual("go bit not cleared"),
+            usual("Will cause a leak of a command resource"),
+            proof("The MFW failed to respond to command"),
         ],
         clues: &[
             supports("no devices to configure", "no interface is there"),
@@ -441,6 +450,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("TX timeout detected"),
             usual("TX timeout on queue: {queue:number}"),
             usual("tx_timeout: VSI_seid"),
+            usual("initiating reset due to tx timeout"),
         ],
         fixes: &[
             fix("`pcie_aspm=off` on the kernel's command line; `ethtool -K IF tso off gso off`"),

@@ -24,6 +24,8 @@ pub const CAUSES: &[Cause] = &[
             usual("The certificate is NOT trusted. The certificate chain uses not yet valid certificate"),
             proof("The certificate has not yet been activated"),
             usual("created {seconds:number} seconds in the future"),
+            usual("System clock wrong by {seconds} seconds").says("The clock is {seconds} seconds off."),
+            proof("Clock skew too great"),
         ],
         fixes: &[
             fix("set the clock in the firmware's setup, in UTC; change the board's battery if it forgets it"),
@@ -62,6 +64,13 @@ pub const CAUSES: &[Cause] = &[
             proof("failed to acquire config: unable to fetch resource in time").says("Ignition could not fetch its configuration in time."),
             proof("failed to fetch config: context deadline exceeded").says("Ignition could not fetch its configuration in time."),
             usual("No active metadata service found"),
+            usual("Max retries exceeded with url: {path}"),
+            usual("[Errno 111] Connection refused"),
+            usual("[Errno 113] No route to host"),
+            usual("[Errno 110] Connection timed out"),
+            usual("Client.Timeout exceeded while awaiting headers"),
+            usual("net/http: TLS handshake timeout"),
+            usual("tcp connect error: {why:any}"),
         ],
         clues: &[
             against("Network is unreachable", "there is no route at all"),
@@ -344,6 +353,10 @@ pub const CAUSES: &[Cause] = &[
             usual("no device with valid ISO found"),
             usual("No bootable medium found. Waiting for new devices"),
             usual("Attempt interactive netboot from a URL"),
+            usual("Could not find CD to boot, something else needed"),
+            usual("!! Media not found"),
+            usual("Can't find KNOPPIX filesystem"),
+            usual("no cdrom found"),
         ],
         fixes: &[
             fix("name the place on the network: `boot=live fetch=http://SERVER/filesystem.squashfs` (Debian), `url=http://…iso` (Ubuntu), `netboot=nfs nfsroot=SERVER:/PATH`, `archiso_http_srv=` (Arch)"),
@@ -376,6 +389,8 @@ pub const CAUSES: &[Cause] = &[
             usual("run-init: can't execute '{init}'").says("What was mounted as the root has no {init} that can run."),
             usual("switch_root: failed to execute {init}: No such file or directory").says("What was mounted as the root has no {init}."),
             usual("mount: mounting /run on /root/run failed: No such file or directory"),
+            usual("can't run '/etc/init.d/rcS': No such file or directory"),
+            usual("kinit: init not found!"),
         ],
         clues: &[
             against("Failed to execute /init", "the initrd itself has no init"),

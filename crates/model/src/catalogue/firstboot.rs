@@ -16,6 +16,8 @@ pub const CAUSES: &[Cause] = &[
             trace(">>Start PXE over IPv4"),
             usual("Installation complete").times(2),
             usual("Could not set BootOrder"),
+            usual("to skip startup.nsh"),
+            usual("Cannot find required map name"),
         ],
         clues: &[
             supports("Installation complete", "the installation was done"),
@@ -76,6 +78,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Could not boot from SAN device"),
             usual("INT18: BOOT FAILURE"),
             usual("Booting from Hard Disk...").at_the_end().says("The BIOS starts the boot sector of the disk, and nothing more is seen: there is no boot loader in it, or one for another firmware."),
+            usual("Boot failed: could not read the boot disk"),
         ],
         clues: &[
             against("PXE-E", "the network boot failed before it"),
@@ -189,7 +192,7 @@ pub const CAUSES: &[Cause] = &[
                 "unknown-block(1,0)",
                 "unknown-block(2,0)",
             ]),
-            usual("can't find device '{device}'"),
+            usual("can't find device '{device}'").unless(&["ip:"]),
             trace("Gave up waiting for root"),
             usual("Could not find the root block device in"),
             usual("is not a valid root device"),
@@ -210,6 +213,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Want me to fall back to {device}").says(
                 "The initrd does not find the root that its command line names, and offers {device} instead.",
             ),
+            usual("kinit: Cannot open root device {device}").says("root= names {device}, which does not exist on this machine."),
         ],
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),
@@ -254,6 +258,8 @@ pub const CAUSES: &[Cause] = &[
             trace("Timed out waiting for device"),
             usual("Missing modules (cat /proc/modules; ls /dev)"),
             usual("mount: could not find filesystem '/dev/root'"),
+            usual("mount: /new_root: unknown filesystem type '{type}'").says("The initrd lacks the driver of the root's file system {type}."),
+            usual("Begin: Waiting for root file system").at_the_end(),
         ],
         clues: &[
             against("Attached SCSI disk", "the disk is there"),
@@ -410,6 +416,7 @@ pub const CAUSES: &[Cause] = &[
             usual("could not rename interface '{number:number}' from '{old}' to '{new}'")
                 .says("{old} cannot be called {new}: another interface has that name."),
             usual("[busy] Error renaming"),
+            usual("ip: can't find device '{interface}'").says("The configuration names {interface}, which is not there."),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

@@ -67,7 +67,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "syslinux-no-default",
         sentence: "pxelinux has a configuration, but it names nothing to boot.",
-        signs: &[proof("No DEFAULT or UI configuration directive found")],
+        signs: &[proof("No DEFAULT or UI configuration directive found"),
+            usual("Unknown keyword in configuration file").says("The menu's file has a word that this syslinux does not know."),
+        ],
         fixes: &[
             fix("add `DEFAULT linux` with a LABEL of that name, or `UI menu.c32`"),
             fix("look whether the file is empty, cut off or the wrong one: its size is in the TFTP log"),
@@ -231,6 +233,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to load '{file}'").unless(&["module", "plugin", "firmware"]).says("The boot loader cannot load {file}."),
             usual("Couldn't load kernel image"),
             usual("Failed to open kernel with path"),
+            usual("No loader found. Configuration files in"),
+            usual("Error loading EFI binary {file}: Not found").says("The boot loader's menu names {file}, which is not there."),
         ],
         clues: &[
             supports("^PXELINUX {version}", "PXELINUX is at work, and says so of files"),

@@ -80,6 +80,23 @@ pub const CAUSES: &[Cause] = &[
             usual("Problem retrieving files from '{repository:any}'"),
             usual("not found in /tmp/net-retriever-{file}").says("The mirror's Release file does not have the sums of the package list that this installer wants."),
             usual("WARNING **: bad d-i Packages file"),
+            usual("Loading {udeb} failed for unknown reasons").says("The installer's part {udeb} could not be loaded from the mirror."),
+            usual("base-installer/debootstrap-failed"),
+            usual("Cannot download repomd.xml"),
+            usual("All mirrors were tried"),
+            usual("No more mirrors to try"),
+            usual("GPG check FAILED"),
+            usual("Some index files failed to download"),
+            usual("NO_PUBKEY {key}").says("The archive is signed by the key {key}, which this system does not have."),
+            proof("Mirror sync in progress?"),
+            usual("Clearsigned file isn't valid"),
+            usual("E: Unable to fetch some archives"),
+            usual("E: Failed to fetch {url}").says("The package archive does not give {url}."),
+            usual("not found on medium"),
+            usual("error: target not found: {package}").says("The mirror has no package {package}."),
+            usual("could not be looked up remotely"),
+            usual("required key missing from keyring"),
+            usual("error: unable to download '{url}'").says("{url} cannot be fetched."),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -240,6 +257,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Image is not in {format} format"),
             usual("Unrecognized archive format"),
             usual("Unrecognized header : file cannot be decoded"),
+            proof("This is not partclone image").says("The image is none of partclone's."),
         ],
         clues: &[against("Cannot exec", "the program is missing")],
         fixes: &[
@@ -359,6 +377,9 @@ pub const CAUSES: &[Cause] = &[
             usual("write /{file}: no space left on device"),
             usual("needs {size} more space on the {mount} filesystem").unless(&["/boot"]),
             usual("needs {size} on the {mount} filesystem").unless(&["/boot"]),
+            proof("Partition {mount} too full: {needed:number} blocks needed").says("{mount} has no room for what is to be installed."),
+            usual("Insufficient space in download directory"),
+            usual("(28: No space left on device)"),
         ],
         clues: &[
             against("Failed writing body", "the download did not fit"),
@@ -415,6 +436,11 @@ pub const CAUSES: &[Cause] = &[
             usual("writing to '/dev/{disk}': No space left on device")
                 .unless(&["/dev/shm"])
                 .says("/dev/{disk} is smaller than the image."),
+            proof("software selection requires {size:any} of available space").says("The chosen software needs {size}, and the disk is smaller."),
+            proof("There is not enough drive space"),
+            usual("Start sector {sector:number} out of range"),
+            proof("Insufficient suitable allocatable extents"),
+            proof("is smaller than given size"),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

@@ -235,6 +235,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("2e0480").says("What iPXE downloaded is no EFI program for this processor."),
             usual("Could not select: Exec format error"),
             usual("Could not boot: Exec format error"),
+            usual("Exec format error (http"),
         ],
         fixes: &[
             fix("look at the file with `file`: an HTML error page, a .sig, a gzip'd kernel or a BIOS image under UEFI cannot start"),

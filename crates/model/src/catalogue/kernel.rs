@@ -18,6 +18,7 @@ pub const CAUSES: &[Cause] = &[
             proof("This kernel requires PAE"),
             proof("your CPU does not support long mode"),
             proof("This program can only be run on AMD64 processors with {level} microarchitecture support").says("The system's programs need {level}, which this processor does not have."),
+            usual("Attempted to kill init! exitcode=0x00000004").says("PID 1 used an instruction that this processor does not have."),
         ],
         fixes: &[
             fix("take a release for this processor: RHEL 9 and its kin want x86-64-v2, RHEL 10 x86-64-v3; Debian and Ubuntu run on all x86-64"),
@@ -255,6 +256,10 @@ pub const CAUSES: &[Cause] = &[
             usual("/init: error while loading shared libraries: {library}").says("The initrd's /init lacks the library {library}."),
             usual("/sbin/init: error while loading shared libraries: {library}").says("/sbin/init lacks the library {library}."),
             usual("systemd: error while loading shared libraries: {library}").says("systemd lacks the library {library}."),
+            usual("Failed to allocate manager object").says("systemd could not start: it lacks something of the kernel, or what it wants to mount is mounted."),
+            usual("Failed to mount API filesystems").says("systemd could not mount what it needs from the kernel, and stopped."),
+            usual("Failed to load SELinux policy").says("systemd could not load SELinux's rules, and stopped."),
+            usual("Failed to isolate default target"),
         ],
         clues: &[
             excludes("exitcode=0x00000000", "it ended by itself"),

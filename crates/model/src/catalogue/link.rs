@@ -221,6 +221,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The command line wants VLAN {vlan} on an interface that is not there."),
             usual("8021q: {:any} failed"),
             usual("can't add vlan"),
+            proof("NATIVE_VLAN_MISMATCH"),
         ],
         fixes: &[
             fix("set the native (untagged) VLAN of the switch port to the boot network"),
@@ -244,6 +245,7 @@ pub const CAUSES: &[Cause] = &[
             usual("frag_list"),
             usual("mtu greater than device maximum"),
             usual("MTU too large"),
+            usual("mtu less than device minimum"),
         ],
         clues: &[supports("not responding", "the server hears small packets only")],
         fixes: &[

@@ -127,6 +127,9 @@ pub const CAUSES: &[Cause] = &[
             usual("clnt_create: RPC: Unable to receive"),
             usual("clnt_create: RPC: Timed out"),
             usual("connect: Connection timed out").unless(&["dial tcp", "GET error"]),
+            usual("mount.nfs: mount(2): Connection refused"),
+            usual("mount.nfs: mount(2): Connection timed out"),
+            usual("nfs4_discover_server_trunking unhandled error"),
         ],
         clues: &[
             against("Network is unreachable", "there is no route"),
@@ -290,6 +293,8 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs4: Operation not permitted"),
             proof("mount call failed: 13"),
             proof("refused mount request from {client} for {path} ({export}): illegal port").says("The NFS server refuses {client}: it asks from a port above 1023."),
+            proof("mount.nfs: mount(2): Permission denied"),
+            proof("request from insecure port").says("The NFS server refuses the client: it asks from a port above 1023."),
         ],
         fixes: &[
             fix(
@@ -321,6 +326,9 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: mounting {server}:/{path} on {folder} failed: No such file or directory"),
             proof("mount call failed: 2"),
             proof("{path} does not support NFS export").says("{path} lies on a file system that cannot be exported (an overlay, a tmpfs without fsid=)."),
+            usual("mount.nfs: mount(2): No such file or directory"),
+            proof("{path} requires fsid= for NFS export").says("{path} is not exported: it lies on a file system without a UUID and wants `fsid=`."),
+            usual("syntax error: bad option list").says("A line of /etc/exports cannot be understood, and is not exported."),
         ],
         clues: &[against("Permission denied", "the server refuses the client")],
         fixes: &[

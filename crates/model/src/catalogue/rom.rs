@@ -47,6 +47,7 @@ pub const CAUSES: &[Cause] = &[
             proof("DECLINE received"),
             proof("rogue DHCP server"),
             usual("DHCPDECLINE({interface})").unless(&["abandoned"]),
+            proof("discovered unknown dhcp server").says("The router hears a DHCP server that it does not know."),
         ],
         clues: &[
             excludes("wrong address", "a lease from before, refused by the right server"),
@@ -74,6 +75,7 @@ pub const CAUSES: &[Cause] = &[
             proof("ALLOC_ENGINE_V4_ALLOC_FAIL_NO_POOLS"),
             proof("all leases are in use"),
             proof("POOL EXHAUSTED"),
+            proof("no free IP addresses"),
         ],
         fixes: &[
             fix_on(Line, "widen `range` under [network] in line.toml; each box may take two addresses while it boots"),
@@ -100,6 +102,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Retry time exceeded; starting again"),
             usual("^DHCP failed.$"),
             usual("Network Adapter ({mac}) DHCP failed"),
+            usual("offering lease {address} for {mac} without success").says("The DHCP server offers {address} to {mac}, which does not take it."),
+            proof("(net) Could not get IP address"),
         ],
         clues: &[supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
@@ -291,6 +295,7 @@ pub const CAUSES: &[Cause] = &[
             proof("sending NAK (2, Access violation)"),
             usual("Only absolute filenames allowed"),
             proof("TFTP directory {folder} inaccessible: Permission denied"),
+            proof("File must have global read permissions").says("The TFTP server gives out no file that not everybody may read."),
         ],
         fixes: &[
             fix("make it readable to all, folders too: `chmod -R a+rX /srv/tftp`"),
@@ -450,6 +455,7 @@ pub const CAUSES: &[Cause] = &[
             proof("unauthorized changes on the firmware, operating system or UEFI drivers"),
             proof("because of the Secure Boot policy"),
             proof("Secure Boot validation failure loading"),
+            proof("has no signature. Incompatible with SecureBoot"),
         ],
         clues: &[
             against("curl", "a download was refused"),

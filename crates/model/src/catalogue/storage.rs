@@ -1,7 +1,9 @@
 //! Causes of the stage `storage`: disks and partitions. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line};
-use super::{BLANK, Cause, Kind, absent, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{
+    BLANK, Cause, Kind, Stage, absent, against, excludes, fix, fix_on, proof, supports, trace, usual,
+};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -95,6 +97,7 @@ pub const CAUSES: &[Cause] = &[
             proof("cause: disk-driver-missing"),
             usual("No hard disks were found"),
             usual("HDD not found on system"),
+            usual("No drives available"),
         ],
         clues: &[
             excludes("Attached SCSI disk", "a disk is there"),
@@ -134,6 +137,8 @@ pub const CAUSES: &[Cause] = &[
             proof("Nonexistent disk {disk} specified in").says("The kickstart names the disk {disk}, which this machine does not have."),
             usual("open /dev/{disk}: no such file or directory").unless(&["rtc", "console", "tty", "watchdog", "mem", "kvm", "fuse", "net/tun", "ipmi", "tpm"]).says("There is no /dev/{disk}."),
             usual("Could not stat /dev/{disk} --- No such file or directory").unless(&["/dev/md"]).says("There is no /dev/{disk}."),
+            usual("failed to wait on {what:any} devs").says("The disk that the configuration names does not come."),
+            usual("The file /dev/{disk} does not exist and no size was specified").says("/dev/{disk} is not there."),
         ],
         clues: &[
             supports("No such file or directory (os error 2)", "the device is not there"),
@@ -177,10 +182,15 @@ pub const CAUSES: &[Cause] = &[
             usual("is not a valid LUKS device"),
             usual("Couldn't find device with uuid"),
             usual("Could not stat /dev/md{array} --- No such file or directory").says("The RAID /dev/md{array} is not there."),
+            usual("cannot import '{pool}'").says("The pool {pool} cannot be imported."),
+            usual("last seen on {device} not found").says("LVM does not see {device}: its file of devices names another one."),
+            usual("No key available with this passphrase"),
         ],
         fixes: &[fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen")],
+        hides: &["initramfs-disk-driver-missing", "root-spec-wrong", "init-exited"],
         decide: "The last lines of the tool that failed",
         sources: &["bootworks: agent/src/controller/apply/stack.rs"],
+        until: Some(Stage::Firstboot),
         ..BLANK
     },
     Cause {
@@ -217,6 +227,11 @@ pub const CAUSES: &[Cause] = &[
             usual("Cannot use {device}: device is partitioned").says("{device} has an old partition table."),
             proof("ioctl error on BLKRRPART: Device or resource busy"),
             usual("The kernel is still using the old partition table"),
+            usual("probing initialization failed: Device or resource busy"),
+            usual("Partition(s) on {disk} are being used").says("Partitions of {disk} are in use."),
+            usual("excluded by a filter"),
+            usual("Device {device} is still in use").says("{device} is still in use."),
+            usual("{device} is in use and contains").says("{device} is in use."),
         ],
         clues: &[supports("md{number:number}: active", "an old RAID is active"), supports("active with {count:number} out of", "an old RAID is active"), supports("logical volume", "an old LVM is active")],
         fixes: &[
@@ -365,6 +380,13 @@ pub const CAUSES: &[Cause] = &[
             usual("error while writing at byte {byte:number}: Input/output error"),
             usual("Sense Key : Hardware Error"),
             usual("Device offlined - not ready after error recovery"),
+            usual("Buffer I/O error on device {disk}").says("The disk {disk} cannot be read or written."),
+            usual("Detected IO errors while flushing file data on {disk}").says("The disk {disk} cannot be written."),
+            usual("Timeout waiting for hardware interrupt"),
+            proof("FAILED SMART self-check. BACK UP DATA NOW"),
+            proof("SMART Failure Predicted"),
+            usual("S.M.A.R.T. Status Bad"),
+            proof("FW in FAULT state"),
         ],
         clues: &[
             against("DMAR: [DMA", "the IOMMU blocks the controller"),

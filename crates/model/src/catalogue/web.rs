@@ -72,13 +72,14 @@ pub const CAUSES: &[Cause] = &[
             proof("DENIED : Non-privileged port").says("The Warewulf server refuses the node: it wants requests from a port below 1024 (`secure: true`)."),
             proof("HTTP status client error (403 Forbidden)"),
             proof("AH00037: Symbolic link not allowed or link target not accessible"),
+            proof("403 Forbidden [IP:"),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
             fix_on(Dracut, "restore its SELinux label: `restorecon -R /var/www`"),
             fix("allow the boot network's addresses in the server's rules (`Require ip`, `allow`)"),
         ],
-        hides: &["live-medium-not-found", "squashfs-fetch-failed", "stage2-repo-missing", "rom-exit"],
+        hides: &["archive-mirror-bad", "live-medium-not-found", "squashfs-fetch-failed", "stage2-repo-missing", "rom-exit"],
         decide: "The web server's error log names the rule or the file's mode",
         sources: &[IPXE_ERRORS],
         ..BLANK
@@ -146,6 +147,9 @@ pub const CAUSES: &[Cause] = &[
             usual("read: connection reset by peer").unless(&["ssh"]),
             usual("http://{address}... Connection reset").unless(&["ipxe.org"]).says("The connection to http://{address} is cut off."),
             usual("http://{address}... Connection refused").unless(&["ipxe.org"]).says("Nothing listens at http://{address}."),
+            proof("curl: (55)"),
+            proof("curl: (92)"),
+            usual("wget: error getting response"),
         ],
         fixes: &[
             fix("start the web server, and ask it at the port it has: `ss -ltnp`"),
