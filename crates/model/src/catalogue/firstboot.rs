@@ -208,12 +208,14 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: mounting {device} on /sysroot failed: No such file or directory")
                 .says("root= names {device}, which does not exist on this machine."),
             usual("mount: /sysroot: special device {device} does not exist")
+                .unless(&["LiveOS_rootfs"])
                 .says("root= names {device}, which does not exist on this machine."),
             usual("Timeout waiting for root filesystem"),
             usual("Want me to fall back to {device}").says(
                 "The initrd does not find the root that its command line names, and offers {device} instead.",
             ),
             usual("kinit: Cannot open root device {device}").says("root= names {device}, which does not exist on this machine."),
+            trace("Cannot open root device '{device}' or unknown-block(0,0)").unless(&["(null)", "UUID", "LABEL", "mapper", "nfs", "live:", "device ''", "/dev/ram", "/dev/root"]).says("root= names {device}, which does not exist on this machine; other disks are there."),
         ],
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),

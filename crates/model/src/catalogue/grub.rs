@@ -176,6 +176,7 @@ pub const CAUSES: &[Cause] = &[
         id: "shim-second-stage",
         sentence: "shim started, but cannot fetch the GRUB that belongs beside it.",
         signs: &[
+            proof("second stage {file} of shim on {client} File not found").says("shim on {client} asks for its second stage {file}, which is not there."),
             proof("Unable to fetch TFTP image"),
             proof("Unable to fetch HTTP image"),
             proof("start_image() returned {status:any}").unless(&["Security", "Access"]),

@@ -97,6 +97,10 @@ pub const CAUSES: &[Cause] = &[
             usual("could not be looked up remotely"),
             usual("required key missing from keyring"),
             usual("error: unable to download '{url}'").says("{url} cannot be fetched."),
+            usual("is expired since"),
+            usual("Error executing gpgv to check Release signature"),
+            usual("to verify signature (is gnupg installed?)"),
+            usual("required for verification, but neither seems installed"),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),

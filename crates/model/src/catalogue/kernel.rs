@@ -133,6 +133,7 @@ pub const CAUSES: &[Cause] = &[
             usual("RAMDISK: Couldn't find valid RAM disk image"),
             usual("Kernel panic - not syncing: junk in"),
             usual("Kernel panic - not syncing: no cpio magic"),
+            proof("RAMDISK: EOF while reading compressed data"),
         ],
         fixes: &[
             fix("copy the initrd to the server again and compare its SHA-256; build it anew if it is damaged there"),

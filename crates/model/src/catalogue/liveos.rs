@@ -20,6 +20,8 @@ pub const CAUSES: &[Cause] = &[
             proof("workdir and upperdir must reside under the same mount"),
             proof("maximum fs stacking depth exceeded"),
             proof("upper fs needs to support d_type"),
+            proof("overlayfs: failed to resolve '{folder}'")
+                .says("The overlay cannot be mounted: its folder {folder} is not there."),
         ],
         fixes: &[
             fix(

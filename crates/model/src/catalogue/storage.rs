@@ -232,6 +232,7 @@ pub const CAUSES: &[Cause] = &[
             usual("excluded by a filter"),
             usual("Device {device} is still in use").says("{device} is still in use."),
             usual("{device} is in use and contains").says("{device} is in use."),
+            proof("mounted, cannot repartition"),
         ],
         clues: &[supports("md{number:number}: active", "an old RAID is active"), supports("active with {count:number} out of", "an old RAID is active"), supports("logical volume", "an old LVM is active")],
         fixes: &[

@@ -197,7 +197,7 @@ pub const CAUSES: &[Cause] = &[
             fix("build iPXE with your authority: `make bin-x86_64-efi/ipxe.efi TRUST=ca.crt CERT=ca.crt`"),
             fix("set the box's clock in its firmware, if it is years off"),
         ],
-        hides: &["rom-exit", "live-medium-not-found", "stage2-repo-missing"],
+        hides: &["tls-handshake", "rom-exit", "live-medium-not-found", "stage2-repo-missing"],
         decide: "`openssl s_client -connect SERVER:443 -showcerts`: dates, names and chain; then the box's clock",
         sources: &[IPXE_ERRORS, "https://github.com/netbootxyz/netboot.xyz/issues/1597", "https://github.com/ipxe/ipxe/issues/606", "https://github.com/ipxe/ipxe/issues/1407"],
         ..BLANK
@@ -227,6 +227,7 @@ pub const CAUSES: &[Cause] = &[
             proof("SSL routines{:any}unsafe legacy renegotiation disabled"),
             proof("remote error: tls: {why:any}").unless(&["certificate"]),
             proof("server gave HTTP response to HTTPS client"),
+            usual("ipxe.org/{ipxe:hex}0de{rest:hex}").says("iPXE and the web server do not come to terms over TLS."),
         ],
         fixes: &[
             fix("allow TLS 1.2 with an RSA certificate and AES-CBC or AES-GCM on the web server: iPXE has no TLS 1.3"),
