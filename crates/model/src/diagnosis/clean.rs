@@ -315,6 +315,14 @@ impl Wrapped {
     }
 }
 
+/// The kernel's seconds, where the line begins with them.
+pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
+    let (inside, _) = text.strip_prefix('[')?.split_once(']')?;
+    let bare = inside.trim_start();
+    let is_time = bare.len() <= 14 && bare.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    (is_time && bare.contains('.')).then(|| bare.parse().ok())?
+}
+
 /// Where a line's own text begins, after what loggers put before it, and the kernel's seconds if they are there.
 ///
 /// Taken off, in any order and number: `[   12.345678]`, `[T123]`, `<6>`, `Nov 25 18:53:21 host kernel:`,

@@ -2,7 +2,7 @@
 //! `judge` needs to name its cause.
 
 use super::Evidence;
-use super::clean::Cleaned;
+use super::clean::{Cleaned, kernel_seconds};
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
@@ -12,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Letters of a line that are kept as evidence.
 const KEPT: usize = 240;
+/// Below so many seconds a kernel has only just started.
+const FIRST: f64 = 2.0;
+/// By so many seconds they go back where it is another start.
+const JUMP: f64 = 10.0;
 /// Clients whose exchanges with a TFTP server are remembered at a time.
 const CLIENTS: usize = 256;
 
@@ -50,6 +54,8 @@ pub(super) struct Boot {
     /// How often each system's words were seen.
     pub(super) systems: BTreeMap<System, u64>,
     phase: Option<Phase>,
+    /// The kernel's seconds where they were seen last.
+    seconds: Option<f64>,
     is_report: bool,
     exchanges: Exchanges,
 }
@@ -59,6 +65,10 @@ pub(super) struct Boot {
 struct Exchanges {
     /// The file that a client asked for.
     asked: BTreeMap<String, String>,
+    /// Clients that asked for shim's list of revocations, which is optional, last: its second stage comes next.
+    shims: BTreeSet<String>,
+    /// Clients whose last request is that.
+    second_stages: BTreeSet<String>,
     /// Clients that ended their transfer themselves.
     aborted: BTreeSet<String>,
 }
@@ -74,13 +84,23 @@ impl Exchanges {
                     && (self.asked.len() < CLIENTS || self.asked.contains_key(client))
                 {
                     self.asked.insert(client.clone(), file.clone());
+                    self.second_stages.remove(client);
+                    if file.ends_with("revocations.efi") {
+                        self.shims.insert(client.clone());
+                    } else if self.shims.remove(client) {
+                        self.second_stages.insert(client.clone());
+                    }
                 }
                 (None, false)
             }
-            Talk::Refuses => (
-                self.asked.remove(client).map(|file| format!("Client {client} File not found {file}")),
-                false,
-            ),
+            Talk::Refuses => {
+                let is_second_stage = self.second_stages.remove(client);
+                let words = |file: String| match is_second_stage {
+                    true => format!("second stage {file} of shim on {client} File not found"),
+                    false => format!("Client {client} File not found {file}"),
+                };
+                (self.asked.remove(client).map(words), false)
+            }
             Talk::Aborts => {
                 if self.aborted.len() < CLIENTS {
                     self.aborted.insert(client.clone());
@@ -105,6 +125,7 @@ impl Boot {
             last_text: 0,
             systems: BTreeMap::new(),
             phase: None,
+            seconds: None,
             is_report: false,
             exchanges: Exchanges::default(),
         }
@@ -128,13 +149,15 @@ impl Boot {
             start = own_text;
             sights.push((place, captures));
         });
+        let goes_back = self.note_seconds(&line.text);
         if sights.is_empty() {
+            let ended = goes_back.then(|| self.end(number, &line.text));
             self.pass(number, line);
-            return None;
+            return ended;
         }
         let meanings: Vec<Meaning> =
             sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
-        let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
+        let ended = (goes_back || self.begins_anew(&meanings)).then(|| self.end(number, &line.text));
         self.note_openings(&meanings);
         let (whole, is_explained) = self.hear(watch, &sights);
         if !is_explained {
@@ -148,6 +171,22 @@ impl Boot {
             self.read(watch, stamps, number, &Cleaned::of(whole));
         }
         ended
+    }
+
+    /// Takes in the kernel's seconds, and says whether they went back to the start of another boot.
+    ///
+    /// Processors write a little out of order, and people paste a log's pieces as they like: only a jump from far on
+    /// to the first seconds is a new start.
+    fn note_seconds(&mut self, text: &str) -> bool {
+        let Some(now) = kernel_seconds(text) else { return false };
+        let before = self.seconds.replace(now);
+        !self.is_report && now < FIRST && before.is_some_and(|before| before - now > JUMP)
+    }
+
+    /// The boot is over: gives it back, and begins the next one with this line.
+    fn end(&mut self, number: u64, text: &str) -> Boot {
+        let next = Boot { seconds: kernel_seconds(text), ..Boot::new(number) };
+        std::mem::replace(self, next)
     }
 
     /// The line is read.

@@ -184,3 +184,58 @@ fn the_story_is_told() {
     "#]],
     );
 }
+
+/// A console that is quiet until the kernel is warm has no first line: its seconds still tell two boots apart, and
+/// what stopped the first is no longer what stops the second.
+#[test]
+fn seconds_that_go_back_begin_a_boot() {
+    check(
+        "[    4.1] ipconfig: no devices to configure\n\
+         [   31.0] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000200\n\
+         [    0.9] sda: sda1 sda2\n\
+         [   12.2] Kernel panic - not syncing: Fatal machine check\n",
+        &expect![[r#"
+            no rung
+            earlier: (1, 2) Some("nic-driver-missing")
+            mce-error 0.90
+            The processor reports a hardware fault (machine check): memory, processor or a bus is broken.
+              4: Kernel panic - not syncing: Fatal machine check ×1
+              fix: read the server's event log (`ipmitool sel list`): it names the module or slot
+              fix: change the DIMM it names, or test: memtest86+ for a night; reseat after transport
+              fix: bring firmware and microcode up to date
+        "#]],
+    );
+    // Pieces of one boot, not in their order.
+    check(
+        "[   14.1] ipconfig: no devices to configure\n[    9.0] igb 0000:03:00.0: added PHC on eth0\n",
+        &expect![[r#"
+            no rung
+            nic-driver-missing 0.85
+            The live system has no driver for this machine's network card: no interface but lo exists.
+              1: ipconfig: no devices to configure ×1
+              fix: bootworks line: `bootworks check` names the package; set it as `kernel = "linux-image-amd64"` under [live] in line.toml, then `bootworks build`
+              fix: Debian: install the full kernel and rebuild: `apt install linux-image-amd64` (not -cloud-amd64), MODULES=most in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`
+              fix: Ubuntu: `apt install linux-modules-extra-$(uname -r)` (before 18.04: linux-image-extra-$(uname -r)) in the live system, then `update-initramfs -u -k all`
+        "#]],
+    );
+}
+
+/// shim may ask for its list of revocations, which nobody has: what it asks for next is what it needs.
+#[test]
+fn the_second_stage_of_shim_is_known_by_what_it_asked_before() {
+    let asks = |file: &str| format!("in.tftpd[7]: RRQ from 10.9.8.44 filename {file}\n");
+    let refuses = "in.tftpd[7]: sending NAK (1, File not found) to 10.9.8.44\n";
+    let log = [asks("shimx64.efi"), asks("revocations.efi"), refuses.into(), asks("?USB"), refuses.into()];
+    check(
+        &log.concat(),
+        &expect![[r#"
+            no rung
+            shim-second-stage 0.90
+            shim on 10.9.8.44 asks for its second stage ?USB, which is not there.
+              5: second stage ?USB of shim on 10.9.8.44 File not found ×1
+              fix: put the distribution's signed grubx64.efi into the folder of shimx64.efi, under exactly this name
+              fix: send next-server in the DHCP answer itself (siaddr), not only option 66: shim reads that
+              fix: give shim a path with a folder: from the root it asks for `//grubx64.efi`
+        "#]],
+    );
+}
