@@ -115,15 +115,21 @@ impl Shape {
     }
 
     /// What stands at its blanks, if it is in the line. `start` is where the line's own text begins, after
-    /// times and names of programs.
-    pub(super) fn find(&self, line: &str, folded: &[u8], start: usize) -> Option<Vec<Capture>> {
+    /// times and names of programs; `anchored` is the first place of its longest text.
+    pub(super) fn find_from(
+        &self,
+        line: &str,
+        folded: &[u8],
+        start: usize,
+        anchored: usize,
+    ) -> Option<Vec<Capture>> {
         let lead = match self.pieces.as_slice() {
             [Piece::Blank(..), Piece::Text(text), ..] | [Piece::Text(text), ..] => text,
             _ => return None,
         };
-        let mut from = start.min(folded.len());
-        if !self.at_start {
-            from = 0;
+        let mut from = if self.at_start { start.min(folded.len()) } else { 0 };
+        if lead.as_slice() == self.anchor() {
+            from = from.max(anchored);
         }
         for _ in 0..STARTS {
             let at = from + position(&folded[from..], lead)?;
@@ -239,7 +245,7 @@ mod tests {
 
     fn found(shape: &'static str, line: &str) -> String {
         let folded: Vec<u8> = line.bytes().map(fold).collect();
-        match Shape::parse(shape).unwrap().find(line, &folded, 0) {
+        match Shape::parse(shape).unwrap().find_from(line, &folded, 0, 0) {
             None => "-".into(),
             Some(captures) => {
                 captures.iter().map(|capture| format!("{}={} ", capture.name, capture.value)).collect()

@@ -107,14 +107,14 @@ impl Watch {
     ) {
         stamps.now += 1;
         let mut start = None;
-        self.literals.find(&cleaned.folded, |literal| {
+        self.literals.find(&cleaned.folded, |literal, at| {
             let start = *start.get_or_insert_with(|| message(&cleaned.text).0);
             for place in &self.behind[literal] {
                 if std::mem::replace(&mut stamps.seen[*place], stamps.now) == stamps.now {
                     continue;
                 }
-                if let Some(captures) = self.watched[*place].shape.find(&cleaned.text, &cleaned.folded, start)
-                {
+                let shape = &self.watched[*place].shape;
+                if let Some(captures) = shape.find_from(&cleaned.text, &cleaned.folded, start, at) {
                     each(*place, start, captures);
                 }
             }
