@@ -100,6 +100,9 @@ const STARVED: &str = "IO-APIC + timer doesn't work";
 const SCREEN: &str = "bootworks: this box cannot go on";
 /// How often a starved box is switched on again.
 const STARVED_STARTS: u32 = 3;
+/// How long the console's log must name the expected cause, and how often it is read: a later line may say otherwise.
+const LOG_LASTS: Duration = Duration::from_secs(20);
+const LOG_EACH: Duration = Duration::from_secs(4);
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
 const STUCK_LASTS: Duration = Duration::from_secs(300);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
@@ -125,6 +128,8 @@ impl Course<'_> {
             answers: self.line.rehearsal.answers.clone(),
             trouble_since: None,
             stuck_since: None,
+            log_names_since: None,
+            log_read: Instant::now(),
             starved: 0,
             timeline: timeline_file(settings)?,
         };
@@ -167,6 +172,8 @@ struct Run<'a> {
     answers: BTreeMap<String, String>,
     trouble_since: Option<Instant>,
     stuck_since: Option<Instant>,
+    log_names_since: Option<Instant>,
+    log_read: Instant,
     starved: u32,
     timeline: std::fs::File,
 }
@@ -178,6 +185,7 @@ enum Then {
     End,
     CutPower,
     PullCable,
+    PullDisk,
     KillServer,
 }
 
@@ -220,6 +228,10 @@ impl Run<'_> {
                         Then::PullCable => {
                             self.say("the cable of the first NIC is pulled out");
                             machine.pull_cable()?;
+                        }
+                        Then::PullDisk => {
+                            self.say("the first disk is pulled out");
+                            machine.pull_disk()?;
                         }
                         Then::KillServer => {
                             self.say("the server is killed and started again");
@@ -268,6 +280,10 @@ impl Run<'_> {
             }
             if self.trouble_since.is_some_and(|since| since.elapsed() > self.trouble_lasts()) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
+                return Ok(());
+            }
+            if self.is_named_by_log() {
+                self.outcome.verdict = "the console's log alone names the expected cause".into();
                 return Ok(());
             }
             if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
@@ -330,6 +346,25 @@ impl Run<'_> {
             self.trouble_since.get_or_insert_with(Instant::now);
         }
         Then::GoOn
+    }
+
+    /// Whether the console's log has been naming the expected cause for a while. A loader that tries again for ever
+    /// is never silent, and tells nobody else.
+    fn is_named_by_log(&mut self) -> bool {
+        let Some(expected) = &self.course.expected else { return false };
+        if self.awaits_screen() || self.log_read.elapsed() < LOG_EACH {
+            return false;
+        }
+        self.log_read = Instant::now();
+        // What cannot be read names nothing; at the end it is an error.
+        let causes = super::log_causes(&self.course.chassis.console_log()).unwrap_or_default();
+        match causes.first() == Some(&expected.as_str()) {
+            true => self.log_names_since.get_or_insert(self.log_read).elapsed() > LOG_LASTS,
+            false => {
+                self.log_names_since = None;
+                false
+            }
+        }
     }
 
     /// Whether the box is finished and stays on, or starts over, because its line says so.
@@ -541,12 +576,16 @@ impl Run<'_> {
     fn strike(&mut self, percent: u8) -> Then {
         let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
         let position = self.faults.iter().position(|fault| match fault {
-            Fault::PowerCut(moment) | Fault::ServerKilled(moment) | Fault::LinkLost(moment) => due(moment),
-            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) | Fault::PowerCutAfter(_) => false,
+            Fault::PowerCut(moment)
+            | Fault::ServerKilled(moment)
+            | Fault::LinkLost(moment)
+            | Fault::DiskLost(moment) => due(moment),
+            _ => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
+            Some(Fault::DiskLost(_)) => Then::PullDisk,
             Some(_) => Then::KillServer,
             None => Then::GoOn,
         }

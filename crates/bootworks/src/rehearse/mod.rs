@@ -4,6 +4,7 @@
 //! and which diagnosis is demanded are arguments, so this is also how whole boots are tested.
 
 mod accelerator;
+mod cable;
 mod console;
 mod course;
 mod fault;
@@ -34,8 +35,9 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
-    /// What the box is made of: `firmware=bios|uefi`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
+    /// What the box is made of: `firmware=bios|uefi`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`; nic and disk may stand several times, the
+    /// first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
     /// What is broken on purpose; `--fault list` says what there is
@@ -95,6 +97,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         ),
         loader_cd: line.outputs().join(&outputs.loader_cd.path),
         loader_efi: line.outputs().join(&outputs.loader_efi.path),
+        cable: faults.iter().find_map(|fault| match fault {
+            Fault::Cable(fault) => Some(*fault),
+            _ => None,
+        }),
+        ailment: faults.iter().find_map(|fault| match fault {
+            Fault::Disks(ailment) => Some(*ailment),
+            _ => None,
+        }),
         folder: folder.clone(),
         hardware,
     };
