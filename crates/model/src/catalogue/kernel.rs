@@ -73,6 +73,8 @@ pub const CAUSES: &[Cause] = &[
             supports("Kernel panic - not syncing: VFS", "nothing at all was unpacked"),
             supports("unknown-block(0,0)", "nothing at all was unpacked"),
             against("iPXE", "iPXE may have handed over something beside it"),
+            excludes("Linux version 6.", "this kernel knows every compression, and would name the one that it lacks"),
+            excludes("Linux version 7.", "this kernel knows every compression, and would name the one that it lacks"),
         ],
         fixes: &[
             fix_on(Debian, "`COMPRESS=gzip` in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`"),
@@ -119,6 +121,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Initramfs unpacking failed: {:any}corrupt"),
             proof("Initramfs unpacking failed: Decoding failed"),
             usual("Initramfs unpacking failed: {why:any}").unless(&["invalid magic", "write error", "not configured", "zstd-compressed"]),
+            usual("invalid magic at start of compressed archive").says("What the kernel was given as its initrd is no archive, nor one behind another."),
             usual("rootfs image is not initramfs ({why:any}); looks like an initrd"),
             proof("crc error{:any}initrd"),
             proof("XZ-compressed data is corrupt"),

@@ -119,7 +119,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[proof("the box has no disk at all"), proof("no disk of the box is"), usual("cause: disk-not-found"),
             proof("Specified nonexistent disk {disk} in").says("The kickstart names the disk {disk}, which this machine does not have."),
             proof("No suitable device was found for deployment"),
-            usual("opening /dev/{disk}: No such file or directory"),
+            usual("opening /dev/{disk}: No such file or directory").unless(&["mdadm"]),
             usual("/dev/{disk}: not a block device"),
             proof("Failed to find matching device for"),
             proof("Disk '{disk}' given in {command} command does not exist").says("The kickstart names the disk {disk}, which this machine does not have."),
