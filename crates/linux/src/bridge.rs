@@ -8,7 +8,6 @@ use rustix::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
-use std::fs::File;
 
 /// `SIOCBRADDBR`, `linux/sockios.h`.
 const ADD_BRIDGE: libc::c_ulong = 0x89a0;
@@ -74,30 +73,25 @@ impl Bridge {
     }
 }
 
-/// The other end of a tap: frames that are written here arrive at the port, and what the port sends is read here, a
-/// whole Ethernet frame at a time, without its checksum.
+/// A tap of that name, which is there as long as this is open: who reads gets the frames that the kernel sends over it,
+/// one with each read, and what is written has arrived at it. It may move into another network namespace.
 ///
-/// Errors: a virtual NIC, or somebody else, has it.
-pub fn hold_tap(name: &str) -> Result<File> {
-    Ok(File::from(open_tap(name)?))
-}
-
-fn make_tap(name: &str) -> Result<()> {
-    let tun = open_tap(name)?;
-    call(&tun, TUN_SET_PERSISTENT, std::ptr::without_provenance_mut(1))
-        .or_fail(|| format!("cannot keep the tap {name}"))
-}
-
-/// Opens the tap of that name, and makes it where there is none.
-fn open_tap(name: &str) -> Result<OwnedFd> {
+/// Errors: not root, no `tun` in the kernel, the name is taken.
+pub fn open_tap(name: &str) -> Result<OwnedFd> {
     let mut request = InterfaceRequest::of(name)?;
     request.value[..2].copy_from_slice(&TAP_WITHOUT_HEADER.to_ne_bytes());
     let tun = rustix::fs::open("/dev/net/tun", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .or_fail(|| "cannot open /dev/net/tun".into())
         .map_err(|failure| failure.hint("the kernel needs its `tun` module: `modprobe tun`"))?;
     call(&tun, TUN_SET_INTERFACE, (&raw mut request).cast())
-        .or_fail(|| format!("cannot take the tap {name}"))?;
+        .or_fail(|| format!("cannot make the tap {name}"))?;
     Ok(tun)
+}
+
+fn make_tap(name: &str) -> Result<()> {
+    let tun = open_tap(name)?;
+    call(&tun, TUN_SET_PERSISTENT, std::ptr::without_provenance_mut(1))
+        .or_fail(|| format!("cannot keep the tap {name}"))
 }
 
 fn call(on: &OwnedFd, request: libc::c_ulong, argument: *mut libc::c_void) -> Result<(), Errno> {

@@ -39,7 +39,7 @@ impl Cable {
     /// Lays it from the tap of that name, and gives the end that QEMU takes (`-netdev stream` of a descriptor: each
     /// frame behind its length in four octets, net/stream.c).
     pub(crate) fn lay(tap: &str, fault: Fault) -> Result<(Cable, OwnedFd)> {
-        let tap = bridge::hold_tap(tap)?;
+        let tap = File::from(bridge::open_tap(tap)?);
         let (ours, theirs) = UnixStream::pair().or_fail(|| "cannot lay a cable".into())?;
         let thread = std::thread::spawn(move || {
             // It ends with its box: QEMU closes its end.

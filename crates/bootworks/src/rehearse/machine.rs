@@ -5,6 +5,7 @@ use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
 use super::qmp::Qmp;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
+use super::write_cache::{LoggedDisk, Lost};
 use linux::leash::leash;
 use linux::process::{Child, ending, quote};
 use linux::tools;
@@ -59,6 +60,8 @@ pub(crate) struct Chassis {
     pub(crate) cable: Option<cable::Fault>,
     /// What is wrong with its disks.
     pub(crate) ailment: Option<Ailment>,
+    /// Whether its power will be cut: then its disks lose what was not flushed.
+    pub(crate) loses_power: bool,
 }
 
 /// What is wrong with disks.
@@ -108,14 +111,18 @@ impl Chassis {
     }
 
     fn disk(&self, index: usize) -> PathBuf {
-        self.folder.join(format!("disk{index}.qcow2"))
+        self.folder.join(format!("disk{index}.{}", if self.loses_power { "raw" } else { "qcow2" }))
+    }
+
+    fn logged_disks(&self) -> impl Iterator<Item = LoggedDisk> {
+        (0..self.hardware.disks.len()).map(|index| LoggedDisk::at(&self.disk(index)))
     }
 
     /// Makes its disks and firmware variables, all empty.
     pub(crate) fn furnish(&self) -> Result<()> {
         for index in 0..self.hardware.disks.len() {
             Child::of(tools::QEMU_IMG)
-                .args(["create", "-q", "-f", "qcow2"])
+                .args(["create", "-q", "-f", if self.loses_power { "raw" } else { "qcow2" }])
                 .arg(self.disk(index))
                 .arg(self.hardware.disk_bytes.to_string())
                 .run()?;
@@ -144,20 +151,34 @@ impl Chassis {
 
     /// Deletes its disks: what is kept of a rehearsal are its logs.
     pub(crate) fn scrap(&self) {
-        for index in 0..self.hardware.disks.len() {
-            let _ = std::fs::remove_file(self.disk(index));
-        }
+        self.logged_disks().for_each(|disk| disk.scrap());
         let _ = std::fs::remove_file(self.folder.join("variables.fd"));
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
     }
 
-    /// Switches the box on.
+    /// Takes from its disks what they had not flushed when the power went. The box is off.
+    pub(crate) fn lose_unflushed(&self, seed: u64) -> Result<Lost> {
+        let mut all = Lost::default();
+        for (disk, seed) in self.logged_disks().zip(seed..) {
+            let lost = disk.lose(u64::from(self.hardware.sector_bytes), seed)?;
+            all.unflushed += lost.unflushed;
+            all.whole += lost.whole;
+            all.torn += lost.torn;
+        }
+        Ok(all)
+    }
+
+    /// Switches the box on. `power_goes` where the power will be cut before it is finished.
     pub(crate) fn start(
         &self,
         boot: &Boot,
+        power_goes: bool,
         lines: Sender<Line>,
         shown: Option<fn(&[u8])>,
     ) -> Result<Machine> {
+        if power_goes {
+            self.logged_disks().try_for_each(|disk| disk.begin())?;
+        }
         let qemu = tools::QEMU.find().ok_or_else(|| {
             Failure::new(format!("`{}` is not on this machine", tools::QEMU.name))
                 .because(format!("it is needed for {}", tools::QEMU.reason))
@@ -173,7 +194,7 @@ impl Chassis {
             }
             _ => (None, None),
         };
-        command.args(self.arguments(boot, end.as_ref())?);
+        command.args(self.arguments(boot, power_goes, end.as_ref())?);
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
         command.args(["-mon", "chardev=control,mode=control", "-S"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -202,7 +223,7 @@ impl Chassis {
     }
 
     /// QEMU's arguments, without the control line. `cable` is the end of a cable of ours for the first NIC.
-    fn arguments(&self, boot: &Boot, cable: Option<&OwnedFd>) -> Result<Vec<String>> {
+    fn arguments(&self, boot: &Boot, power_goes: bool, cable: Option<&OwnedFd>) -> Result<Vec<String>> {
         let mut list: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| list.extend(words.iter().map(|word| (*word).to_owned()));
         match self.accelerator {
@@ -268,7 +289,7 @@ impl Chassis {
         }
         for (index, model) in self.hardware.disks.iter().enumerate() {
             if *boot != (Boot::Disk { without: Some(index) }) {
-                self.add_disk(&mut list, index, model);
+                self.add_disk(&mut list, power_goes, index, model);
             }
         }
         Ok(list)
@@ -301,21 +322,39 @@ impl Chassis {
         list.extend(words);
     }
 
-    fn add_disk(&self, list: &mut Vec<String>, index: usize, model: &str) {
-        let file = escape(&self.disk(index));
-        // blkdebug (docs/devel/blkdebug.txt) stands between the image format and its file: what fails is data.
+    /// The disk's file as QEMU's option, or what stands before it where it is ill: blkdebug (docs/devel/blkdebug.txt)
+    /// between image format and file, so that what fails is data.
+    fn file_of(&self, disk: &Path) -> String {
+        let file = escape(disk);
         let fails = |event: &str| {
             format!(
                 "file.driver=blkdebug,file.image.driver=file,file.image.filename={file},file.inject-error.0.event={event}"
             )
         };
-        let file = match self.ailment {
+        match self.ailment {
             None => format!("file={file}"),
             Some(Ailment::ReadOnly) => format!("readonly=on,file={file}"),
             Some(Ailment::ReadsFail) => fails("read_aio"),
             Some(Ailment::WritesFail) => fails("write_aio"),
+        }
+    }
+
+    fn add_disk(&self, list: &mut Vec<String>, power_goes: bool, index: usize, model: &str) {
+        let disk = self.disk(index);
+        let drive = if power_goes {
+            let logged = LoggedDisk::at(&disk);
+            format!(
+                "if=none,id=disk{index},driver=blklogwrites,discard=unmap,file.driver=raw,file.discard=unmap,\
+                 file.file.driver=file,file.file.discard=unmap,file.file.filename={},\
+                 log.driver=file,log.filename={}",
+                escape(&logged.disk),
+                escape(&logged.log)
+            )
+        } else {
+            let format = if self.loses_power { "raw" } else { "qcow2" };
+            let file = self.file_of(&disk);
+            format!("if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,{file}")
         };
-        let drive = format!("if=none,id=disk{index},format=qcow2,discard=unmap,detect-zeroes=unmap,{file}");
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
         let mut serial = format!("id=drive{index},serial=VD{index:04}");

@@ -16,6 +16,7 @@ mod relay;
 mod server;
 mod spoil;
 mod virtual_box;
+mod write_cache;
 
 use crate::line_folder::{self, LineFolder};
 use crate::{Ending, build, report};
@@ -78,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     check_pulls(&faults, &hardware)?;
+    check_disks(&faults)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -107,6 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         }),
         folder: folder.clone(),
         hardware,
+        loses_power: faults.iter().any(Fault::cuts_power),
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
     let start = choose_start(arguments, &chassis);
@@ -150,6 +153,16 @@ fn check_pulls(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
             .because(format!("--box gives it {disks}"))
             .hint("name each disk: `--box disk=nvme,disk=nvme`")),
     }
+}
+
+/// A disk whose writes are kept for a power cut cannot be ill besides: one of the faults would not be there.
+fn check_disks(faults: &[Fault]) -> Result<()> {
+    let is_ill = faults.iter().any(|fault| matches!(fault, Fault::Disks(_)));
+    if is_ill && faults.iter().any(Fault::cuts_power) {
+        return Err(Failure::new("cannot cut the power of a box whose disks are ill")
+            .hint("one of `power-cut` and `disk-…-fail`, `disk-read-only` at a time"));
+    }
+    Ok(())
 }
 
 /// What the box boots from, and a word where that is not its own firmware over the network.
@@ -286,5 +299,15 @@ mod tests {
             because: --box gives it 2
             hint: name each disk: `--box disk=nvme,disk=nvme`"#]]
         .assert_eq(&check_pulls(&[Fault::DiskPulled(3)], &hardware).unwrap_err().report());
+    }
+
+    #[test]
+    fn ill_disks_keep_their_power() {
+        let faults = ["disk-writes-fail", "power-cut@image:50%"].map(|text| text.parse().unwrap());
+        assert!(check_disks(&faults[..1]).is_ok() && check_disks(&faults[1..]).is_ok());
+        expect![[r#"
+            error: cannot cut the power of a box whose disks are ill
+            hint: one of `power-cut` and `disk-…-fail`, `disk-read-only` at a time"#]]
+        .assert_eq(&check_disks(&faults).unwrap_err().report());
     }
 }
