@@ -45,7 +45,7 @@ pub(super) struct Cleaned {
 impl Cleaned {
     /// A text that is clean already.
     pub(super) fn of(text: String) -> Cleaned {
-        let folded = text.bytes().map(|octet| FOLDED[usize::from(octet)]).collect();
+        let folded = text.bytes().map(fold).collect();
         Cleaned { text, folded }
     }
 }
@@ -177,29 +177,24 @@ impl Lines {
     }
 }
 
-/// The folded form of every octet.
-static FOLDED: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        table[octet] = fold(octet as u8);
-        octet += 1;
-    }
-    table
-};
-
 /// Gives out one raw line. Nearly all of them are plain ASCII, which takes one pass.
 fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.iter().all(|octet| matches!(octet, 0x20..=0x7e)) {
+    if line.iter().fold(true, |is_plain, octet| is_plain & matches!(octet, 0x20..=0x7e)) {
         cleaned.text.clear();
-        let mut before = ' ';
-        for octet in line.trim_ascii_end() {
-            let letter = char::from(*octet);
-            if letter != ' ' || before != ' ' {
-                cleaned.text.push(letter);
+        let line = line.trim_ascii();
+        let follows = line.iter().skip(1);
+        let has_runs = line.iter().zip(follows).fold(false, |has, (a, b)| has | (*a == b' ' && *b == b' '));
+        if has_runs {
+            let mut before = ' ';
+            for letter in line.iter().map(|octet| char::from(*octet)) {
+                if letter != ' ' || before != ' ' {
+                    cleaned.text.push(letter);
+                }
+                before = letter;
             }
-            before = letter;
+        } else {
+            cleaned.text.push_str(std::str::from_utf8(line).unwrap_or_default());
         }
         give(cleaned, number, each);
     } else {
@@ -209,7 +204,7 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
 
 fn give(cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
     cleaned.folded.clear();
-    cleaned.folded.extend(cleaned.text.bytes().map(|octet| FOLDED[usize::from(octet)]));
+    cleaned.folded.extend(cleaned.text.as_bytes().iter().map(|octet| fold(*octet)));
     each(number, cleaned);
 }
 
@@ -296,8 +291,8 @@ impl Wrapped {
     pub(super) fn join(&mut self, number: u64, line: &Cleaned) -> Option<(u64, Cleaned)> {
         let before = self.open.take();
         let text = &line.text;
-        if let Some((_, inside)) = text.rsplit_once('(')
-            && text.len() <= COLUMNS
+        if text.len() <= COLUMNS
+            && let Some((_, inside)) = text.rsplit_once('(')
             && !inside.contains([')', ' '])
             && (inside.starts_with("http") || "http".starts_with(inside))
         {

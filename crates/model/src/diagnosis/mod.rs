@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! octets ─clean─▶ lines ─watch─▶ what stands in them ─reading─▶ boots ─judge─▶ Diagnosis
-//!         escapes, UTF-16,  one automaton over      milestones take back     first failing stage,
+//!         escapes, UTF-16,  one table of            milestones take back     first failing stage,
 //!         loggers' heads    all shapes              what they overcome       consequences named so
 //! ```
 //!
@@ -11,6 +11,7 @@
 mod clean;
 mod decode;
 mod judge;
+mod literals;
 mod milestone;
 mod reading;
 mod shape;

@@ -2,7 +2,7 @@
 //! `judge` needs to name its cause.
 
 use super::Evidence;
-use super::clean::{Cleaned, message};
+use super::clean::Cleaned;
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
@@ -122,9 +122,16 @@ impl Boot {
             self.last_line = number;
             return None;
         }
-        let (start, _) = message(&line.text);
         let mut sights: Vec<(usize, Vec<Capture>)> = Vec::new();
-        watch.look(line, start, stamps, |place, captures| sights.push((place, captures)));
+        let mut start = 0;
+        watch.look(line, stamps, |place, own_text, captures| {
+            start = own_text;
+            sights.push((place, captures));
+        });
+        if sights.is_empty() {
+            self.pass(number, line);
+            return None;
+        }
         let meanings: Vec<Meaning> =
             sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
         let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
@@ -136,14 +143,19 @@ impl Boot {
             self.note_sights(watch, sights, line, number, &evidence);
             self.note_odd(&meanings, &evidence);
         }
-        self.last_line = number;
-        if !is_remark(&line.text) {
-            self.last_text = number;
-        }
+        self.pass(number, line);
         if let Some(whole) = whole {
             self.read(watch, stamps, number, &Cleaned::of(whole));
         }
         ended
+    }
+
+    /// The line is read.
+    fn pass(&mut self, number: u64, line: &Cleaned) {
+        self.last_line = number;
+        if !is_remark(&line.text) {
+            self.last_text = number;
+        }
     }
 
     /// What the line says together with those before it.
@@ -280,10 +292,10 @@ fn note<K: Ord>(
 impl Evidence {
     /// A line of the log, cut where it is longer than a person reads.
     pub(super) fn of(line: u64, text: &str) -> Evidence {
-        let mut kept: String = text.chars().take(KEPT).collect();
-        if kept.len() < text.len() {
-            kept.push('…');
-        }
+        let kept = match text.char_indices().nth(KEPT) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        };
         Evidence { line, text: kept, times: 1, why: None }
     }
 }

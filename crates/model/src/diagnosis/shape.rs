@@ -19,13 +19,12 @@ const STARTS: usize = 8;
 /// The form in which letters are compared. One octet stays one octet, so that places in the folded line are
 /// places in the line.
 pub(super) const fn fold(octet: u8) -> u8 {
-    match octet {
-        b'O' | b'o' | b'0' => b'o',
-        b'I' | b'i' | b'l' | b'L' | b'1' | b'|' => b'l',
-        b'`' | b'"' => b'\'',
-        b'\t' => b' ',
-        _ => octet.to_ascii_lowercase(),
-    }
+    // One choice after the other, which a processor makes for many octets at once; a table it reads one by one.
+    let octet = octet.to_ascii_lowercase();
+    let octet = if octet == b'0' { b'o' } else { octet };
+    let octet = if octet == b'i' || octet == b'1' || octet == b'|' { b'l' } else { octet };
+    let octet = if octet == b'`' || octet == b'"' { b'\'' } else { octet };
+    if octet == b'\t' { b' ' } else { octet }
 }
 
 /// A shape, taken apart.

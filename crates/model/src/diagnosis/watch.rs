@@ -1,14 +1,14 @@
-//! Everything that is looked for in a line, as one automaton: the shapes of the catalogue and of `milestone`,
+//! Everything that is looked for in a line, in one pass: the shapes of the catalogue and of `milestone`,
 //! each with what its sight means.
 //!
-//! One pass over the folded line finds the longest text of every shape at once (Aho-Corasick, linear in the
+//! One pass over the folded line finds the longest text of every shape at once ([`Literals`], linear in the
 //! line); only shapes whose text is there are looked at closer.
 
-use super::clean::Cleaned;
+use super::clean::{Cleaned, message};
+use super::literals::Literals;
 use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, TALK, Talk, milestones};
 use super::shape::{Capture, Shape, fold, position};
 use crate::catalogue::{self, Look, Sign, Stage, Weight};
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -45,8 +45,8 @@ pub(super) struct Watched {
 
 /// All shapes, compiled.
 pub(super) struct Watch {
-    automaton: AhoCorasick,
-    /// For each literal of the automaton the shapes it is the longest text of.
+    literals: Literals,
+    /// For each literal the shapes it is the longest text of.
     behind: Vec<Vec<usize>>,
     pub(super) watched: Vec<Watched>,
     places: HashMap<&'static str, usize>,
@@ -83,8 +83,8 @@ impl Watch {
         for (place, watched) in watched.iter().enumerate() {
             behind[literals.binary_search(&watched.shape.anchor()).ok()?].push(place);
         }
-        let automaton = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(&literals).ok()?;
-        Some(Watch { automaton, behind, watched, places, unless })
+        let literals = Literals::new(literals.into_iter().map(<[u8]>::to_vec).collect())?;
+        Some(Watch { literals, behind, watched, places, unless })
     }
 
     /// Whether one of the texts of this list stands in the folded line.
@@ -97,26 +97,28 @@ impl Watch {
         self.places.get(line).copied()
     }
 
-    /// Calls `each` for every shape in the line, once, with what stands at its blanks.
+    /// Calls `each` for every shape in the line, once, with where the line's own text begins and what stands at the
+    /// shape's blanks.
     pub(super) fn look(
         &self,
         cleaned: &Cleaned,
-        start: usize,
         stamps: &mut Stamps,
-        mut each: impl FnMut(usize, Vec<Capture>),
+        mut each: impl FnMut(usize, usize, Vec<Capture>),
     ) {
         stamps.now += 1;
-        for hit in self.automaton.find_overlapping_iter(&cleaned.folded) {
-            for place in &self.behind[hit.pattern().as_usize()] {
+        let mut start = None;
+        self.literals.find(&cleaned.folded, |literal| {
+            let start = *start.get_or_insert_with(|| message(&cleaned.text).0);
+            for place in &self.behind[literal] {
                 if std::mem::replace(&mut stamps.seen[*place], stamps.now) == stamps.now {
                     continue;
                 }
                 if let Some(captures) = self.watched[*place].shape.find(&cleaned.text, &cleaned.folded, start)
                 {
-                    each(*place, captures);
+                    each(*place, start, captures);
                 }
             }
-        }
+        });
     }
 }
 

@@ -1,0 +1,125 @@
+//! Many texts sought in one line at once, however they overlap: every four octets of the line are looked up in one
+//! table, and only what stands there is compared. Linear in the line.
+//!
+//! An automaton over all of them does the same, but has megabytes of states, through which each octet of a log
+//! jumps; this table stays in the processor's cache.
+
+/// Octets that are looked up together; no text is shorter.
+pub(super) const LOOKED_UP: usize = 4;
+/// Digits of a place in the table.
+const DIGITS: u32 = 17;
+/// Folded letters from the most to the least frequent in logs: the rarer a text's octets, the seldomer it is compared.
+const FREQUENT: &[u8] = b"el otnsradcmpuh";
+
+/// The texts, and where each is looked up.
+pub(super) struct Literals {
+    texts: Vec<Vec<u8>>,
+    /// For every place the number of its row, from 1; 0 where no text is looked up.
+    table: Vec<u16>,
+    /// The texts of every place.
+    rows: Vec<Vec<Entry>>,
+}
+
+/// A text at its place in the table.
+struct Entry {
+    /// The four octets that are looked up.
+    octets: [u8; LOOKED_UP],
+    /// Where in the text they stand.
+    offset: usize,
+    /// The text's number.
+    number: usize,
+}
+
+impl Literals {
+    /// Takes the texts; their numbers are those of the list. `None` where one is too short, or there are too many.
+    pub(super) fn new(texts: Vec<Vec<u8>>) -> Option<Literals> {
+        let mut table = vec![0_u16; 1 << DIGITS];
+        let mut rows: Vec<Vec<Entry>> = Vec::new();
+        for (number, text) in texts.iter().enumerate() {
+            let crowd = |place: usize| match table[place] {
+                0 => 0,
+                row => rows[usize::from(row) - 1].len(),
+            };
+            let (offset, octets) = text
+                .windows(LOOKED_UP)
+                .map(|octets| octets.first_chunk::<LOOKED_UP>().copied().unwrap_or_default())
+                .enumerate()
+                .max_by_key(|(_, octets)| {
+                    let rarity: usize = octets.iter().map(|octet| rarity(*octet)).sum();
+                    rarity.saturating_sub(crowd(place(*octets)) * 4)
+                })?;
+            let place = place(octets);
+            if table[place] == 0 {
+                rows.push(Vec::new());
+                table[place] = u16::try_from(rows.len()).ok()?;
+            }
+            rows[usize::from(table[place]) - 1].push(Entry { octets, offset, number });
+        }
+        Some(Literals { texts, table, rows })
+    }
+
+    /// Calls `each` with the number of every text that stands in the line, once for each place where it does.
+    pub(super) fn find(&self, line: &[u8], mut each: impl FnMut(usize)) {
+        for (at, window) in line.windows(LOOKED_UP).enumerate() {
+            let octets = [window[0], window[1], window[2], window[3]];
+            let row = self.table[place(octets)];
+            if row == 0 {
+                continue;
+            }
+            for entry in self.rows[usize::from(row) - 1].iter().filter(|entry| entry.octets == octets) {
+                let rest = at.checked_sub(entry.offset).and_then(|begin| line.get(begin..));
+                if rest.is_some_and(|rest| rest.starts_with(&self.texts[entry.number])) {
+                    each(entry.number);
+                }
+            }
+        }
+    }
+}
+
+/// Where four octets are looked up (Knuth's multiplicative hash).
+fn place(octets: [u8; LOOKED_UP]) -> usize {
+    (u32::from_le_bytes(octets).wrapping_mul(0x9e37_79b1) >> (32 - DIGITS)) as usize
+}
+
+fn rarity(octet: u8) -> usize {
+    FREQUENT.iter().position(|frequent| *frequent == octet).unwrap_or(FREQUENT.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Literals;
+
+    fn found(texts: &[&str], line: &str) -> Vec<usize> {
+        let literals = Literals::new(texts.iter().map(|text| text.as_bytes().to_vec()).collect()).unwrap();
+        let mut found = Vec::new();
+        literals.find(line.as_bytes(), |number| found.push(number));
+        found.sort_unstable();
+        found
+    }
+
+    /// A text that is not found is a sign that is never seen.
+    #[test]
+    fn every_text_is_found_wherever_it_stands() {
+        let texts = ["not found", "found", "file", "files not found: 3"];
+        assert_eq!(found(&texts, "file not found"), [0, 1, 2]);
+        assert_eq!(found(&texts, "files not found: 3"), [0, 1, 2, 3]);
+        assert_eq!(found(&texts, "found, found"), [1, 1]);
+        assert_eq!(found(&texts, "fil"), [0_usize; 0]);
+        assert_eq!(found(&texts, ""), [0_usize; 0]);
+        assert!(Literals::new(vec![b"abc".to_vec()]).is_none(), "too short to be looked up");
+    }
+
+    proptest::proptest! {
+        /// The table finds what looking for one after the other finds.
+        #[test]
+        fn it_finds_what_a_search_finds(line in "[ab]{0,60}", texts in proptest::collection::vec("[ab]{4,9}", 1..12)) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let mut wanted = Vec::new();
+            for (number, text) in texts.iter().enumerate() {
+                let places = (0..line.len()).filter(|at| line[*at..].starts_with(text));
+                wanted.extend(places.map(|_| number));
+            }
+            assert_eq!(found(&texts, &line), wanted);
+        }
+    }
+}
