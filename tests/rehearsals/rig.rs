@@ -29,6 +29,8 @@ pub(crate) enum Variant {
     CloudKernelWithFallback,
     /// A root that can also boot by itself, as a stock Debian over NFS.
     StockRoot,
+    /// The same with dracut, which excludes initramfs-tools.
+    DracutRoot,
     /// Everything on mirrors of two disks, the EFI system partition too.
     Mirrored,
     /// The root on LVM in an encrypted volume, with a thin volume beside it.
@@ -75,6 +77,14 @@ impl Variant {
             Variant::StockRoot => (
                 "stock-root",
                 vec![(LINE, "packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")],
+            ),
+            Variant::DracutRoot => (
+                "dracut-root",
+                vec![(
+                    LINE,
+                    "packages = [",
+                    "packages = [\"systemd-sysv\", \"dracut\", \"dracut-network\", \"nfs-common\", \"rpcbind\", \"dbus\", ",
+                )],
             ),
             Variant::Mirrored => {
                 let layout = layout(include_str!("layouts/mirrored.toml"));
@@ -237,19 +247,34 @@ impl Rig {
 
     /// The initrd that initramfs-tools makes in the line's root, with its NFS boot.
     pub(crate) fn stock_initrd(&self) -> String {
+        self.initrd_made_by(
+            r#"sed -i 's/^MODULES=.*/MODULES=netboot/; s/^BOOT=.*/BOOT=nfs/' etc/initramfs-tools/initramfs.conf
+chroot . mkinitramfs -o /initrd "$release""#,
+        )
+    }
+
+    /// The initrd that dracut makes in the line's root, with its NFS boot, for any hardware.
+    pub(crate) fn dracut_initrd(&self) -> String {
+        self.initrd_made_by(r#"chroot . dracut --no-hostonly --add nfs --quiet /initrd "$release""#)
+    }
+
+    /// What a distribution's own tool makes in a copy of the line's root: `script` leaves it there as `initrd`.
+    fn initrd_made_by(&self, script: &str) -> String {
         let initrd = self.line.join("stock-initrd").display().to_string();
-        let script = r#"
+        let script = format!(
+            r#"
 set -e
-copy=$(mktemp -d); trap 'umount "$copy/proc" || true; rm -rf "$copy"' EXIT
+copy=$(mktemp -d); trap 'cd /; umount "$copy/proc" || true; rm -rf "$copy"' EXIT
 cp -a "$1/." "$copy"
-sed -i 's/^MODULES=.*/MODULES=netboot/; s/^BOOT=.*/BOOT=nfs/' "$copy/etc/initramfs-tools/initramfs.conf"
-release=$(ls "$copy/lib/modules")
-mount -t proc proc "$copy/proc"
-chroot "$copy" depmod "$release"
-chroot "$copy" mkinitramfs -o /initrd "$release"
-cp "$copy/initrd" "$2"
-"#;
-        run(Command::new("sh").args(["-c", script, "sh", &self.output("tree"), &initrd]));
+cd "$copy"
+release=$(ls lib/modules)
+mount -t proc proc proc
+chroot . depmod "$release"
+{script}
+cp initrd "$2"
+"#
+        );
+        run(Command::new("sh").args(["-c", &script, "sh", &self.output("tree"), &initrd]));
         initrd
     }
 
@@ -320,6 +345,13 @@ impl Seen {
 
     pub(crate) fn stdout(&self) -> &str {
         &self.stdout
+    }
+
+    /// When the output's first line with these words was said, in seconds since power-on.
+    pub(crate) fn seconds(&self, words: &str) -> f64 {
+        let line = self.stdout.lines().find(|line| line.contains(words));
+        let seconds = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        seconds.unwrap_or_else(|| panic!("the output has no time of `{words}`:\n{}", self.stdout))
     }
 
     pub(crate) fn console(&self) -> String {

@@ -10,6 +10,7 @@
     reason = "a test that cannot go on says so by panicking, and what it measured on its output"
 )]
 
+mod cable;
 mod field;
 mod machine;
 mod root;
@@ -119,6 +120,19 @@ fn bench_reads_a_tree() {
         tree.walking.as_millis(),
         tree.reading.as_millis()
     );
+}
+
+/// Lays the cable that `BOOTWORKS_CABLE` describes, `TAP TAP MICROSECONDS`, and is it until a tap is gone; `cargo xtask
+/// bench serve` plugs its servers and clients into it.
+#[test]
+fn bench_is_a_long_cable() {
+    let Ok(words) = std::env::var("BOOTWORKS_CABLE") else {
+        return eprintln!(
+            "skipped: needs to know which cable (BOOTWORKS_CABLE, set by `cargo xtask bench serve`)"
+        );
+    };
+    let words: Vec<&str> = words.split(' ').collect();
+    cable::carry(words[0], words[1], Duration::from_micros(words[2].parse().unwrap()));
 }
 
 /// The server is killed in the middle of ten boots and comes back: all ten finish, and nothing that a box told is

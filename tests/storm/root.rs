@@ -26,6 +26,9 @@ const FOLDER: u32 = 2;
 struct Wire {
     stream: TcpStream,
     xid: u32,
+    /// Memory for answers, used again: what is measured is the server, and new memory for each answer would cost as
+    /// much as the answer.
+    memory: Vec<u8>,
 }
 
 /// Mounts `export` and reads the file at `path` in it.
@@ -37,23 +40,23 @@ pub(crate) fn read_file(
 ) -> Result<Vec<u8>, String> {
     let stream = connect(from, nfs::PORT).map_err(|error| format!("NFS: {error}"))?;
     stream.set_read_timeout(Some(patience)).map_err(|error| format!("NFS: {error}"))?;
-    let mut wire = Wire { stream, xid: 0 };
+    let mut wire = Wire::over(stream);
     let mut arguments = Writer::default();
     arguments.opaque(export.as_bytes());
     let reply = wire.call(mount::PROGRAM, MOUNT, &arguments.into_bytes())?;
-    let mut handle = opaque_after_status(&mut Reader::new(&reply), export)?;
+    let mut handle = opaque_after_status(&mut Reader::new(reply), export)?;
     for name in path {
         let mut arguments = Writer::default();
         arguments.opaque(&handle).opaque(name.as_bytes());
         let reply = wire.call(nfs::PROGRAM, LOOKUP, &arguments.into_bytes())?;
-        handle = opaque_after_status(&mut Reader::new(&reply), name)?;
+        handle = opaque_after_status(&mut Reader::new(reply), name)?;
     }
     let mut content = Vec::new();
     loop {
         let mut arguments = Writer::default();
         arguments.opaque(&handle).u64(content.len() as u64).u32(PIECE);
         let reply = wire.call(nfs::PROGRAM, READ, &arguments.into_bytes())?;
-        let (piece, is_end) = piece(&reply).ok_or("NFS: READ failed")?;
+        let (piece, is_end) = piece(reply).ok_or("NFS: READ failed")?;
         content.extend_from_slice(piece);
         if is_end {
             return Ok(content);
@@ -114,12 +117,13 @@ pub(crate) fn read_tree(server: Ipv4Addr, mount: u16, export: &str) -> Result<Tr
     let connect = |port: u16| {
         let stream = TcpStream::connect((server, port)).map_err(|error| format!("NFS: {error}"))?;
         stream.set_nodelay(true).map_err(|error| format!("NFS: {error}"))?;
-        Ok::<Wire, String>(Wire { stream, xid: 0 })
+        Ok::<Wire, String>(Wire::over(stream))
     };
     let mut arguments = Writer::default();
     arguments.opaque(export.as_bytes());
-    let reply = connect(mount)?.call(mount::PROGRAM, MOUNT, &arguments.into_bytes())?;
-    let root = opaque_after_status(&mut Reader::new(&reply), export)?;
+    let mut mounting = connect(mount)?;
+    let reply = mounting.call(mount::PROGRAM, MOUNT, &arguments.into_bytes())?;
+    let root = opaque_after_status(&mut Reader::new(reply), export)?;
     let mut wire = connect(nfs::PORT)?;
     let (mut tree, mut files) = (Tree::default(), Vec::new());
     let began = std::time::Instant::now();
@@ -154,6 +158,10 @@ pub(crate) fn read_tree(server: Ipv4Addr, mount: u16, export: &str) -> Result<Tr
 }
 
 impl Wire {
+    fn over(stream: TcpStream) -> Wire {
+        Wire { stream, xid: 0, memory: Vec::new() }
+    }
+
     /// The folders and regular files in a folder, by handle, files with their sizes.
     fn list(
         &mut self,
@@ -167,7 +175,7 @@ impl Wire {
             let mut arguments = Writer::default();
             arguments.opaque(folder).u64(cookie).fixed(&verifier).u32(NAMES).u32(NAMES);
             let reply = self.call(nfs::PROGRAM, READDIRPLUS, &arguments.into_bytes())?;
-            let mut reader = Reader::new(&reply);
+            let mut reader = Reader::new(reply);
             let status = reader.u32().map_err(broken)?;
             if status != 0 {
                 return Err(format!("NFS READDIRPLUS: status {status}"));
@@ -198,11 +206,11 @@ impl Wire {
     /// How many bytes the next answer to a READ brings.
     fn read_bytes(&mut self) -> Result<u64, String> {
         let reply = self.receive()?;
-        piece(&reply).map(|(bytes, _)| bytes.len() as u64).ok_or_else(|| "NFS: READ failed".into())
+        piece(reply).map(|(bytes, _)| bytes.len() as u64).ok_or_else(|| "NFS: READ failed".into())
     }
 
     /// The results of a call.
-    fn call(&mut self, program: u32, procedure: u32, arguments: &[u8]) -> Result<Vec<u8>, String> {
+    fn call(&mut self, program: u32, procedure: u32, arguments: &[u8]) -> Result<&[u8], String> {
         self.send(program, procedure, arguments)?;
         self.receive()
     }
@@ -222,26 +230,27 @@ impl Wire {
     }
 
     /// The results of the next answer.
-    fn receive(&mut self) -> Result<Vec<u8>, String> {
+    fn receive(&mut self) -> Result<&[u8], String> {
         let failed = |error: std::io::Error| format!("NFS: {error}");
-        let mut reply = Vec::new();
+        let mut length = 0;
         // A record comes in fragments, the last of which is marked (RFC 5531 §11).
         loop {
             let mut mark = [0; 4];
             self.stream.read_exact(&mut mark).map_err(failed)?;
             let mark = u32::from_be_bytes(mark);
-            let start = reply.len();
-            reply.resize(start + (mark & 0x7fff_ffff) as usize, 0);
-            self.stream.read_exact(&mut reply[start..]).map_err(failed)?;
+            let start = length;
+            length += (mark & 0x7fff_ffff) as usize;
+            if self.memory.len() < length {
+                self.memory.resize(length, 0);
+            }
+            self.stream.read_exact(&mut self.memory[start..length]).map_err(failed)?;
             if mark & 0x8000_0000 != 0 {
                 break;
             }
         }
         // xid, reply, accepted, verifier (flavour and length), success.
-        match reply.get(4..24) {
-            Some(head) if head[3] == 1 && head[4..].iter().all(|octet| *octet == 0) => {
-                Ok(reply.split_off(24))
-            }
+        match self.memory[..length].split_at_checked(24) {
+            Some((head, results)) if head[7] == 1 && head[8..].iter().all(|octet| *octet == 0) => Ok(results),
             _ => Err("NFS: the call was refused".into()),
         }
     }

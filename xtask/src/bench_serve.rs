@@ -4,7 +4,7 @@
 
 use crate::programs;
 use crate::setup::{self, Purpose};
-use crate::shell::{Result, Stop, as_root, cargo, note, run, say};
+use crate::shell::{Result, Stop, as_root, cargo, run, say};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,18 +60,17 @@ pub(crate) fn side_by_side(only: Option<&str>) -> Result<()> {
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)
         .map_err(|error| Stop::new(format!("cannot make {}: {error}", folder.display())))?;
-    let cable = Cable::lay()?;
     let servers = Servers { folder, ours: programs.bootworks };
     servers.prepare()?;
     for part in chosen {
         part(&servers)?;
     }
-    drop(cable);
     Ok(())
 }
 
 /// DHCP exchanges a second, as perfdhcp counts those that were completed.
 fn dhcp(servers: &Servers) -> Result<()> {
+    let _cable = Cable::lay(Length::Short)?;
     say("DHCP, completed exchanges a second (perfdhcp, 8 s, new clients)");
     let rates = in_turn(&["bootworks", "dnsmasq", "kea"], |name| {
         let _server = servers.start(name, Service::Dhcp)?;
@@ -90,34 +89,34 @@ fn dhcp(servers: &Servers) -> Result<()> {
     Ok(())
 }
 
-/// TFTP: one client with the options that each server has, and 64 at once.
+/// TFTP: one client with the options that each server has, near and at some distance, and 64 at once.
 fn tftp(servers: &Servers) -> Result<()> {
     let names = ["bootworks", "dnsmasq", "tftpd-hpa"];
-    for (title, script) in [
-        (
-            format!("TFTP of {SMALL} MiB, one client, blocks of 1468, MiB/s"),
-            "curl -s --tftp-blksize 1468 -o /dev/null tftp://10.77.0.1//big",
-        ),
-        (
-            format!(
-                "TFTP of {SMALL} MiB, one client, blocks of 1468 in windows of 16 where the server has them, MiB/s"
+    for length in [Length::Long, Length::Short] {
+        let _cable = Cable::lay(length)?;
+        for (options, script) in [
+            ("blocks of 1468", "curl -s --tftp-blksize 1468 -o /dev/null tftp://10.77.0.1//big"),
+            (
+                "blocks of 1468 in windows of 16 where the server has them",
+                "rm -f /tmp/bench-got; atftp --option 'blksize 1468' --option 'windowsize 16' --get -r big -l /tmp/bench-got 10.77.0.1",
             ),
-            "rm -f /tmp/bench-got; atftp --option 'blksize 1468' --option 'windowsize 16' --get -r big -l /tmp/bench-got 10.77.0.1",
-        ),
-    ] {
-        say(&title);
-        let rates = in_turn(&names, |name| {
-            let _server = servers.start(name, Service::Tftp)?;
-            Ok(SMALL as f64 / timed(script)?)
-        })?;
-        table(&rates, " MiB/s");
+        ] {
+            say(&format!("TFTP of {SMALL} MiB, one client{}, {options}, MiB/s", length.words()));
+            let rates = in_turn(&names, |name| {
+                let _server = servers.start(name, Service::Tftp)?;
+                Ok(SMALL as f64 / timed(script)?)
+            })?;
+            table(&rates, " MiB/s");
+        }
     }
+    let _cable = Cable::lay(Length::Short)?;
     say(&format!("TFTP of {SMALL} MiB, 64 clients at once: MiB/s in all, slowest against fastest"));
     crowd(servers, &names, Service::Tftp, 64, "tftp://10.77.0.1//big", SMALL)
 }
 
 /// HTTP: one client, and 200 at once.
 fn http(servers: &Servers) -> Result<()> {
+    let _cable = Cable::lay(Length::Short)?;
     let names = ["bootworks", "nginx"];
     say(&format!("HTTP of {LARGE} MiB, one client, MiB/s"));
     let rates = in_turn(&names, |name| {
@@ -134,6 +133,7 @@ fn nfs(servers: &Servers) -> Result<()> {
     let words =
         ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "bench_reads_a_tree"];
     run(cargo(&words).arg("--no-run"))?;
+    let _cable = Cable::lay(Length::Short)?;
     say("NFS, a tree of programs and small files: MiB/s of all in all, and files a second of the walk alone");
     let names = ["bootworks", "ganesha"];
     let mut walks: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
@@ -311,10 +311,11 @@ impl Servers {
              ln files/big files/loader/big; cp files/big line/big; cp files/loader/large line/large
              sed -i 's|10.77.0.1/24|10.77.0.1/16|; s|10.77.0.50-10.77.0.250|10.77.1.0-10.77.255.250|' line/line.toml
              sed -i '/^range /a [[network.loader]]\\nfirmware = \"uefi-arm64\"\\nfile = \"big\"\\n[[network.loader]]\\nfirmware = \"uefi-ia32\"\\nfile = \"large\"' line/line.toml
-             cp -a /usr/bin /usr/share/zoneinfo line/.build/root/
+             {root}
              for f in kernel initrd root.squashfs drivers.json image undionly.kpxe ipxe.efi ipxe.iso; do echo {{}} > line/.build/$f; done",
             small = SMALL * 1024 * 1024,
             large = LARGE * 1024 * 1024,
+            root = live_root(),
         );
         run(&mut as_root("sh", &["-c", &script]))?;
         let file = |name: &str| format!(r#"{{"path":"{name}","bytes":3,"sha256":"00"}}"#);
@@ -338,7 +339,7 @@ impl Servers {
             .map_err(|error| Stop::new(format!("cannot write {}: {error}", path.display())))
     }
 
-    /// Starts a server and waits until it listens.
+    /// Starts a server and waits until it listens and has nothing left to do of its start.
     fn start(&self, name: &'static str, service: Service) -> Result<Running> {
         let folder = self.folder.display().to_string();
         let ours = self.ours.display().to_string();
@@ -377,6 +378,7 @@ impl Servers {
         for _ in 0..200 {
             let there = as_root("ip", &["netns", "exec", SERVERS, "sh", "-c", service.socket()]).status();
             if there.is_ok_and(|status| status.success()) {
+                rest()?;
                 return Ok(running);
             }
             if let Ok(Some(status)) = running.0.try_wait() {
@@ -387,6 +389,47 @@ impl Servers {
             std::thread::sleep(Duration::from_millis(50));
         }
         Err(Stop::new(format!("{name} does not listen after 10 s")))
+    }
+}
+
+/// Waits until what runs on the servers' side has used no processor for a while: a server may listen long before it is
+/// ready, and what is measured is not its start.
+fn rest() -> Result<()> {
+    const PAUSE: Duration = Duration::from_millis(50);
+    const STILL: u32 = 8;
+    let (mut last, mut still) = (None, 0);
+    for _ in 0..400 {
+        let output = as_root("ip", &["netns", "pids", SERVERS]).output();
+        let output =
+            output.map_err(|error| Stop::new(format!("cannot list the servers' processes: {error}")))?;
+        let ids = String::from_utf8_lossy(&output.stdout).into_owned();
+        let used: Vec<Option<u64>> = ids.split_ascii_whitespace().map(processor_ticks).collect();
+        still = if last.as_ref() == Some(&used) { still + 1 } else { 0 };
+        if still == STILL {
+            return Ok(());
+        }
+        last = Some(used);
+        std::thread::sleep(PAUSE);
+    }
+    Err(Stop::new("the server is not at rest after 20 s"))
+}
+
+/// The processor time of a process, in the kernel's ticks: `utime` and `stime` of proc_pid_stat(5), behind a name that
+/// ends with the last bracket.
+fn processor_ticks(id: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    Some(ticks()? + ticks()?)
+}
+
+/// What makes the root that is read over NFS: a copy of the live OS's at `BOOTWORKS_BENCH_ROOT` (a built line's
+/// `.build/live-…/tree`), else programs and small files of this host.
+fn live_root() -> String {
+    match std::env::var("BOOTWORKS_BENCH_ROOT") {
+        Ok(tree) => format!("cp -a '{tree}/.' line/.build/root/"),
+        Err(_) => "cp -a /usr/bin /usr/share/zoneinfo line/.build/root/".into(),
     }
 }
 
@@ -408,47 +451,95 @@ impl Drop for Running {
     }
 }
 
+/// How far the clients are from the servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// As near as the kernel's `veth` is.
+    Short,
+    /// A switch and two cables: 0.3 ms there and back.
+    Long,
+}
+
+impl Length {
+    fn words(self) -> &'static str {
+        match self {
+            Length::Short => "",
+            Length::Long => " at 0.3 ms there and back",
+        }
+    }
+}
+
 /// Two namespaces and a cable; gone when it is dropped.
-struct Cable;
+struct Cable {
+    /// Who carries the frames of a long one; it ends with its taps.
+    carrier: Option<Child>,
+}
 
 impl Cable {
-    fn lay() -> Result<Cable> {
-        drop(Cable);
-        let cable = Cable;
-        for words in [
-            format!("netns add {SERVERS}"),
-            format!("netns add {CLIENTS}"),
-            format!("-n {SERVERS} link add s0 type veth peer name c0 netns {CLIENTS}"),
-            format!("-n {SERVERS} address add {SERVER}/16 dev s0"),
-            format!("-n {CLIENTS} address add 10.77.0.2/16 dev c0"),
-            format!("-n {SERVERS} link set s0 up"),
-            format!("-n {CLIENTS} link set c0 up"),
-            format!("-n {SERVERS} link set lo up"),
-            format!("-n {CLIENTS} link set lo up"),
-        ] {
-            run(&mut as_root("ip", &words.split(' ').collect::<Vec<_>>()))?;
+    fn lay(length: Length) -> Result<Cable> {
+        drop(Cable { carrier: None });
+        let mut cable = Cable { carrier: None };
+        ip(&[&format!("netns add {SERVERS}"), &format!("netns add {CLIENTS}")])?;
+        match length {
+            Length::Short => {
+                ip(&[&format!("-n {SERVERS} link add s0 type veth peer name c0 netns {CLIENTS}")])?
+            }
+            Length::Long => {
+                cable.carrier = Some(carrier()?);
+                ip(&[&format!("link set s0 netns {SERVERS}"), &format!("link set c0 netns {CLIENTS}")])?;
+            }
         }
+        ip(&[
+            &format!("-n {SERVERS} address add {SERVER}/16 dev s0"),
+            &format!("-n {CLIENTS} address add 10.77.0.2/16 dev c0"),
+            &format!("-n {SERVERS} link set s0 up"),
+            &format!("-n {CLIENTS} link set c0 up"),
+            &format!("-n {SERVERS} link set lo up"),
+            &format!("-n {CLIENTS} link set lo up"),
+        ])?;
         // Many clients are as many addresses: servers are fair to addresses, not to sockets.
         let more = format!("for i in $(seq {CROWD}); do ip address add 10.77.0.$((i + 9))/16 dev c0; done");
         run(&mut on_clients("sh", &["-c", &more]))?;
-        // A switch and two cables: 0.3 ms there and back, where the kernel can do that.
-        for (name, interface) in [(SERVERS, "s0"), (CLIENTS, "c0")] {
-            let words = [
-                "netns", "exec", name, "tc", "qdisc", "add", "dev", interface, "root", "netem", "delay",
-                "150us", "limit", "100000",
-            ];
-            if !as_root("ip", &words).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
-                note("the kernel has no netem: measured without a cable's delay");
-            }
-        }
         Ok(cable)
     }
+}
+
+/// Starts the carrier of a long cable, and waits for both of its ends.
+fn carrier() -> Result<Child> {
+    let words =
+        ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "bench_is_a_long_cable"];
+    run(cargo(&words).arg("--no-run"))?;
+    let program = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let mut carrier = as_root(&program, &words);
+    carrier.env("BOOTWORKS_CABLE", "s0 c0 150").current_dir(crate::shell::root());
+    let child = carrier.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut child = child.map_err(|error| Stop::new(format!("cannot start the cable's carrier: {error}")))?;
+    for _ in 0..200 {
+        let there = ["s0", "c0"].map(|end| PathBuf::from("/sys/class/net").join(end).exists());
+        if there == [true, true] {
+            return Ok(child);
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            return Err(Stop::new(format!("the cable's carrier ended with {status}")));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    Err(Stop::new("the cable is not there after 10 s"))
+}
+
+/// Carries out commands of `ip`.
+fn ip(commands: &[&str]) -> Result<()> {
+    commands.iter().try_for_each(|words| run(&mut as_root("ip", &words.split(' ').collect::<Vec<_>>())))
 }
 
 impl Drop for Cable {
     fn drop(&mut self) {
         for name in [SERVERS, CLIENTS] {
             let _ = as_root("ip", &["netns", "delete", name]).stderr(Stdio::null()).status();
+        }
+        if let Some(carrier) = &mut self.carrier {
+            let _ = carrier.wait();
         }
     }
 }

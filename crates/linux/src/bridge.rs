@@ -73,7 +73,11 @@ impl Bridge {
     }
 }
 
-fn make_tap(name: &str) -> Result<()> {
+/// A tap of that name, which is there as long as this is open: who reads gets the frames that the kernel sends over it,
+/// one with each read, and what is written has arrived at it. It may move into another network namespace.
+///
+/// Errors: not root, no `tun` in the kernel, the name is taken.
+pub fn open_tap(name: &str) -> Result<OwnedFd> {
     let mut request = InterfaceRequest::of(name)?;
     request.value[..2].copy_from_slice(&TAP_WITHOUT_HEADER.to_ne_bytes());
     let tun = rustix::fs::open("/dev/net/tun", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
@@ -81,6 +85,11 @@ fn make_tap(name: &str) -> Result<()> {
         .map_err(|failure| failure.hint("the kernel needs its `tun` module: `modprobe tun`"))?;
     call(&tun, TUN_SET_INTERFACE, (&raw mut request).cast())
         .or_fail(|| format!("cannot make the tap {name}"))?;
+    Ok(tun)
+}
+
+fn make_tap(name: &str) -> Result<()> {
+    let tun = open_tap(name)?;
     call(&tun, TUN_SET_PERSISTENT, std::ptr::without_provenance_mut(1))
         .or_fail(|| format!("cannot keep the tap {name}"))
 }

@@ -4,6 +4,7 @@
 
 mod cut;
 mod filled;
+mod starved;
 
 use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
@@ -93,13 +94,8 @@ enum News {
 const TROUBLE_LASTS: Duration = Duration::from_secs(20);
 /// The same for a box whose processor is QEMU's translator, which several such boxes may share.
 const TROUBLE_LASTS_TRANSLATED: Duration = Duration::from_secs(60);
-/// What Linux prints when a virtual box's timer did not tick because the machine under it had no time for it
-/// (arch/x86/kernel/apic/io_apic.c, `check_timer`). It says nothing of the line.
-const STARVED: &str = "IO-APIC + timer doesn't work";
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
-/// How often a starved box is switched on again.
-const STARVED_STARTS: u32 = 3;
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
 const STUCK_LASTS: Duration = Duration::from_secs(300);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
@@ -126,6 +122,7 @@ impl Course<'_> {
             trouble_since: None,
             stuck_since: None,
             starved: 0,
+            cuts: 0,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
@@ -168,6 +165,7 @@ struct Run<'a> {
     trouble_since: Option<Instant>,
     stuck_since: Option<Instant>,
     starved: u32,
+    cuts: u64,
     timeline: std::fs::File,
 }
 
@@ -213,7 +211,8 @@ impl Run<'_> {
                         Then::End => return Ok(()),
                         Then::CutPower => {
                             machine.cut_power();
-                            self.say("the box lost its power and is switched on again");
+                            let lost = self.lose_unflushed()?;
+                            self.say(&format!("the box lost its power, {lost}, and is switched on again"));
                             let Some(again) = self.power_on()? else { return Ok(()) };
                             machine = again;
                         }
@@ -291,19 +290,6 @@ impl Run<'_> {
             Accelerator::Tcg => TROUBLE_LASTS_TRANSLATED,
             Accelerator::Kvm => TROUBLE_LASTS,
         }
-    }
-
-    /// Whether this line tells that the machine was too busy for the box's timer, and the box may start again.
-    fn is_starved(&mut self, line: &str) -> bool {
-        let emulated = self.course.chassis.accelerator == Accelerator::Tcg;
-        // The panic prints its sentence once more where it ends: a line of a box that is off already.
-        let told = line.contains(STARVED) && !line.contains("---[ end");
-        if !emulated || !told || self.starved == STARVED_STARTS {
-            return false;
-        }
-        self.starved += 1;
-        self.say("this machine is too busy to run the box's timer; the box is switched on again");
-        true
     }
 
     /// Whether the box boots although the proof says that it cannot: what is found then comes from its screen.
@@ -437,7 +423,8 @@ impl Run<'_> {
     }
 
     fn switch_on(&self, boot: &Boot) -> Result<Machine> {
-        self.course.chassis.start(boot, self.lines.clone(), self.course.watch_console())
+        let power_goes = !matches!(boot, Boot::Disk { .. }) && self.faults.iter().any(Fault::cuts_power);
+        self.course.chassis.start(boot, power_goes, self.lines.clone(), self.course.watch_console())
     }
 
     /// Takes an entry of the timeline in: shows it, keeps it, and says what follows from it.

@@ -34,6 +34,13 @@ pub(crate) enum Fault {
     DiskPulled(usize),
 }
 
+impl Fault {
+    /// Whether the box loses its power by it.
+    pub(crate) fn cuts_power(&self) -> bool {
+        matches!(self, Fault::PowerCut(_) | Fault::PowerCutAfter(_))
+    }
+}
+
 /// What strikes later: as typed, and what it does.
 const MOMENTS: &[(&str, &str)] = &[
     ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),

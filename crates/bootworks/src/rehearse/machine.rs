@@ -4,6 +4,7 @@ use super::accelerator::Accelerator;
 use super::console::{self, Keyboard, Line};
 use super::qmp::Qmp;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
+use super::write_cache::{LoggedDisk, Lost};
 use linux::leash::leash;
 use linux::process::{Child, ending, quote};
 use linux::tools;
@@ -54,6 +55,8 @@ pub(crate) struct Chassis {
     pub(crate) loader_cd: PathBuf,
     /// iPXE as an EFI program.
     pub(crate) loader_efi: PathBuf,
+    /// Whether its power will be cut: then its disks lose what was not flushed.
+    pub(crate) loses_power: bool,
 }
 
 /// A box that runs.
@@ -86,14 +89,18 @@ impl Chassis {
     }
 
     fn disk(&self, index: usize) -> PathBuf {
-        self.folder.join(format!("disk{index}.qcow2"))
+        self.folder.join(format!("disk{index}.{}", if self.loses_power { "raw" } else { "qcow2" }))
+    }
+
+    fn logged_disks(&self) -> impl Iterator<Item = LoggedDisk> {
+        (0..self.hardware.disks.len()).map(|index| LoggedDisk::at(&self.disk(index)))
     }
 
     /// Makes its disks and firmware variables, all empty.
     pub(crate) fn furnish(&self) -> Result<()> {
         for index in 0..self.hardware.disks.len() {
             Child::of(tools::QEMU_IMG)
-                .args(["create", "-q", "-f", "qcow2"])
+                .args(["create", "-q", "-f", if self.loses_power { "raw" } else { "qcow2" }])
                 .arg(self.disk(index))
                 .arg(self.hardware.disk_bytes.to_string())
                 .run()?;
@@ -119,20 +126,34 @@ impl Chassis {
 
     /// Deletes its disks: what is kept of a rehearsal are its logs.
     pub(crate) fn scrap(&self) {
-        for index in 0..self.hardware.disks.len() {
-            let _ = std::fs::remove_file(self.disk(index));
-        }
+        self.logged_disks().for_each(|disk| disk.scrap());
         let _ = std::fs::remove_file(self.folder.join("variables.fd"));
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
     }
 
-    /// Switches the box on.
+    /// Takes from its disks what they had not flushed when the power went. The box is off.
+    pub(crate) fn lose_unflushed(&self, seed: u64) -> Result<Lost> {
+        let mut all = Lost::default();
+        for (disk, seed) in self.logged_disks().zip(seed..) {
+            let lost = disk.lose(u64::from(self.hardware.sector_bytes), seed)?;
+            all.unflushed += lost.unflushed;
+            all.whole += lost.whole;
+            all.torn += lost.torn;
+        }
+        Ok(all)
+    }
+
+    /// Switches the box on. `power_goes` where the power will be cut before it is finished.
     pub(crate) fn start(
         &self,
         boot: &Boot,
+        power_goes: bool,
         lines: Sender<Line>,
         shown: Option<fn(&[u8])>,
     ) -> Result<Machine> {
+        if power_goes {
+            self.logged_disks().try_for_each(|disk| disk.begin())?;
+        }
         let qemu = tools::QEMU.find().ok_or_else(|| {
             Failure::new(format!("`{}` is not on this machine", tools::QEMU.name))
                 .because(format!("it is needed for {}", tools::QEMU.reason))
@@ -141,7 +162,7 @@ impl Chassis {
         let (ours, theirs) = UnixStream::pair().or_fail(|| "cannot make QEMU's control line".into())?;
         let theirs = inheritable(theirs)?;
         let mut command = Command::new(qemu);
-        command.args(self.arguments(boot)?);
+        command.args(self.arguments(boot, power_goes)?);
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
         command.args(["-mon", "chardev=control,mode=control", "-S"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -170,7 +191,7 @@ impl Chassis {
     }
 
     /// QEMU's arguments, without the control line.
-    fn arguments(&self, boot: &Boot) -> Result<Vec<String>> {
+    fn arguments(&self, boot: &Boot, power_goes: bool) -> Result<Vec<String>> {
         let mut list: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| list.extend(words.iter().map(|word| (*word).to_owned()));
         match self.accelerator {
@@ -227,7 +248,7 @@ impl Chassis {
         }
         for (index, model) in self.hardware.disks.iter().enumerate() {
             if *boot != (Boot::Disk { without: Some(index) }) {
-                self.add_disk(&mut list, index, model);
+                self.add_disk(&mut list, power_goes, index, model);
             }
         }
         Ok(list)
@@ -260,11 +281,24 @@ impl Chassis {
         list.extend(words);
     }
 
-    fn add_disk(&self, list: &mut Vec<String>, index: usize, model: &str) {
-        let drive = format!(
-            "if=none,id=disk{index},format=qcow2,discard=unmap,detect-zeroes=unmap,file={}",
-            escape(&self.disk(index))
-        );
+    fn add_disk(&self, list: &mut Vec<String>, power_goes: bool, index: usize, model: &str) {
+        let disk = self.disk(index);
+        let drive = if power_goes {
+            let logged = LoggedDisk::at(&disk);
+            format!(
+                "if=none,id=disk{index},driver=blklogwrites,discard=unmap,file.driver=raw,file.discard=unmap,\
+                 file.file.driver=file,file.file.discard=unmap,file.file.filename={},\
+                 log.driver=file,log.filename={}",
+                escape(&logged.disk),
+                escape(&logged.log)
+            )
+        } else {
+            let format = if self.loses_power { "raw" } else { "qcow2" };
+            format!(
+                "if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,file={}",
+                escape(&disk)
+            )
+        };
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
         let mut serial = format!("serial=VD{index:04}");

@@ -15,6 +15,7 @@ mod relay;
 mod server;
 mod spoil;
 mod virtual_box;
+mod write_cache;
 
 use crate::line_folder::{self, LineFolder};
 use crate::{Ending, build, report};
@@ -97,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         loader_efi: line.outputs().join(&outputs.loader_efi.path),
         folder: folder.clone(),
         hardware,
+        loses_power: faults.iter().any(Fault::cuts_power),
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
     let start = choose_start(arguments, &chassis);

@@ -212,52 +212,27 @@ fn script_sent(name: &str, script: &str) -> Event {
     }
 }
 
+/// A request for a file: who asks, with which query, method and headers.
+type Asked = (Peer, RawQuery, Method, HeaderMap);
+
 async fn live_file(
     State(service): Shared,
-    peer: Peer,
     Path((digest, name)): Path<(String, String)>,
-    query: RawQuery,
-    method: Method,
-    headers: HeaderMap,
+    asked: Asked,
 ) -> Answer {
-    let served = service.publications.live_file(&digest, &name);
-    service.send(served, &name, &method, &headers, (peer, query)).await
+    service.send(service.publications.live_file(&digest, &name), &name, asked).await
 }
 
-async fn image(
-    State(service): Shared,
-    peer: Peer,
-    Path(sha256): Path<String>,
-    query: RawQuery,
-    method: Method,
-    headers: HeaderMap,
-) -> Answer {
-    let served = service.publications.image(&sha256);
-    service.send(served, "image", &method, &headers, (peer, query)).await
+async fn image(State(service): Shared, Path(sha256): Path<String>, asked: Asked) -> Answer {
+    service.send(service.publications.image(&sha256), "image", asked).await
 }
 
-async fn package(
-    State(service): Shared,
-    peer: Peer,
-    Path(sha256): Path<String>,
-    query: RawQuery,
-    method: Method,
-    headers: HeaderMap,
-) -> Answer {
-    let served = service.publications.package(&sha256);
-    service.send(served, "package", &method, &headers, (peer, query)).await
+async fn package(State(service): Shared, Path(sha256): Path<String>, asked: Asked) -> Answer {
+    service.send(service.publications.package(&sha256), "package", asked).await
 }
 
-async fn loader(
-    State(service): Shared,
-    peer: Peer,
-    Path(name): Path<String>,
-    query: RawQuery,
-    method: Method,
-    headers: HeaderMap,
-) -> Answer {
-    let served = service.publications.loader(&name);
-    service.send(served, &name, &method, &headers, (peer, query)).await
+async fn loader(State(service): Shared, Path(name): Path<String>, asked: Asked) -> Answer {
+    service.send(service.publications.loader(&name), &name, asked).await
 }
 
 impl Service {
@@ -273,9 +248,7 @@ impl Service {
         &self,
         served: Option<file::Served>,
         name: &str,
-        method: &Method,
-        headers: &HeaderMap,
-        (ConnectInfo(peer), RawQuery(query)): (Peer, RawQuery),
+        (ConnectInfo(peer), RawQuery(query), method, headers): Asked,
     ) -> Answer {
         let query = query.unwrap_or_default();
         let named = wire::http::value(&query, "box");
@@ -292,7 +265,7 @@ impl Service {
             return Err(refuse(StatusCode::NOT_FOUND, "there is no such file", hint));
         };
         let to = of.map(|of| (of, &self.store, &self.transfers));
-        let sent = file::send(&served, method, headers, to).await;
+        let sent = file::send(&served, &method, &headers, to).await;
         if let Err(failure) = &sent {
             failed(Cut::Unreadable, &failure.to_string());
         }

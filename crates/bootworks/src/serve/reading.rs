@@ -17,24 +17,9 @@ pub(crate) enum Patience {
     Disk,
 }
 
-/// Appends up to `count` bytes of the file from `offset` on to `buffer`; less only at the file's end or, without
+/// Fills `room` from `offset` on and gives how much there was: less than the room only at the file's end or, without
 /// patience, where the disk would have to be waited for.
-pub(crate) fn read(
-    file: &OwnedFd,
-    offset: u64,
-    count: usize,
-    buffer: &mut Vec<u8>,
-    patience: Patience,
-) -> Result<(), Errno> {
-    let start = buffer.len();
-    buffer.resize(start + count, 0);
-    let read = read_into(file, offset, buffer.get_mut(start..).unwrap_or_default(), patience);
-    buffer.truncate(start + read.unwrap_or(0));
-    read.map(drop)
-}
-
-/// Fills `room` from `offset` on; gives how much there was.
-fn read_into(file: &OwnedFd, offset: u64, room: &mut [u8], patience: Patience) -> Result<usize, Errno> {
+pub(crate) fn read(file: &OwnedFd, offset: u64, room: &mut [u8], patience: Patience) -> Result<usize, Errno> {
     let flags = match patience {
         Patience::None => ReadWriteFlags::NOWAIT,
         Patience::Disk => ReadWriteFlags::empty(),
@@ -78,7 +63,7 @@ impl Piece {
         let memory = used.unwrap_or_else(|| vec![0; PIECE]);
         let mut piece = Piece { memory, length: 0 };
         let room = piece.memory.get_mut(..count.min(PIECE)).unwrap_or_default();
-        piece.length = read_into(file, offset, room, patience)?;
+        piece.length = read(file, offset, room, patience)?;
         Ok(piece)
     }
 }

@@ -90,41 +90,58 @@ pub fn target(xid: u32, link: &Attributes, text: &[u8]) -> Reply {
 }
 
 /// READ (§3.3.6), begun before it is known how much the disk gives: the bytes go straight into the reply.
+///
+/// The memory is that of an earlier reply where there is one: new memory costs a page fault for every 4 kB, and zeros
+/// that are overwritten at once.
 #[derive(Debug)]
 pub struct Content {
-    writer: Writer,
-    counts_at: usize,
+    memory: Vec<u8>,
+    /// Where the file's bytes begin, behind their three counts.
+    start: usize,
+    length: usize,
+    room: usize,
 }
 
 impl Content {
-    /// Begins the reply, with room for `room` bytes of the file.
-    pub fn begin(xid: u32, file: &Attributes, room: usize) -> Content {
-        let mut writer = begin(xid, 0, ATTRIBUTES_BYTES + 16 + room);
+    /// Begins the reply in `memory`, whatever stands there, with room for `room` bytes of the file.
+    pub fn begin(mut memory: Vec<u8>, xid: u32, file: &Attributes, room: usize) -> Content {
+        let mut writer = begin(xid, 0, ATTRIBUTES_BYTES + 16);
         attributes_or_none(&mut writer, Some(file));
-        let counts_at = writer.length();
         writer.u32(0).bool(false).u32(0);
-        Content { writer, counts_at }
+        let head = writer.into_bytes();
+        let start = head.len();
+        memory.resize(start + room.next_multiple_of(4), 0);
+        if let Some(front) = memory.get_mut(..start) {
+            front.copy_from_slice(&head);
+        }
+        Content { memory, start, length: 0, room }
     }
 
-    /// The buffer, to append the file's bytes to and nothing else.
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.writer.bytes
+    /// What is left of the room; what is written to the front of it counts with [`Content::add`].
+    pub fn rest(&mut self) -> &mut [u8] {
+        self.memory.get_mut(self.start + self.length..self.start + self.room).unwrap_or_default()
     }
 
-    /// How many bytes of the file were appended.
+    /// So many bytes of the file were written to the front of [`Content::rest`].
+    pub fn add(&mut self, bytes: usize) {
+        self.length = (self.length + bytes).min(self.room);
+    }
+
+    /// How many bytes of the file are in it.
     pub fn length(&self) -> usize {
-        self.writer.length().saturating_sub(self.counts_at + 12)
+        self.length
     }
 
     /// Closes the reply.
     pub fn finish(mut self, is_end: IsEnd) -> Reply {
-        let length = self.length();
-        let count = u32::try_from(length).unwrap_or(u32::MAX);
-        self.writer.set_u32(self.counts_at, count);
-        self.writer.set_u32(self.counts_at + 4, u32::from(is_end == IsEnd::Yes));
-        self.writer.set_u32(self.counts_at + 8, count);
-        self.writer.pad(length);
-        Reply::of(self.writer)
+        let count = u32::try_from(self.length).unwrap_or(u32::MAX);
+        self.memory.truncate(self.start + self.length);
+        let mut writer = Writer { bytes: self.memory };
+        writer.pad(self.length);
+        writer.set_u32(self.start - 12, count);
+        writer.set_u32(self.start - 8, u32::from(is_end == IsEnd::Yes));
+        writer.set_u32(self.start - 4, count);
+        Reply::of(writer)
     }
 }
 

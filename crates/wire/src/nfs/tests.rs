@@ -198,13 +198,20 @@ fn answers() {
         expect!["00000000 00000001 FILE 0000fde8 000000ff 00000001 00000001 00000000 00000001"],
     );
 
-    let mut content = Content::begin(1, &FILE, 8);
-    content.buffer().extend_from_slice(b"hello");
-    assert_eq!(content.length(), 5);
-    shows(
-        &content.finish(IsEnd::Yes),
-        expect!["00000000 00000001 FILE 00000005 00000001 00000005 68656c6c 6f000000"],
-    );
+    // Memory of a longer reply and of a shorter one: nothing of them shows.
+    for before in [[0xaa; 500].to_vec(), [0xaa; 3].to_vec()] {
+        let mut content = Content::begin(before, 1, &FILE, 8);
+        content.rest()[..2].copy_from_slice(b"he");
+        content.add(2);
+        assert_eq!(content.rest().len(), 6);
+        content.rest()[..3].copy_from_slice(b"llo");
+        content.add(3);
+        assert_eq!(content.length(), 5);
+        shows(
+            &content.finish(IsEnd::Yes),
+            expect!["00000000 00000001 FILE 00000005 00000001 00000005 68656c6c 6f000000"],
+        );
+    }
 
     let mut listing = Listing::with_attributes(1, &FILE, 4096, 4096);
     assert!(listing.add(&Entry { number: 0x1d, name: b"passwd", cookie: 0xc0 }, Some((&FILE, b"HANDLE"))));

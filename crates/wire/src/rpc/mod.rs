@@ -202,6 +202,11 @@ impl Reply {
         &self.bytes
     }
 
+    /// The memory, for the next reply.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// As it goes into a datagram.
     pub fn datagram(&self) -> &[u8] {
         self.bytes.get(record::HEADER..).unwrap_or(&[])

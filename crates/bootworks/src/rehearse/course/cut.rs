@@ -3,6 +3,7 @@
 //! Afterwards the box is started from its disk alone: before the seal nothing may start. Then it is switched on as ever,
 //! and has to be finished.
 
+use super::super::write_cache::Lost;
 use super::{Boot, Fault, GLANCE, News, Run, Then};
 use model::failure::Result;
 use model::ladder::Rung;
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How long the disk is given to start something: firmware looks at it within seconds, a boot loader follows.
 const TRIAL: Duration = Duration::from_secs(60);
+/// What firmware says that found nothing to start: SeaBIOS (src/boot.c, `do_boot`), OVMF
+/// (MdeModulePkg/Universal/BdsDxe/BdsEntry.c).
+const NOTHING: &[&str] = &["No bootable device.", "No bootable option or device was found"];
 /// What only a kernel prints (init/main.c, `linux_banner`).
 const KERNEL: &str = "Linux version ";
 
@@ -30,18 +34,30 @@ impl Run<'_> {
         }
     }
 
+    /// Takes from the disks what they had not flushed. What is lost is drawn anew at each cut of a rehearsal, and the same
+    /// each time a rehearsal is repeated.
+    pub(super) fn lose_unflushed(&mut self) -> Result<Lost> {
+        self.cuts += 1;
+        self.course.chassis.lose_unflushed(self.cuts)
+    }
+
     /// Starts the box from its disk alone. Says whether a kernel came although nothing was sealed; then the verdict tells.
     pub(super) fn starts_half_written(&mut self) -> Result<bool> {
         let step = if self.step.is_empty() { "no step".to_owned() } else { format!("step `{}`", self.step) };
-        self.say(&format!("the box lost its power in {step}; starting it from its disk alone"));
+        let lost = self.lose_unflushed()?;
+        self.say(&format!("the box lost its power in {step}; {lost}"));
+        self.say("starting it from its disk alone");
         // What was under way when the power went may have been the seal: then either is right.
         let may_start = self.step == "seal" || self.has_reached(Rung::BootLoaderInstalled);
         let mut machine = self.switch_on(&Boot::Disk { without: None })?;
         let since = Instant::now();
-        let mut came = false;
-        while since.elapsed() < TRIAL && machine.runs() && !came {
+        let (mut came, mut gave_up) = (false, false);
+        while since.elapsed() < TRIAL && machine.runs() && !came && !gave_up {
             match self.news.recv_timeout(GLANCE) {
-                Ok(News::Line(line)) => came = line.contains(KERNEL),
+                Ok(News::Line(line)) => {
+                    came = line.contains(KERNEL);
+                    gave_up = NOTHING.iter().any(|words| line.contains(words));
+                }
                 Ok(News::Entry(entry)) => {
                     // The last words that were still on their way; nothing strikes a box that is off.
                     let _: Then = self.take(entry);

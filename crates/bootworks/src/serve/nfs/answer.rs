@@ -9,6 +9,7 @@ use super::super::reading::{self, Patience};
 use super::Witness;
 use super::exports::{Exports, tidy};
 use super::files::File;
+use super::memory;
 use super::readers::{Readers, Summary};
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
@@ -400,14 +401,14 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
     // A file cannot be larger than `i64::MAX`, so what is left over fits where it is needed.
     let left = it.size_bytes.saturating_sub(offset);
     let count = usize::try_from(left.min(u64::from(count.min(READ_MOST)))).unwrap_or(0);
-    let mut content = Content::begin(xid, &it, count);
+    let mut content = Content::begin(memory::of(count), xid, &it, count);
     if count == 0 {
         return Answer::Now(content.finish(if left == 0 { IsEnd::Yes } else { IsEnd::No }));
     }
     if let Some(file) = place.volume.files.at_hand(&place.volume.tree, place.node) {
-        let buffer = content.buffer();
-        let read = reading::read(&file, offset, count, buffer, Patience::None);
-        if read.is_ok() && content.length() == count {
+        let read = reading::read(&file, offset, content.rest(), Patience::None);
+        content.add(read.unwrap_or(0));
+        if read == Ok(count) {
             return Answer::Now(content.finish(end_of(&it, offset, count)));
         }
     }
@@ -451,11 +452,10 @@ fn read_from_disk(
         Ok(File::Gone) => return (Err(Status::Stale), Found::Outdated),
         Err(errno) => return (Err(status_of(errno)), Found::AsWalked),
     };
-    let before = content.length();
-    let rest = count.saturating_sub(before);
-    let read = reading::read(&file, offset + before as u64, rest, content.buffer(), Patience::Disk);
-    match read {
-        Ok(()) => {
+    let before = content.length() as u64;
+    match reading::read(&file, offset + before, content.rest(), Patience::Disk) {
+        Ok(read) => {
+            content.add(read);
             let length = content.length();
             // Shorter than walked: what is missing is not coming.
             let is_end = if length < count { IsEnd::Yes } else { end_of(it, offset, length) };

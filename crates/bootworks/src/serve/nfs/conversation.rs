@@ -1,16 +1,18 @@
 //! One client's TCP connection: calls in, replies out, many under way at once, within a bound of memory.
 //!
-//! Answers from the index go out from here; those that wait for the disk come back from other tasks when they are
+//! Answers from memory go out from here; those that wait for the disk come back from other tasks when they are
 //! ready, so a slow file does not hold up the others. What is said is `answer`'s.
 
 use super::super::socket::watch_for_death;
 use super::answer::{Answer, Desk, Road};
-use super::ipv4;
+use super::{ipv4, memory};
 use std::collections::VecDeque;
+use std::io::{ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::WriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wire::nfs::portmap::Transport;
@@ -22,6 +24,13 @@ const CALL_MOST: usize = 128 << 10;
 /// While replies of so many bytes are under way or unsent, no further call is looked at; fewer, where so many clients
 /// are connected that all of them together would take too much memory.
 const UNDER_WAY_MOST: usize = 4 << 20;
+/// So much is sent before the next call is looked at: the client works on one answer while the next is read, and the
+/// memory is at hand again. Less than that goes out with what follows it.
+const SENT_AT_ONCE: usize = 64 << 10;
+/// Replies in one write.
+const REPLIES_AT_ONCE: usize = 16;
+/// After so many bytes other clients have their turn.
+const TURN: usize = 4 << 20;
 /// Calls are short: a buffer for each of some thousand connections.
 const HEARD_AT_ONCE: usize = 16 << 10;
 /// What a reply weighs beside its content: header, attributes.
@@ -35,7 +44,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
     let Ok(client) = stream.peer_addr() else { return };
     let road = Road { client, here: ipv4(stream.local_addr().ok()), transport: Transport::Tcp };
     watch_for_death(&stream);
-    let (mut reading, mut writing) = stream.split();
+    let (mut reading, writing) = stream.split();
     let mut calls =
         Calls { assembler: Assembler::new(CALL_MOST), buffer: vec![0; HEARD_AT_ONCE], start: 0, end: 0 };
     let mut outbox = Outbox::default();
@@ -44,7 +53,19 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
     let mut hears = true;
     loop {
         let most = share().clamp(1, UNDER_WAY_MOST);
-        while outbox.under_way < most {
+        let mut ability = Ability::Takes;
+        loop {
+            if outbox.ready >= SENT_AT_ONCE && ability == Ability::Takes {
+                let Ok(seen) = outbox.send(&writing) else { return };
+                ability = seen;
+            }
+            if outbox.turn >= TURN {
+                outbox.turn = 0;
+                tokio::task::yield_now().await;
+            }
+            if outbox.under_way >= most {
+                break;
+            }
             let message = match calls.next() {
                 Ok(Some(message)) => message,
                 Ok(None) => break,
@@ -62,6 +83,9 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
                 Answer::Never => {}
             }
         }
+        if ability == Ability::Takes && outbox.has_any() && outbox.send(&writing).is_err() {
+            return;
+        }
         if !hears && outbox.under_way == 0 {
             return;
         }
@@ -71,10 +95,9 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
                 outbox.put(reply);
                 while waiting.try_join_next().is_some() {}
             }
-            written = tokio::time::timeout(STALL_MOST, writing.write(outbox.front())), if outbox.has_any() => {
-                match written {
-                    Ok(Ok(count)) if count > 0 => outbox.advance(count),
-                    _ => return,
+            writable = tokio::time::timeout(STALL_MOST, writing.writable()), if outbox.has_any() => {
+                if !matches!(writable, Ok(Ok(()))) {
+                    return;
                 }
             }
             read = reading.read(&mut calls.buffer), if hears && calls.is_used_up() && outbox.under_way < most => {
@@ -109,19 +132,31 @@ impl Calls {
     }
 }
 
+/// Whether the connection takes more at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ability {
+    Takes,
+    Full,
+}
+
 /// What is to be sent.
 #[derive(Default)]
 struct Outbox {
     replies: VecDeque<Reply>,
     /// How much of the first one was sent.
     sent: usize,
+    /// Bytes that are not sent yet.
+    ready: usize,
     /// Bytes of replies that are being made or not sent yet.
     under_way: usize,
+    /// Bytes sent since others had their turn.
+    turn: usize,
 }
 
 impl Outbox {
     fn put(&mut self, reply: Reply) {
         self.under_way += reply.record().len();
+        self.ready += reply.record().len();
         self.replies.push_back(reply);
     }
 
@@ -129,16 +164,39 @@ impl Outbox {
         !self.replies.is_empty()
     }
 
-    fn front(&self) -> &[u8] {
-        self.replies.front().and_then(|reply| reply.record().get(self.sent..)).unwrap_or_default()
+    /// Sends what is ready, as far as the connection takes it now.
+    ///
+    /// Errors: the connection's; it is no more.
+    fn send(&mut self, writing: &WriteHalf<'_>) -> std::io::Result<Ability> {
+        while self.has_any() {
+            let mut slices = [IoSlice::new(&[]); REPLIES_AT_ONCE];
+            let mut skipped = self.sent;
+            for (slice, reply) in slices.iter_mut().zip(&self.replies) {
+                *slice = IoSlice::new(reply.record().get(skipped..).unwrap_or_default());
+                skipped = 0;
+            }
+            match writing.try_write_vectored(&slices) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Ability::Full),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Ability::Takes)
     }
 
     fn advance(&mut self, count: usize) {
         self.sent += count;
-        if self.replies.front().is_some_and(|reply| self.sent >= reply.record().len()) {
-            self.under_way = self.under_way.saturating_sub(self.sent);
-            self.sent = 0;
-            self.replies.pop_front();
+        self.turn += count;
+        self.ready = self.ready.saturating_sub(count);
+        while let Some(length) = self.replies.front().map(|reply| reply.record().len()) {
+            if self.sent < length {
+                return;
+            }
+            self.sent -= length;
+            self.under_way = self.under_way.saturating_sub(length);
+            self.replies.pop_front().map(Reply::into_memory).into_iter().for_each(memory::take_back);
         }
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod conversation;
 pub(super) mod exports;
 mod files;
+mod memory;
 mod readers;
 mod shelf;
 mod tree;

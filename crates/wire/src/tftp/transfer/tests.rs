@@ -50,6 +50,69 @@ fn ack(transfer: &mut Transfer, block: u16, now: u64) -> String {
     sent(transfer, now)
 }
 
+/// A ROM's packets as they were captured, held against ours in turn: each line what it said and what we say to it.
+fn replayed(capture: &str, length: usize) -> String {
+    let mut lines = vec![];
+    let mut transfer: Option<Transfer> = None;
+    for line in capture.lines().filter(|line| !line.starts_with('#')) {
+        let pairs = line.as_bytes().chunks(2).map(|pair| core::str::from_utf8(pair).unwrap());
+        let packet: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        let said = match ReadRequest::parse(&packet) {
+            Ok(request) => {
+                let words = String::from_utf8_lossy(&packet[2..]).replace('\0', " ");
+                transfer = Some(Transfer::new(content(length), request.wishes, Duration::ZERO));
+                format!("RRQ {}", words.trim_end())
+            }
+            Err(_) => {
+                transfer.as_mut().expect("a request comes first").hear(&packet, Duration::ZERO);
+                match FromClient::parse(&packet).expect("a ROM sends nothing else") {
+                    FromClient::Ack(number) => format!("ACK {number}"),
+                    FromClient::Error { code, message } => format!("ERROR {code} {message}"),
+                }
+            }
+        };
+        let transfer = transfer.as_mut().expect("a request comes first");
+        let answer = sent(transfer, 0);
+        let ending = transfer.ending().map(|ending| format!("{ending:?}")).unwrap_or_default();
+        lines.push(format!("{said} -> {answer}{ending}"));
+    }
+    // The middle is like its ends.
+    let middle = lines.len().saturating_sub(9);
+    if middle > 0 {
+        lines.splice(7..7 + middle, [format!("({middle} more)")]);
+    }
+    lines.join("\n")
+}
+
+/// What the firmwares of the world send, and nothing that was invented: OVMF asks for the size, goes away, and comes
+/// back for the file; iPXE asks once. Both get the whole file.
+#[test]
+fn roms_load_the_whole_file() {
+    expect![[r#"
+        RRQ ipxe.efi octet tsize 0 blksize 1468 windowsize 4 -> OACK tsize=850528 blksize=1468 windowsize=4
+        ERROR 8 User aborted the transfer -> Probed
+        RRQ ipxe.efi octet blksize 1468 windowsize 4 -> OACK blksize=1468 windowsize=4
+        ACK 0 -> DATA 1 (1468), DATA 2 (1468), DATA 3 (1468), DATA 4 (1468)
+        ACK 4 -> DATA 5 (1468), DATA 6 (1468), DATA 7 (1468), DATA 8 (1468)
+        ACK 8 -> DATA 9 (1468), DATA 10 (1468), DATA 11 (1468), DATA 12 (1468)
+        ACK 12 -> DATA 13 (1468), DATA 14 (1468), DATA 15 (1468), DATA 16 (1468)
+        (140 more)
+        ACK 576 -> DATA 577 (1468), DATA 578 (1468), DATA 579 (1468), DATA 580 (556)
+        ACK 580 -> Done"#]].assert_eq(&replayed(include_str!("../../../testdata/tftp/uefi-pxe.hex"), 850_528));
+    expect![[r#"
+        RRQ undionly.kpxe octet blksize 1432 tsize 0 -> OACK tsize=21479 blksize=1432
+        ACK 0 -> DATA 1 (1432)
+        ACK 1 -> DATA 2 (1432)
+        ACK 2 -> DATA 3 (1432)
+        ACK 3 -> DATA 4 (1432)
+        ACK 4 -> DATA 5 (1432)
+        ACK 5 -> DATA 6 (1432)
+        (8 more)
+        ACK 14 -> DATA 15 (1431)
+        ACK 15 -> Done"#]]
+        .assert_eq(&replayed(include_str!("../../../testdata/tftp/ipxe-bios.hex"), 15 * 1432 - 1));
+}
+
 /// OVMF asks for the size, goes away, and comes back for the file: the first is no failure.
 #[test]
 fn a_size_probe_is_no_failure() {

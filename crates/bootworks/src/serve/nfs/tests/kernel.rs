@@ -20,6 +20,9 @@ const STATS: &str = r"find . | sort | tr '\n' '\0' | xargs -0 stat -c '%f %h %u 
 const LINKS: &str = r"find . -type l | sort | tr '\n' '\0' | xargs -0 -n 1 readlink";
 const SUMS: &str = r"find . -type f | sort | tr '\n' '\0' | xargs -0 cat";
 
+/// What `cp -a` keeps of each file beside links and content. Links' times are not among it: busybox leaves them alone.
+const KEPT: &str = r"find . ! -type l | sort | tr '\n' '\0' | xargs -0 stat -c '%f %u %g %t:%T %Y %n'";
+
 /// The guest's first process.
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /bin /mnt /rw /klibc /etc
@@ -38,6 +41,13 @@ say names $(ls many | wc -l) $(ls many | sort -u | wc -l)
 say stats $(STATS | digest)
 say links $(LINKS | digest)
 say sums $(SUMS | digest)
+mkdir /copy; mount -t tmpfs -o size=256m copy /copy
+cp -a . /copy || echo "GUEST cp -a failed"
+cd /copy
+say copy $(KEPT | digest)
+say copied links $(LINKS | digest)
+say copied sums $(SUMS | digest)
+cd /mnt; umount /copy
 [ $(stat -c %i linked) = $(stat -c %i 'folder with spaces/linked too') ] && say one inode
 say null $(head -c 4 < dev/null | wc -c) zero $(head -c 4 < dev/zero | wc -c)
 say secret as root: $(cat secret 2>&1)
@@ -60,7 +70,7 @@ say end
 poweroff -f
 "#;
 
-/// The whole tree through the kernel's eyes, refused writes, klibc's client, and a server that is killed while a
+/// The whole tree through the kernel's eyes, a copy of it, refused writes, klibc's client, and a server that is killed while a
 /// file is being read.
 #[tokio::test(flavor = "multi_thread")]
 async fn system_the_linux_client_reads_everything_and_survives_a_restart() {
@@ -78,7 +88,14 @@ async fn system_the_linux_client_reads_everything_and_survives_a_restart() {
     let options = guest.next().await;
     assert!(options.contains("rsize=1048576"), "{options}");
     guest.expect("names 10000 10000").await;
-    for (what, script) in [("stats", STATS), ("links", LINKS), ("sums", SUMS)] {
+    for (what, script) in [
+        ("stats", STATS),
+        ("links", LINKS),
+        ("sums", SUMS),
+        ("copy", KEPT),
+        ("copied links", LINKS),
+        ("copied sums", SUMS),
+    ] {
         guest.expect(&format!("{what} {}", digest_of(tree.path(), script))).await;
     }
     for line in [
@@ -256,6 +273,7 @@ impl Guest {
             .replace("PORT", &port.to_string())
             .replace("STATS |", &format!("{STATS} |"))
             .replace("LINKS |", &format!("{LINKS} |"))
+            .replace("KEPT |", &format!("{KEPT} |"))
             .replace("SUMS |", &format!("{SUMS} |"));
         std::fs::write(script.path().join("init"), init).unwrap();
         std::fs::set_permissions(script.path().join("init"), PermissionsExt::from_mode(0o755)).unwrap();
