@@ -15,6 +15,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType};
 use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -318,6 +319,28 @@ pub fn connect(link: &Link, to: SocketAddrV4, patience: Duration) -> io::Result<
 pub fn loopback_up() -> Result<()> {
     let index = index("lo").ok_or_else(|| Failure::new("there is no loopback interface"))?;
     up(index)
+}
+
+/// Counters of what must not happen on a sound wire (Documentation/networking/statistics.rst).
+const ERRORS: [&str; 6] =
+    ["rx_errors", "rx_crc_errors", "rx_frame_errors", "rx_length_errors", "tx_errors", "tx_carrier_errors"];
+
+/// What the interfaces below `root` that have hardware behind them have counted, by interface and counter.
+pub fn errors(root: &Path) -> BTreeMap<(String, &'static str), u64> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        if !folder.join("device").exists() {
+            continue;
+        }
+        for counter in ERRORS {
+            let text = std::fs::read_to_string(folder.join("statistics").join(counter));
+            if let Some(count) = text.ok().and_then(|text| text.trim().parse().ok()) {
+                found.insert((entry.file_name().to_string_lossy().into_owned(), counter), count);
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -184,6 +184,19 @@ pub const CAUSES: &[Cause] = &[
         ..BLANK
     },
     Cause {
+        id: "disk-erase-refused",
+        sentence: "The disk does not erase itself: it is frozen, locked, or has no such command.",
+        signs: &[usual("cause: disk-erase-refused"), usual("{device} cannot erase itself")],
+        fixes: &[
+            fix("frozen: pull the disk out and put it in again while the box is on, or turn off the firmware's security freeze lock"),
+            fix("locked: `hdparm --user-master u --security-disable PASSWORD DISK`"),
+            fix_on(Line, "write `erase = \"zero\"` or `\"discard\"` under [[appliance.disk]] in line.toml, which every disk takes"),
+        ],
+        decide: "`hdparm -I DISK`, section Security: `frozen`, `locked`, `not supported`",
+        sources: &["bootworks: linux/src/block/ata.rs", "hdparm: hdparm.8"],
+        ..BLANK
+    },
+    Cause {
         id: "disk-in-use",
         sentence: "Something holds the disk: an old RAID, LVM, swap or mount.",
         signs: &[
