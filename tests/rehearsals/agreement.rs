@@ -133,7 +133,7 @@ fn lacks_the_nic(nic: Device) {
     assert!(!labels.contains("mounted the root"), "it booted without the driver that it needs");
 }
 
-/// Without the disk's driver the box gets as far as its questions, and no further: the proof's cause is found.
+/// Without the disk's driver the box gets as far as its controller, and is asked nothing: the proof's cause is found.
 fn lacks_the_disk(disk: Device) {
     let rig = Rig::of(Variant::LeftOut);
     says(&rig, disk, "driver-missing");

@@ -151,6 +151,8 @@ impl Controller {
         self.say(&summary(&inventory));
         self.tell(Event::HardwareFound { inventory: Box::new(inventory.clone()) });
         let job = self.server.job(&inventory.smbios.serial, self);
+        // Nobody is asked for a password by a box that has no disk to install to.
+        model::plan::foresee(&job, &inventory).map_err(|refusal| refusal.trouble())?;
         let (plan, answers, confirmed_by) = self.agree(&job, &inventory)?;
         let mut installation = Installation::of(&plan, self.server.address, TARGET.into(), self);
         let mut conclude = |step: &Step, done: &Done| {

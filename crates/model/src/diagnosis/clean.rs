@@ -5,7 +5,7 @@
 //! blanks, typographic quotes; nothing that a terminal obeys is left. A line longer than [`LONGEST`] octets is
 //! cut: nothing that a boot prints is.
 
-use super::shape::fold;
+use super::shape::{fold, position};
 
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
@@ -180,7 +180,11 @@ impl Lines {
 /// Gives out one raw line. Nearly all of them are plain ASCII, which takes one pass.
 fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.iter().fold(true, |is_plain, octet| is_plain & matches!(octet, 0x20..=0x7e)) {
+    if let Some(text) = journal(line) {
+        // A message of several lines is several texts of one.
+        let text = text.replace('\n', "\r");
+        scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
+    } else if line.iter().fold(true, |is_plain, octet| is_plain & matches!(octet, 0x20..=0x7e)) {
         cleaned.text.clear();
         let line = line.trim_ascii();
         let follows = line.iter().skip(1);
@@ -199,6 +203,23 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
         give(cleaned, number, each);
     } else {
         scrub(&String::from_utf8_lossy(line), cleaned, &mut |cleaned| give(cleaned, number, each));
+    }
+}
+
+/// What `journalctl -o json` wraps into an object: the text of its `MESSAGE`, or the octets where it is no plain text.
+fn journal(line: &[u8]) -> Option<String> {
+    if !line.starts_with(b"{") || position(line, br#""MESSAGE""#).is_none() {
+        return None;
+    }
+    let entry: serde_json::Value = serde_json::from_slice(line).ok()?;
+    let octet = |value: &serde_json::Value| u8::try_from(value.as_u64()?).ok();
+    match entry.get("MESSAGE")? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Array(octets) => {
+            let octets: Vec<u8> = octets.iter().filter_map(octet).collect();
+            Some(String::from_utf8_lossy(&octets).into_owned())
+        }
+        _ => None,
     }
 }
 
@@ -422,6 +443,10 @@ mod tests {
         check(b"h\0i\0 \0x\0\r\0\n\0y\0o\0", "1|hi x\n2|yo\n");
         check(b"bad \xc3 octet", "1|bad \u{fffd} octet\n");
         check(b"\x9b31mred\n", "1|\u{fffd}31mred\n");
+        check(br#"{"_PID":"1","MESSAGE":"a \"b\"\nc \u001b[31md"}"#, "1|a \"b\"\n1|c d\n");
+        check(br#"{"MESSAGE":[27,91,51,49,109,104,105]}"#, "1|hi\n");
+        check(br#"{"MESSAGE":null}"#, "1|{\"MESSAGE\":null}\n");
+        check(br#"{"MESSAGE":"cut"#, "1|{\"MESSAGE\":\"cut\n");
     }
 
     /// Where a line's own text begins, sign by sign of every logger.

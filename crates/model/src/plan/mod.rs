@@ -356,6 +356,20 @@ impl fmt::Debug for Uuid {
     }
 }
 
+/// Whether the box's disks refuse the job whatever is answered: asked before a person is asked for anything.
+pub fn foresee(job: &Job, inventory: &Inventory) -> Result<(), Refusal> {
+    let (appliance, firmware) = (&job.appliance, firmware(inventory));
+    match image::whole_disk(job) {
+        Some(raw) => image::lay_out(raw, appliance, inventory, firmware).map(drop),
+        // What is laid out here is thrown away, so its names need not differ.
+        None => layout::lay_out(&appliance.disks, &appliance.stack, inventory, firmware, &mut || 0).map(drop),
+    }
+}
+
+fn firmware(inventory: &Inventory) -> Firmware {
+    if inventory.firmware == "uefi" { Firmware::Uefi } else { Firmware::Bios }
+}
+
 /// Holds a job against a box. `random` gives 128 random bits a call; it is called in a fixed order.
 ///
 /// Answers to password questions are crypt(5) hashes already. A refusal leaves nothing decided.
@@ -365,7 +379,7 @@ pub fn plan(
     answers: &BTreeMap<String, String>,
     random: &mut dyn FnMut() -> u128,
 ) -> Result<Plan, Refusal> {
-    let firmware = if inventory.firmware == "uefi" { Firmware::Uefi } else { Firmware::Bios };
+    let firmware = firmware(inventory);
     let (storage, image, targets) = match image::whole_disk(job) {
         Some(raw) => {
             let disk = image::lay_out(raw, &job.appliance, inventory, firmware)?;

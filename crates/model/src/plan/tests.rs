@@ -257,6 +257,24 @@ fn no_disk_at_all() {
         hint: look at the disk controller: does `bootworks check` prove its driver"#]]);
 }
 
+/// A person who has typed a password is not told only then that there is no disk.
+#[test]
+fn what_no_answer_changes_is_foreseen() {
+    let foreseen = |case: super::case::Case| {
+        super::foresee(&case.job, &case.inventory).map_err(|refusal| refusal.trouble().cause)
+    };
+    assert_eq!(foreseen(case()), Ok(()));
+    assert_eq!(
+        foreseen(case().with(|case| case.inventory.disks.clear())),
+        Err("disk-driver-missing".to_owned())
+    );
+    assert_eq!(
+        foreseen(case().with(|case| case.inventory.disks = vec![disk("sda", 2 * GIB)])),
+        Err("disk-not-found".to_owned())
+    );
+    assert_eq!(foreseen(case().with(|case| case.answers.clear())), Ok(()), "answers are another matter");
+}
+
 #[test]
 fn no_disk_that_fits_the_conditions() {
     let case = case().with(|case| {
