@@ -15,7 +15,6 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -325,9 +324,9 @@ pub fn loopback_up() -> Result<()> {
 const ERRORS: [&str; 6] =
     ["rx_errors", "rx_crc_errors", "rx_frame_errors", "rx_length_errors", "tx_errors", "tx_carrier_errors"];
 
-/// What the interfaces below `root` that have hardware behind them have counted, by interface and counter.
-pub fn errors(root: &Path) -> BTreeMap<(String, &'static str), u64> {
-    let mut found = BTreeMap::new();
+/// What the interfaces below `root` that have hardware behind them have counted: `rx_crc_errors of enp1s0`.
+pub fn errors(root: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
     for entry in std::fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten() {
         let folder = entry.path();
         if !folder.join("device").exists() {
@@ -336,7 +335,7 @@ pub fn errors(root: &Path) -> BTreeMap<(String, &'static str), u64> {
         for counter in ERRORS {
             let text = std::fs::read_to_string(folder.join("statistics").join(counter));
             if let Some(count) = text.ok().and_then(|text| text.trim().parse().ok()) {
-                found.insert((entry.file_name().to_string_lossy().into_owned(), counter), count);
+                found.push((format!("{counter} of {}", entry.file_name().to_string_lossy()), count));
             }
         }
     }

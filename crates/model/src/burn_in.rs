@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 
 /// One test.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "test", rename_all = "kebab-case")]
+// Named outside: a tag inside has serde keep what it reads for a second time, in code that the agent has no room for.
+#[serde(rename_all = "kebab-case")]
 pub enum Test {
     /// Patterns are written over the memory and looked at again.
     Memory {

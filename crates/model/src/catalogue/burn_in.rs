@@ -50,7 +50,8 @@ pub const MACHINE: &[Cause] = &[
         sentence: "A part of the machine gets hotter under load than it may.",
         signs: &[
             usual("cause: too-hot"),
-            proof("ritical temperature reached"),
+            proof("critical temperature reached"),
+            proof("Critical temperature reached"),
         ],
         fixes: &[
             fix(

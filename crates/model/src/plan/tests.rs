@@ -69,7 +69,8 @@ fn tests_come_before_anything_is_written() {
           3. Test nvme0n1: SMART, at most 0 errors and 10 % wear, read all of it, at
           4. Test the network: fetch the image once, 180 MiB each
           5. Clear nvme0n1: from here on it boots nothing
-          6. Write the partition table of nvme0n1"#]].assert_eq(&steps[..6].join("\n"));
+          6. Write the partition table of nvme0n1"#]]
+    .assert_eq(&steps[..6].join("\n"));
     let disks = tested.with(|case| {
         let (depth, slowest) = (Depth::Smart, None);
         case.job.burn_in = vec![Test::Disks { depth, errors: 0, wear: 100, slowest }];

@@ -39,6 +39,14 @@ pub(super) fn run(
     }
 }
 
+/// Does work on so many threads, each with its number. `false` where one of them ended unexpectedly.
+fn together(count: usize, work: &(dyn Fn(usize) + Sync)) -> bool {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        threads.into_iter().map(|thread| thread.join().is_ok()).fold(true, |all, one| all && one)
+    })
+}
+
 fn show_sensors() {
     let tool: Tool = MODPROBE;
     for module in SENSORS {

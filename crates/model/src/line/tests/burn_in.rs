@@ -71,7 +71,8 @@ fn what_does_not_fit_is_refused() {
         error: line.toml:56:1: `network-rate` is a limit of a test that is not done
           56 | network-rate = "8MiB"
              | ^^^^^^^^^^^^
-        hint: add `network`, or leave it out"#]].assert_eq(&say(&with(table), &files()));
+        hint: add `network`, or leave it out"#]]
+    .assert_eq(&say(&with(table), &files()));
     expect![[r#"
         error: line.toml:51:10: `memory` is text, not a number
           51 | memory = 90
@@ -86,5 +87,6 @@ fn what_does_not_fit_is_refused() {
         error: line.toml:53:9: `disks` cannot be `"all"`
           53 | disks = "all"
              |         ^^^^^
-        hint: it is `"smart"` or `"read"`"#]].assert_eq(&say(&with("memory = 90\nmemory-passes = 5000\ndisks = \"all\""), &files()));
+        hint: it is `"smart"` or `"read"`"#]]
+    .assert_eq(&say(&with("memory = 90\nmemory-passes = 5000\ndisks = \"all\""), &files()));
 }

@@ -1,5 +1,6 @@
 //! Disks: what they know of themselves, and every sector read where the line says so, all disks at once.
 
+use super::together;
 use crate::controller::apply::disk;
 use crate::controller::apply::fault::{Blame as _, Fault, Outcome};
 use crate::controller::witness::{Meter, Witness};
@@ -9,6 +10,7 @@ use model::failure::{Failure, Result};
 use model::hardware::{Disk, size_text};
 use model::plan::Plan;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What a disk may have, and must reach.
@@ -33,19 +35,18 @@ pub(super) fn test(
         judge(&disks, limits)?;
         let meter = Meter::start(witness, step, disks.iter().map(|disk| disk.size_bytes).sum());
         let done = AtomicU64::new(0);
-        let read: Vec<Outcome<String>> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                disks.iter().map(|disk| scope.spawn(|| read(disk, limits.slowest, &done, &meter))).collect();
-            let panicked = |_| Err(Failure::new("a thread that reads a disk ended unexpectedly"));
-            threads
-                .into_iter()
-                .map(|thread| {
-                    thread.join().map_or_else(|error| panicked(error).blame("disk-io-error"), |one| one)
-                })
-                .collect()
+        let results = Mutex::new(Vec::new());
+        let is_well = together(disks.len(), &|number| {
+            let result = read(disks[number], limits.slowest, &done, &meter);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
         });
-        for one in read {
-            found.push(one?);
+        if !is_well {
+            return Err(Failure::new("a thread that reads a disk ended unexpectedly")).blame("disk-io-error");
+        }
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_by_key(|(number, _)| *number);
+        for (_, result) in results {
+            found.push(result?);
         }
     }
     // After the reading, which makes a disk count what it cannot read.
@@ -163,11 +164,13 @@ mod tests {
             error: a disk is not fit to be shipped
             because: sda, WDC WD10, 1 GiB, serial W-1: it will fail soon, by its own judgement
             because: sda, WDC WD10, 1 GiB, serial W-1: it has 7 sectors replaced, and may have 0
-            hint: change the disk, then retry: a new plan is made"#]].assert_eq(&fault.failure.report());
+            hint: change the disk, then retry: a new plan is made"#]]
+        .assert_eq(&fault.failure.report());
         let told = [(&disk, Ok(health(0, false))), (&disk, Err(Failure::new("a virtio disk has no SMART")))];
         expect![[r#"
             sda: SMART well, 0 sectors replaced, 0 pending, 0 uncorrectable
-            sda: not judged by SMART, as it tells none (a virtio disk has no SMART)"#]].assert_eq(&weigh(&told, &limits).unwrap().join("\n"));
+            sda: not judged by SMART, as it tells none (a virtio disk has no SMART)"#]]
+        .assert_eq(&weigh(&told, &limits).unwrap().join("\n"));
     }
 
     /// A limit of speed says both numbers.
@@ -181,6 +184,7 @@ mod tests {
             error: sda is too slow
             because: WDC WD10, 1 GiB, serial W-1 was read at 51.2 MiB/s
             because: the line demands 100 MiB/s at least
-            hint: look at its cable and slot: a link that was slowed down stands in the kernel's lines"#]].assert_eq(&fault.failure.report());
+            hint: look at its cable and slot: a link that was slowed down stands in the kernel's lines"#]]
+        .assert_eq(&fault.failure.report());
     }
 }

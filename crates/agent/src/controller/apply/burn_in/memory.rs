@@ -8,6 +8,7 @@
 //!   up   down  up ...      number, ~number, number, 0, 1s, 0, 5s, As, 5s, noise, ~noise, noise
 //! ```
 
+use super::together;
 use crate::controller::apply::fault::{Blame as _, Fault, Outcome};
 use crate::controller::witness::{Meter, Witness};
 use linux::memory::{Locked, available_bytes, controller_errors, physical_address};
@@ -16,6 +17,7 @@ use model::failure::{Failure, Result};
 use model::hardware::size_text;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Larger than any processor's cache, and small enough for the last bit of what is asked for to be reached.
@@ -190,13 +192,16 @@ pub(super) fn test(percent: u32, passes: u32, step: usize, witness: &dyn Witness
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = regions.div_ceil(threads as u64);
-    let results: Vec<Result<Option<Fading>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| work_on(&shared, share))).collect();
-        let panicked = |_| Err(Failure::new("a thread that tests the memory ended unexpectedly"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
+    let results = Mutex::new(Vec::new());
+    let is_well = together(threads, &|_| {
+        let result = work_on(&shared, share);
+        results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
     });
+    if !is_well {
+        return Err(Failure::new("a thread that tests the memory ended unexpectedly")).blame("kernel-oom");
+    }
     let mut fadings = Vec::new();
-    for result in results {
+    for result in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
         fadings.extend(result.blame("kernel-oom")?);
     }
     if let Some(first) = fadings.iter().min_by_key(|fading| fading.physical) {
@@ -308,7 +313,8 @@ mod tests {
             error: the memory does not keep what is written to it
             because: 3 words are not as they were written, the first at physical address 0x10a2b3018
             because: there 0x5555555555555555 was written, and 0x5555555555515555 is read: bit 18
-            hint: `dmidecode -t memory` in the shell shows which module has that address; change it"#]].assert_eq(&fault.failure.report());
+            hint: `dmidecode -t memory` in the shell shows which module has that address; change it"#]]
+        .assert_eq(&fault.failure.report());
         let unknown = Fading { physical: None, ..fading }.fault().failure.report();
         assert!(unknown.contains("written, the kernel does not tell where"), "{unknown}");
     }

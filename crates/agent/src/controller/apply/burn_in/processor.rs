@@ -3,15 +3,16 @@
 //! Three computations in turn, since a fault may show in one part of a processor only: a chain of digests, the
 //! Lucas-Lehmer test of a prime, whose last number is zero, and a series of fractions that doubles each error.
 
+use super::together;
 use crate::controller::apply::fault::{Fault, Outcome};
 use crate::controller::witness::{Meter, Witness};
 use linux::sensors::{Sensor, temperatures};
 use model::failure::Failure;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often sensors are looked at.
@@ -136,13 +137,15 @@ fn round(processor: usize) -> Result<(), Wrong> {
 
 /// The hottest that each sensor was.
 #[derive(Debug, Default)]
-struct Heat(BTreeMap<String, Sensor>);
+struct Heat(Vec<Sensor>);
 
 impl Heat {
     fn take(&mut self, sensors: Vec<Sensor>) {
         for sensor in sensors {
-            let known = self.0.entry(sensor.name.clone()).or_insert_with(|| sensor.clone());
-            known.celsius = known.celsius.max(sensor.celsius);
+            match self.0.iter_mut().find(|known| known.name == sensor.name) {
+                Some(known) => known.celsius = known.celsius.max(sensor.celsius),
+                None => self.0.push(sensor),
+            }
         }
     }
 
@@ -154,11 +157,11 @@ impl Heat {
             (sensor.celsius > limit)
                 .then(|| format!("{} showed {} C, and may show {limit} C", sensor.name, sensor.celsius))
         };
-        self.0.values().filter_map(over).collect()
+        self.0.iter().filter_map(over).collect()
     }
 
     fn words(&self) -> String {
-        let inside = self.0.values().filter(|sensor| sensor.is_processor);
+        let inside = self.0.iter().filter(|sensor| sensor.is_processor);
         match inside.max_by_key(|sensor| sensor.celsius) {
             Some(sensor) => format!("{} at {} C", sensor.name, sensor.celsius),
             None => "no processor shows its temperature".into(),
@@ -177,41 +180,46 @@ pub(super) fn test(
     let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|number| allowed.is_set(*number)).collect();
     let (begun, patience) = (Instant::now(), Duration::from_secs(seconds));
     let (rounds, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let mut heat = Heat::default();
     let meter = Meter::start_timed(witness, step, patience);
-    let (wrongs, excess) = std::thread::scope(|scope| {
-        let (rounds, is_over) = (&rounds, &is_over);
-        let compute = move |processor: usize| {
-            let mut alone = CpuSet::new();
-            alone.set(processor);
-            // A processor that was switched off meanwhile computes nowhere; its thread goes where it can.
-            let _ = sched_setaffinity(None, &alone);
-            while !is_over.load(Ordering::Relaxed) && begun.elapsed() < patience {
-                round(processor).inspect_err(|_| is_over.store(true, Ordering::Relaxed))?;
-                rounds.fetch_add(1, Ordering::Relaxed);
+    let (wrongs, seen) = (Mutex::new(Vec::new()), Mutex::new((Heat::default(), Vec::new())));
+    let goes_on = || !is_over.load(Ordering::Relaxed) && begun.elapsed() < patience;
+    let compute = |processor: usize| {
+        let mut alone = CpuSet::new();
+        alone.set(processor);
+        // A processor that was switched off meanwhile computes nowhere; its thread goes where it can.
+        let _ = sched_setaffinity(None, &alone);
+        while goes_on() {
+            if let Err(wrong) = round(processor) {
+                is_over.store(true, Ordering::Relaxed);
+                wrongs.lock().unwrap_or_else(PoisonError::into_inner).push(wrong);
             }
-            Ok(())
-        };
-        let threads: Vec<_> =
-            processors.iter().map(|processor| scope.spawn(move || compute(*processor))).collect();
-        let mut excess = Vec::new();
-        while !is_over.load(Ordering::Relaxed) && begun.elapsed() < patience {
-            heat.take(temperatures(Path::new("/")));
-            excess = heat.excess(hottest);
-            if !excess.is_empty() {
+            rounds.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let watch = || {
+        while goes_on() {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.0.take(temperatures(Path::new("/")));
+            seen.1 = seen.0.excess(hottest);
+            if !seen.1.is_empty() {
                 is_over.store(true, Ordering::Relaxed);
             }
+            drop(seen);
             meter.at_time(begun.elapsed());
             std::thread::sleep(PACE.min(patience.saturating_sub(begun.elapsed())));
         }
-        let ended =
-            |processor: &usize| Err(Wrong { processor: *processor, what: "nothing: its thread ended" });
-        let results = threads.into_iter().zip(&processors);
-        let wrongs: Vec<Wrong> = results
-            .filter_map(|(thread, processor)| thread.join().unwrap_or_else(|_| ended(processor)).err())
-            .collect();
-        (wrongs, excess)
+    };
+    // One more than there are processors looks at the sensors.
+    let is_well = together(processors.len() + 1, &|number| match processors.get(number) {
+        Some(processor) => compute(*processor),
+        None => watch(),
     });
+    if !is_well {
+        let failure = Failure::new("a thread that tests a processor ended unexpectedly");
+        return Err(Fault { cause: "processor-faulty", failure });
+    }
+    let wrongs = wrongs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (heat, excess) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     judge(&wrongs, &excess)?;
     let (count, rounds) = (processors.len(), rounds.into_inner());
     Ok(vec![format!("processors: {count} for {seconds} s, {rounds} rounds, all right; {}", heat.words())])
@@ -282,7 +290,8 @@ mod tests {
             error: the box gets too hot
             because: coretemp Core 0 showed 92 C, and may show 90 C
             because: mlx5 asic showed 106 C, and may show 105 C
-            hint: look at fans, air shrouds and coolers; let it cool down, then retry"#]].assert_eq(&fault.failure.report());
+            hint: look at fans, air shrouds and coolers; let it cool down, then retry"#]]
+        .assert_eq(&fault.failure.report());
         assert_eq!(Heat::default().words(), "no processor shows its temperature");
     }
 
@@ -294,7 +303,8 @@ mod tests {
         expect![[r#"
             error: a processor computes wrongly
             because: processor 3 got a wrong result in a chain of digests
-            hint: look at its cooler, then retry; the same processor again: change it"#]].assert_eq(&fault.failure.report());
+            hint: look at its cooler, then retry; the same processor again: change it"#]]
+        .assert_eq(&fault.failure.report());
     }
 
     /// The whole test on this machine's own processors.
