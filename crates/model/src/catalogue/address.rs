@@ -43,6 +43,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to setup DHCP network interface"),
             usual("NoDHCPLeaseError"),
             usual("Either DHCP failed or we were unable to access {url}"),
+            usual("There was an error configuring the network interface"),
         ],
         clues: &[
             supports("Link is up", "the cable carries a link"),
@@ -117,6 +118,7 @@ pub const CAUSES: &[Cause] = &[
             proof("DHCPSRV_NO_SOCKETS_OPEN"),
             usual("DHCPSRV_OPEN_SOCKET_FAIL"),
             usual("send_packet: {why:any}").unless(&["unreachable"]),
+            usual("DHCP4_SUBNET_SELECTION_FAILED"),
         ],
         clues: &[
             excludes("DHCPOFFER", "it answers"),
@@ -286,6 +288,7 @@ pub const CAUSES: &[Cause] = &[
             usual("returned error -101"),
             usual("No gateway"),
             ipxe("280a60").says("iPXE has no route to the server: no gateway, or none that leads there."),
+            usual("http://{address}... Network unreachable").unless(&["ipxe.org"]),
         ],
         clues: &[
             against("no carrier", "there is no link"),
@@ -323,7 +326,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Name or service not known"),
             usual("Temporary failure resolving '{host}'").says("The name {host} does not resolve."),
             usual("no such host"),
-            usual("lookup {host} on {server}: {:any}").unless(&["dnsmasq"]),
+            usual("lookup {host} on {server}: {:any}").unless(&["dnsmasq", "ntp"]),
             usual("Couldn't resolve host name"),
             usual("mount.nfs: Failed to resolve server {host}").says("The name {host} does not resolve."),
             usual("Couldn't resolve host '{host}'"),

@@ -3,7 +3,9 @@
 //! Long because drivers fail in so many ways, and each way has its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, Kind, absent, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{
+    BLANK, Cause, Kind, absent, against, excludes, fix, fix_on, later, proof, supports, trace, usual,
+};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[Cause {
@@ -49,6 +51,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("maybe realtek.ko needs to be added to initramfs").says("The card's PHY driver, realtek, is not in the initrd: r8169 does not start without it."),
             proof("realtek.ko not loaded, maybe it needs to be added to initramfs").says("The card's PHY driver, realtek, is not in the initrd: r8169 does not start without it."),
             usual("No network interfaces were found"),
+            usual("lo: <LOOPBACK").says("Only the loopback interface is there: the network card has no driver in this system."),
+            usual("No network device found").unless(&["MAC"]),
         ],
     clues: &[
             excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
@@ -65,6 +69,8 @@ pub const CAUSES: &[Cause] = &[Cause {
         supports("can't open '/run/net-", "the script waited for an interface that never came"),
         supports("can't open /run/net-", "the script waited for an interface that never came"),
             supports("Ethernet controller [0200]", "the card is there"),
+            excludes("{interface}: <BROADCAST", "an interface is there, and so is its driver"),
+            excludes("{interface}: <NO-CARRIER", "an interface is there, and so is its driver"),
         ],
     fixes: &[
         fix_on(
@@ -141,13 +147,15 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("Network device did not appear in time"),
             trace("No network devices available"),
             trace("udhcpc: SIOCGIFINDEX: No such device"),
+            trace("connect: network is unreachable"),
+            trace("Network is unreachable"),
         ],
         clues: &[
-            supports(":{rest} eth{number:number}:", "a card appears"),
-            supports("renamed from eth{number:number}", "a card appears"),
-            supports("NIC Link is Up", "a card appears"),
-            supports("Link is up", "a card appears"),
-            supports("link becomes ready", "a card appears"),
+            later(":{rest} eth{number:number}:", "a card appears"),
+            later("renamed from eth{number:number}", "a card appears"),
+            later("NIC Link is Up", "a card appears"),
+            later("Link is up", "a card appears"),
+            later("link becomes ready", "a card appears"),
             supports("register '{driver}' at usb", "a card appears on USB, which takes longer"),
         ],
         fixes: &[
@@ -195,6 +203,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("missing firmware files ({files:any})").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
             usual("Request firmware failed. Could not find file"),
             usual("unable to load firmware image {file}").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
+            usual("needs non-free firmware files to operate"),
         ],
         clues: &[
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),
@@ -401,6 +410,10 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("unknown chip XID"),
             proof("stopped because the NVM image is newer than expected"),
             usual("Unable to change power state from D3cold to D0, device inaccessible").unless(&["nvme", "xhci", "nouveau", "nvidia", "amdgpu", "i915", "snd", "pcieport"]),
+            usual("bnxt_en {address:any} Error (timeout: {time:number})"),
+            usual("Could not obtain valid ethernet address, aborting"),
+            usual("i40e {address}: Initial pf_reset failed"),
+            usual("be2net {address}: POST timeout"),
         ],
         clues: &[
             supports("no devices to configure", "no interface is there"),

@@ -58,6 +58,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Curl error (7)"),
             usual("Curl error (28)"),
             usual("url_helper.py[WARNING]: Calling '{url}' failed"),
+            proof("failed to fetch config: unable to fetch resource in time").says("Ignition could not fetch its configuration in time."),
+            proof("failed to acquire config: unable to fetch resource in time").says("Ignition could not fetch its configuration in time."),
+            proof("failed to fetch config: context deadline exceeded").says("Ignition could not fetch its configuration in time."),
+            usual("No active metadata service found"),
         ],
         clues: &[
             against("Network is unreachable", "there is no route at all"),

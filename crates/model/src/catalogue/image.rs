@@ -78,6 +78,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Invalid Release signature"),
             usual("Failed to determine the codename for the release"),
             usual("Problem retrieving files from '{repository:any}'"),
+            usual("not found in /tmp/net-retriever-{file}").says("The mirror's Release file does not have the sums of the package list that this installer wants."),
+            usual("WARNING **: bad d-i Packages file"),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -236,6 +238,8 @@ pub const CAUSES: &[Cause] = &[
             proof("tar: invalid tar magic"),
             proof("tar: bad header checksum"),
             proof("Image is not in {format} format"),
+            usual("Unrecognized archive format"),
+            usual("Unrecognized header : file cannot be decoded"),
         ],
         clues: &[against("Cannot exec", "the program is missing")],
         fixes: &[

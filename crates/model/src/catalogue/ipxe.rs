@@ -58,6 +58,7 @@ pub const CAUSES: &[Cause] = &[
             excludes("iPXE{:any} ok{:any} Link:up", "another port has a link"),
             supports("NBP file downloaded successfully", "the firmware had a link a moment ago: iPXE's own driver loses it"),
             against("Configuring (net{number:number} {mac}){:any} ok", "another port got an address"),
+            excludes("[Link:up,", "a port has a link"),
         ],
         fixes: &[
             fix("where the firmware had a link a moment ago: snponly.efi or undionly.kpxe, which leave the link as it is"),
@@ -143,7 +144,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-dns-nxdomain",
         sentence: "iPXE asks for a name that the boot network's DNS server does not know.",
-        signs: &[ipxe("3e1161")],
+        signs: &[ipxe("3e1161"),
+            usual("DNS name does not exist"),
+        ],
         fixes: &[
             fix("write the server's address instead of its name into the script: http://10.77.0.1/…"),
             fix("or add the name to the DNS server that DHCP names, and the search domain (option 15)"),
@@ -160,6 +163,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("3e1162").says("iPXE needs a name resolved, but DHCP named no DNS server."),
             ipxe("4c1168").says("iPXE needs a name resolved, but no DNS server answers; a script that runs before `dhcp` has none."),
             ipxe("4c1160").says("iPXE needs a name resolved, but the DNS server that DHCP named does not answer."),
+            usual("No DNS servers available"),
         ],
         fixes: &[
             fix("send a DNS server with DHCP (option 6), one that the boot network reaches"),
@@ -173,7 +177,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-proto-unsupported",
         sentence: "This iPXE does not have the protocol of the address it was given.",
-        signs: &[ipxe("3c0920"), ipxe("3c1260"), ipxe("3c0460"), usual("Could not start download: Operation not supported")],
+        signs: &[ipxe("3c0920"), ipxe("3c1260"), ipxe("3c0460"), usual("Could not start download: Operation not supported"),
+            usual("://{address}... Operation not supported").unless(&["ipxe.org"]).says("This iPXE does not have the protocol of {address}."),
+        ],
 
         fixes: &[
             fix("an address without `http://…` in front: send next-server as well, or write the whole address"),

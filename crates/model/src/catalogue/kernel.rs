@@ -38,6 +38,7 @@ pub const CAUSES: &[Cause] = &[
             usual("VFS: Unable to mount root fs on unknown-block(0,255)"),
             trace("to mount root fs on unknown-block(2,0)"),
             trace("/dev/root: Can't open blockdev"),
+            proof("Failed to load initrd: 0x800000000000000e").says("The kernel looks for an initrd by a name that the boot loader did not load."),
         ],
         clues: &[
             excludes("Unpacking initramfs", "an initrd was there"),
@@ -55,7 +56,7 @@ pub const CAUSES: &[Cause] = &[
             fix("UEFI and iPXE with an older kernel: `initrd=initrd.img` on its command line as well"),
             fix("look whether the boot loader got it: its last lines and the server's log say so"),
         ],
-        hides: &["root-param-missing", "init-missing"],
+        hides: &["root-param-missing", "init-missing", "grub-oom-initrd"],
         decide: "`Unpacking initramfs` or `Freeing initrd memory` in the whole kernel log: absent means none was handed over",
         sources: &["linux: init/do_mounts.c", "linux: init/initramfs.c"],
         ..BLANK
@@ -73,6 +74,9 @@ pub const CAUSES: &[Cause] = &[
             supports("Kernel panic - not syncing: VFS", "nothing at all was unpacked"),
             supports("unknown-block(0,0)", "nothing at all was unpacked"),
             against("iPXE", "iPXE may have handed over something beside it"),
+            against("Linux version 6.{minor}", "this kernel knows every packing that is used, and would name it"),
+            against("Linux version 5.1{minor:number}.{rest}", "this kernel knows every packing that is used, and would name it"),
+            against("Linux version 5.9.{rest}", "this kernel knows every packing that is used, and would name it"),
         ],
         fixes: &[
             fix_on(Debian, "`COMPRESS=gzip` in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`"),
@@ -126,6 +130,8 @@ pub const CAUSES: &[Cause] = &[
             proof("ZSTD-compressed data is probably corrupt"),
             proof("Ramdisk image is corrupt or invalid"),
             usual("RAMDISK: Couldn't find valid RAM disk image"),
+            usual("Kernel panic - not syncing: junk in"),
+            usual("Kernel panic - not syncing: no cpio magic"),
         ],
         fixes: &[
             fix("copy the initrd to the server again and compare its SHA-256; build it anew if it is damaged there"),
@@ -246,6 +252,9 @@ pub const CAUSES: &[Cause] = &[
             usual("Caught <{signal}>, core dump failed").says("systemd crashed with {signal} and has frozen."),
             usual("Caught <{signal}>, dumped core").says("systemd crashed with {signal} and has frozen."),
             usual("systemd[1]: Freezing execution"),
+            usual("/init: error while loading shared libraries: {library}").says("The initrd's /init lacks the library {library}."),
+            usual("/sbin/init: error while loading shared libraries: {library}").says("/sbin/init lacks the library {library}."),
+            usual("systemd: error while loading shared libraries: {library}").says("systemd lacks the library {library}."),
         ],
         clues: &[
             excludes("exitcode=0x00000000", "it ended by itself"),

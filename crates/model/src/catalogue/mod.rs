@@ -237,6 +237,8 @@ pub enum Speaks {
     Against,
     /// It cannot be this cause.
     Excludes,
+    /// For the cause where the line comes only after its first sign.
+    ForIfLater,
     /// For the cause where no such line is in the boot.
     ForIfAbsent,
     /// It cannot be this cause where no such line is in the boot.
@@ -348,6 +350,11 @@ impl Look {
 /// A line that speaks for the cause.
 pub const fn supports(line: &'static str, why: &'static str) -> Clue {
     Clue { line, speaks: Speaks::For, why }
+}
+
+/// A line that speaks for the cause where it comes only after the cause's first sign.
+pub const fn later(line: &'static str, why: &'static str) -> Clue {
+    Clue { line, speaks: Speaks::ForIfLater, why }
 }
 
 /// A line that speaks against the cause.

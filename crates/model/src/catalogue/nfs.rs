@@ -25,6 +25,7 @@ pub const CAUSES: &[Cause] = &[
             proof("you might need a /sbin/mount.<type> helper program"),
             proof("unknown filesystem type 'nfs4'"),
             proof("mount: mounting {server}:/{path} on {folder} failed: No such device"),
+            usual("ipconfig: not found").says("The initrd has no ipconfig (Arch: mkinitcpio-nfs-utils): it can neither ask for an address nor mount NFS."),
         ],
         clues: &[
             against("Root-NFS: Server returned error", "the client is there, and the server refuses"),

@@ -91,13 +91,15 @@ fn signs(cause: &Cause) -> Vec<String> {
 }
 
 fn clues(cause: &Cause, wanted: bool) -> Vec<String> {
-    let clues =
-        cause.clues.iter().filter(|clue| matches!(clue.speaks, Speaks::For | Speaks::ForIfAbsent) == wanted);
+    let clues = cause.clues.iter().filter(|clue| {
+        matches!(clue.speaks, Speaks::For | Speaks::ForIfLater | Speaks::ForIfAbsent) == wanted
+    });
     clues
         .map(|clue| {
             let line = blanked(clue.line);
             match clue.speaks {
                 Speaks::ForIfAbsent | Speaks::ExcludesIfAbsent => format!("no line `{line}`: {}", clue.why),
+                Speaks::ForIfLater => format!("`{line}`, only later: {}", clue.why),
                 _ => format!("`{line}`: {}", clue.why),
             }
         })

@@ -210,9 +210,9 @@ pub const CAUSES: &[Cause] = &[
             usual("udp port {port:number} unreachable").says("The TFTP server's answers to port {port} of the box are refused on their way."),
         ],
         clues: &[
-            excludes("User aborted the transfer", "UEFI asks for the size first, then again for the file"),
-            excludes("TFTP Aborted received from", "the ROM asks for the size first, then again for the file"),
-            excludes("Early terminate received from", "a Raspberry Pi asks for the size first, then again for the file"),
+            against("User aborted the transfer", "UEFI asks for the size first, then again for the file"),
+            against("TFTP Aborted received from", "the ROM asks for the size first, then again for the file"),
+            against("Early terminate received from", "a Raspberry Pi asks for the size first, then again for the file"),
             excludes("File not found", "an answer came: the file is not there"),
         ],
         fixes: &[
@@ -243,6 +243,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Retry count exceeded; starting again").unless(&["ARP"]),
             usual("cannot bind to local IPv4 socket: Address already in use").says("The TFTP server could not start: something else listens on its port."),
             usual("cannot resolve local IPv4 bind address").says("The TFTP server could not start: the address it shall listen on is not there."),
+            usual("tftp://{address}... Connection timed out").unless(&["ipxe.org"]).says("tftp://{address} does not answer iPXE."),
         ],
         clues: &[
             supports("NBP filename is", "the box knows what to ask for"),
@@ -311,7 +312,7 @@ pub const CAUSES: &[Cause] = &[
             proof("PXE-E36"),
             usual("PXE-E23"),
             proof("TFTP{:any} File not found")
-                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/"]),
+                .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", "sending NAK", ".c32", "http:/"]),
             ipxe("2d1261"),
             proof("dnsmasq-tftp{:any}: file {file} not found")
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/", "boot.cfg"])
@@ -319,7 +320,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Client {client} File not found {file}")
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo ", "recover", "dt-blob", "bootsig", "bootcfg", "pieeprom", "vl805", "autoboot", "ldlinux", ".c32", "http:/"])
                 .says("The TFTP server has no file {file}, which {client} asks for."),
-            usual("sending NAK (1, File not found)"),
+            trace("sending NAK (1, File not found)"),
             proof("TFTP error: 'File not found'"),
             proof("atftpd{:any}: File {file} not found").unless(&["pxelinux.cfg", "grub.cfg", "ldlinux", ".c32"]),
             proof("error 2 in system call CreateFile"),
@@ -330,10 +331,11 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["pxelinux.cfg", ".lst", "grub.cfg", "revocations", "autoexec", ".pf2", ".mo>", "ldlinux", ".c32"])
                 .says("The TFTP server has no folder for {file}."),
             usual("TFTP directory {folder} inaccessible: No such file or directory"),
+            usual("tftp://{address}... No such file or directory").unless(&["autoexec", "ipxe.org"]).says("The TFTP server has no {address}."),
+            usual("file [{file}] unknown: file does not exist").unless(&["autoexec", "grub.cfg", ".lst"]).says("The TFTP server has no file {file}."),
+            usual("tftp{:any}open {file}: no such file or directory").unless(&["autoexec", "pxelinux.cfg", "grub.cfg", ".lst", "ldlinux"]).says("The TFTP server has no file {file}."),
         ],
         clues: &[
-            excludes("filename {path}pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
-            excludes("filename pxelinux.cfg/{name}", "pxelinux asks for names that need not be there"),
             against("x86_64-efi/command.lst", "GRUB asks for files that need not be there"),
         ],
         fixes: &[
@@ -512,6 +514,7 @@ pub const CAUSES: &[Cause] = &[
             proof("PXE-E68"),
             proof("Vendor and Device IDs do not match"),
             proof("LAN adapter's configuration is corrupted"),
+            usual("Try to free memory without signature"),
         ],
         fixes: &[
             fix("power the server off at the plug for half a minute, then try again"),

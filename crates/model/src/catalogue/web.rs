@@ -30,6 +30,11 @@ pub const CAUSES: &[Cause] = &[
             usual("open() '{file}' failed (2: No such file or directory)").unless(&["favicon", "updates.img", "product.img", "treeinfo", "vendor-data", "network-config", "repomd.xml.", "media.1"]),
             usual("AH00128: File does not exist: {file}").unless(&["favicon", "updates.img", "product.img", "treeinfo", "vendor-data", "network-config", "repomd.xml.", "media.1"]),
             usual("code 404, message File not found"),
+            usual("[HTTP] Error getting file {file:any}: Not Found").says("The file that pixiecore is to pass on is not on its mirror."),
+            usual("http://{address}... No such file or directory").unless(&["ipxe.org"]).says("The web server has no {address}."),
+            usual("https://{address}... No such file or directory").unless(&["ipxe.org"]).says("The web server has no {address}."),
+            proof("HTTP status client error (404 Not Found)"),
+            usual("The file needed for preconfiguration could not be retrieved from {url}").says("The installer could not fetch its preseed file {url}."),
         ],
 
         fixes: &[
@@ -65,6 +70,8 @@ pub const CAUSES: &[Cause] = &[
             proof("AH00132: file permissions deny server access"),
             proof("because search permissions are missing on a component of the path"),
             proof("DENIED : Non-privileged port").says("The Warewulf server refuses the node: it wants requests from a port below 1024 (`secure: true`)."),
+            proof("HTTP status client error (403 Forbidden)"),
+            proof("AH00037: Symbolic link not allowed or link target not accessible"),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
@@ -93,6 +100,7 @@ pub const CAUSES: &[Cause] = &[
             proof("unsupported HTTP error 5{status:number}"),
             proof("GET result: Internal Server Error"),
             proof("GET result: Service Unavailable"),
+            usual("while connecting to upstream"),
         ],
         fixes: &[
             fix("the web server's error log has the reason: mostly the program that makes boot scripts"),
@@ -117,6 +125,8 @@ pub const CAUSES: &[Cause] = &[
             ipxe("280860"),
             proof("error: timeout reading '{file}'").unless(&["tftp", "mod"]),
             proof("grub-core/{:any}timeout reading '{file}'").unless(&["tftp", "mod'"]),
+            usual("http://{address}... Connection timed out").unless(&["ipxe.org"]).says("http://{address} does not answer iPXE."),
+            usual("https://{address}... Connection timed out").unless(&["ipxe.org"]).says("https://{address} does not answer iPXE."),
         ],
         fixes: &[
             fix("open the port on the server: `firewall-cmd --add-service=http`, `ufw allow 80/tcp`; does it listen: `ss -ltn`"),
@@ -134,6 +144,8 @@ pub const CAUSES: &[Cause] = &[
         signs: &[ipxe("0f0a60"), ipxe("380a60"), proof("curl: (56)"), proof("curl: (52) Empty reply from server"), usual("Connection reset (http"),
             usual("Read error (Connection reset by peer)"),
             usual("read: connection reset by peer").unless(&["ssh"]),
+            usual("http://{address}... Connection reset").unless(&["ipxe.org"]).says("The connection to http://{address} is cut off."),
+            usual("http://{address}... Connection refused").unless(&["ipxe.org"]).says("Nothing listens at http://{address}."),
         ],
         fixes: &[
             fix("start the web server, and ask it at the port it has: `ss -ltnp`"),
@@ -172,6 +184,8 @@ pub const CAUSES: &[Cause] = &[
             proof("SSL peer certificate or SSH remote key was not OK"),
             proof("Peer certificate cannot be authenticated with given CA certificates"),
             usual("certificate verification failed").unless(&["not yet", "expired"]),
+            usual("https://{address}... Permission denied").unless(&["ipxe.org"]).says("iPXE does not trust the certificate of {address}."),
+            proof("CERTIFICATE_VERIFY_FAILED").unless(&["not yet valid", "expired"]),
         ],
 
         fixes: &[

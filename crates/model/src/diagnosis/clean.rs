@@ -41,6 +41,14 @@ pub(super) struct Cleaned {
     pub(super) folded: Vec<u8>,
 }
 
+impl Cleaned {
+    /// A text that is clean already.
+    pub(super) fn of(text: String) -> Cleaned {
+        let folded = text.bytes().map(|octet| FOLDED[usize::from(octet)]).collect();
+        Cleaned { text, folded }
+    }
+}
+
 impl Lines {
     pub(super) fn new() -> Lines {
         Lines {
@@ -287,9 +295,7 @@ impl Wrapped {
             self.open = Some((number, text.clone()));
         }
         let (number, beginning) = before.filter(|_| text.contains(')'))?;
-        let text = beginning + text;
-        let folded = text.bytes().map(|octet| FOLDED[usize::from(octet)]).collect();
-        Some((number, Cleaned { text, folded }))
+        Some((number, Cleaned::of(beginning + text)))
     }
 }
 

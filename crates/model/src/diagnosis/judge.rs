@@ -115,11 +115,13 @@ fn weigh(boot: &Boot, cause: &Cause, signs: &[(&'static Sign, &Sight)]) -> Optio
     if signs.len() > 1 {
         confidence += 0.05;
     }
+    let first_line = signs.iter().map(|(_, sight)| sight.first.line).min().unwrap_or_default();
     let mut clues = Vec::new();
     for clue in cause.clues {
         let sight = watch().and_then(|watch| watch.place(clue.line)).and_then(|place| boot.seen.get(&place));
         match (clue.speaks, sight) {
-            (Speaks::For, Some(sight)) => {
+            (Speaks::ForIfLater, Some(sight)) if sight.first.line <= first_line => {}
+            (Speaks::For | Speaks::ForIfLater, Some(sight)) => {
                 confidence += 0.2;
                 clues.push(Evidence { why: Some(clue.why), ..sight.first.clone() });
             }
@@ -163,7 +165,8 @@ impl Candidate<'_> {
         let is_symptom = other.cause.kind == Kind::Symptom
             && (self.cause.kind == Kind::Root || self.line() < other.line());
         // What proves itself may do so late, when somebody looked: `arping` after the transfers that failed.
-        let is_proven = self.signs.first().is_some_and(|(sign, _)| sign.weight == Weight::Proof);
+        let is_proven = self.confidence >= STRONG
+            && self.signs.first().is_some_and(|(sign, _)| sign.weight == Weight::Proof);
         let hides = self.cause.hides.contains(&other.cause.id);
         (hides && (is_before || is_proven)) || (is_before && is_symptom)
     }

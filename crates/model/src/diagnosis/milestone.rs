@@ -130,6 +130,7 @@ const MILESTONES: &[Milestone] = &[
     at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Multi-User System"),
     at(Rung::ControllerSpoke, SYSTEM, "Reached target {:any}Graphical Interface"),
     at(Rung::ControllerSpoke, SYSTEM, "[talos] machine is running and ready"),
+    at(Rung::ControllerSpoke, SYSTEM, "[talos] upload configuration using talosctl"),
     at(Rung::ControllerSpoke, SYSTEM, "Startup finished in {:any} = {time}"),
     at(Rung::ControllerSpoke, SYSTEM, "INIT: Entering runlevel: {level}"),
     at(Rung::ControllerSpoke, SYSTEM, "runit: enter stage: /etc/runit/2"),
@@ -185,6 +186,27 @@ pub(super) const OPENINGS: &[Opening] = &[
     opens(Begins::Report, "^+ dmesg"),
     opens(Begins::Report, "^+ journalctl -ab"),
     opens(Begins::Report, "^+ cat /lib/dracut"),
+];
+
+/// What a TFTP server says of one exchange in several lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// A client asks for a file.
+    Asks,
+    /// The file that this client asked for is not there; the line does not name it.
+    Refuses,
+    /// The client ends the transfer, as a ROM does that only wanted the file's size.
+    Aborts,
+    /// The server's last word on such a transfer, or on one that the client does not acknowledge.
+    Fails,
+}
+
+/// Lines of TFTP servers that mean something only together.
+pub(super) const TALK: &[(Talk, &str)] = &[
+    (Talk::Asks, "RRQ from {client} filename {file}"),
+    (Talk::Refuses, "sending NAK (1, File not found) to {client}"),
+    (Talk::Aborts, "error {code:number} {:any} received from {client}"),
+    (Talk::Fails, "failed sending {file} to {client}"),
 ];
 
 /// Words by which a system is known, for the order of the fixes.

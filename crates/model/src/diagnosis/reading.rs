@@ -3,15 +3,17 @@
 
 use super::Evidence;
 use super::clean::{Cleaned, message};
-use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, milestones};
+use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
 use crate::catalogue::{Stage, System};
 use crate::ladder::Rung;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Letters of a line that are kept as evidence.
 const KEPT: usize = 240;
+/// Clients whose exchanges with a TFTP server are remembered at a time.
+const CLIENTS: usize = 256;
 
 /// What was seen of one shape in one boot.
 #[derive(Clone, Debug)]
@@ -49,6 +51,45 @@ pub(super) struct Boot {
     pub(super) systems: BTreeMap<System, u64>,
     phase: Option<Phase>,
     is_report: bool,
+    exchanges: Exchanges,
+}
+
+/// What clients of a TFTP server did last, where its next line means something only with it.
+#[derive(Debug, Default)]
+struct Exchanges {
+    /// The file that a client asked for.
+    asked: BTreeMap<String, String>,
+    /// Clients that ended their transfer themselves.
+    aborted: BTreeSet<String>,
+}
+
+impl Exchanges {
+    /// Takes in one line's part of an exchange: the line that it makes whole, and whether it says nothing itself.
+    fn hear(&mut self, talk: Talk, captures: &[Capture]) -> (Option<String>, bool) {
+        let value = |name: &str| captures.iter().find(|capture| capture.name == name).map(|it| &it.value);
+        let Some(client) = value("client") else { return (None, false) };
+        match talk {
+            Talk::Asks => {
+                if let Some(file) = value("file")
+                    && (self.asked.len() < CLIENTS || self.asked.contains_key(client))
+                {
+                    self.asked.insert(client.clone(), file.clone());
+                }
+                (None, false)
+            }
+            Talk::Refuses => (
+                self.asked.remove(client).map(|file| format!("Client {client} File not found {file}")),
+                false,
+            ),
+            Talk::Aborts => {
+                if self.aborted.len() < CLIENTS {
+                    self.aborted.insert(client.clone());
+                }
+                (None, false)
+            }
+            Talk::Fails => (None, self.aborted.remove(client)),
+        }
+    }
 }
 
 impl Boot {
@@ -65,6 +106,7 @@ impl Boot {
             systems: BTreeMap::new(),
             phase: None,
             is_report: false,
+            exchanges: Exchanges::default(),
         }
     }
 
@@ -87,24 +129,53 @@ impl Boot {
             sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
         let ended = self.begins_anew(&meanings).then(|| std::mem::replace(self, Boot::new(number)));
         self.note_openings(&meanings);
-        let evidence = || Evidence::of(number, &line.text[start..]);
-        self.climb(watch, &meanings, line, &evidence);
+        let (whole, is_explained) = self.hear(watch, &sights);
+        if !is_explained {
+            let evidence = || Evidence::of(number, &line.text[start..]);
+            self.climb(watch, &meanings, line, &evidence);
+            self.note_sights(watch, sights, line, number, &evidence);
+            self.note_odd(&meanings, &evidence);
+        }
+        self.last_line = number;
+        if !is_remark(&line.text) {
+            self.last_text = number;
+        }
+        if let Some(whole) = whole {
+            self.read(watch, stamps, number, &Cleaned::of(whole));
+        }
+        ended
+    }
+
+    /// What the line says together with those before it.
+    fn hear(&mut self, watch: &Watch, sights: &[(usize, Vec<Capture>)]) -> (Option<String>, bool) {
+        for (place, captures) in sights {
+            for meaning in &watch.watched[*place].meanings {
+                if let Meaning::Talk(talk) = *meaning {
+                    return self.exchanges.hear(talk, captures);
+                }
+            }
+        }
+        (None, false)
+    }
+
+    fn note_sights(
+        &mut self,
+        watch: &Watch,
+        sights: Vec<(usize, Vec<Capture>)>,
+        line: &Cleaned,
+        number: u64,
+        evidence: &impl Fn() -> Evidence,
+    ) {
         for (place, captures) in sights {
             for meaning in &watch.watched[place].meanings {
                 if let Meaning::Sign { stage, cause, sign, unless } = *meaning
                     && !watch.is_voided(unless, &line.folded)
                 {
-                    note(self.open.entry((stage, cause, sign)), number, &evidence, &captures);
+                    note(self.open.entry((stage, cause, sign)), number, evidence, &captures);
                 }
             }
-            note(self.seen.entry(place), number, &evidence, &captures);
+            note(self.seen.entry(place), number, evidence, &captures);
         }
-        self.note_odd(&meanings, &evidence);
-        self.last_line = number;
-        if !is_remark(&line.text) {
-            self.last_text = number;
-        }
-        ended
     }
 
     fn begins_anew(&self, meanings: &[Meaning]) -> bool {

@@ -5,7 +5,7 @@
 //! line); only shapes whose text is there are looked at closer.
 
 use super::clean::Cleaned;
-use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, milestones};
+use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, TALK, Talk, milestones};
 use super::shape::{Capture, Shape, fold, position};
 use crate::catalogue::{self, Look, Sign, Stage, Weight};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -27,6 +27,8 @@ pub(super) enum Meaning {
     Opening(usize),
     /// Row of [`SYSTEMS`].
     System(usize),
+    /// A part of what a TFTP server says of one exchange.
+    Talk(Talk),
     /// Nothing goes on after it.
     Fatal,
     /// It may say what went wrong.
@@ -206,6 +208,7 @@ fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
     }
     all.extend(OPENINGS.iter().enumerate().map(|(row, it)| (it.line, Meaning::Opening(row))));
     all.extend(SYSTEMS.iter().enumerate().map(|(row, (_, line))| (*line, Meaning::System(row))));
+    all.extend(TALK.iter().map(|(talk, line)| (*line, Meaning::Talk(*talk))));
     all.extend(FATAL.iter().map(|line| (*line, Meaning::Fatal)));
     all.extend(ODD.iter().map(|line| (*line, Meaning::Odd)));
     all.extend(HARMLESS.iter().map(|line| (*line, Meaning::Harmless)));
