@@ -43,7 +43,7 @@ pub(super) fn run(
 fn together(count: usize, work: &(dyn Fn(usize) + Sync)) -> bool {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
-        threads.into_iter().map(|thread| thread.join().is_ok()).fold(true, |all, one| all && one)
+        threads.into_iter().filter_map(|thread| thread.join().err()).count() == 0
     })
 }
 
