@@ -61,15 +61,14 @@ fn tests_come_before_anything_is_written() {
         ];
     });
     let text = tested.plan().unwrap().text();
-    let steps: Vec<&str> =
-        text.lines().filter(|line| line.starts_with("  ") && line.contains(". ")).collect();
+    let steps: Vec<&str> = text.lines().map(str::trim).filter(|line| line.contains(". ")).collect();
     expect![[r#"
-          1. Test the memory: 90 % of what is free, 2 times
-          2. Test the processors: all of them for 600 s, at most 90 C
-          3. Test nvme0n1: SMART, at most 0 errors and 10 % wear, read all of it, at
-          4. Test the network: fetch the image once, 180 MiB each
-          5. Clear nvme0n1: from here on it boots nothing
-          6. Write the partition table of nvme0n1"#]]
+        1. Test the memory: 90 % of what is free, 2 times
+        2. Test the processors: all of them for 600 s, at most 90 C
+        3. Test nvme0n1: SMART, at most 0 errors and 10 % wear, read all of it, at
+        4. Test the network: fetch the image once, 180 MiB each
+        5. Clear nvme0n1: from here on it boots nothing
+        6. Write the partition table of nvme0n1"#]]
     .assert_eq(&steps[..6].join("\n"));
     let disks = tested.with(|case| {
         let (depth, slowest) = (Depth::Smart, None);
