@@ -3,10 +3,10 @@
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
 mod cut;
+mod enough;
 mod filled;
 mod starved;
 
-use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
@@ -90,15 +90,8 @@ enum News {
     Line(String),
 }
 
-/// How long a trouble may last before it counts: some go by themselves, and its screen must be drawn.
-const TROUBLE_LASTS: Duration = Duration::from_secs(20);
-/// The same for a box whose processor is QEMU's translator, which several such boxes may share.
-const TROUBLE_LASTS_TRANSLATED: Duration = Duration::from_secs(60);
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
-/// How long the console's log must name the expected cause, and how often it is read: a later line may say otherwise.
-const LOG_LASTS: Duration = Duration::from_secs(20);
-const LOG_EACH: Duration = Duration::from_secs(4);
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
 const STUCK_LASTS: Duration = Duration::from_secs(300);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
@@ -301,13 +294,6 @@ impl Run<'_> {
         }
     }
 
-    fn trouble_lasts(&self) -> Duration {
-        match self.course.chassis.accelerator {
-            Accelerator::Tcg => TROUBLE_LASTS_TRANSLATED,
-            Accelerator::Kvm => TROUBLE_LASTS,
-        }
-    }
-
     /// Whether the box boots although the proof says that it cannot: what is found then comes from its screen.
     fn is_sent_astray(&self) -> bool {
         self.course.faults.contains(&Fault::IgnoreProof)
@@ -332,25 +318,6 @@ impl Run<'_> {
             self.trouble_since.get_or_insert_with(Instant::now);
         }
         Then::GoOn
-    }
-
-    /// Whether the console's log has been naming the expected cause for a while. A loader that tries again for ever
-    /// is never silent, and tells nobody else.
-    fn is_named_by_log(&mut self) -> bool {
-        let Some(expected) = &self.course.expected else { return false };
-        if self.awaits_screen() || self.log_read.elapsed() < LOG_EACH {
-            return false;
-        }
-        self.log_read = Instant::now();
-        // What cannot be read names nothing; at the end it is an error.
-        let causes = super::log_causes(&self.course.chassis.console_log()).unwrap_or_default();
-        match causes.first() == Some(&expected.as_str()) {
-            true => self.log_names_since.get_or_insert(self.log_read).elapsed() > LOG_LASTS,
-            false => {
-                self.log_names_since = None;
-                false
-            }
-        }
     }
 
     /// Whether the box is finished and stays on, or starts over, because its line says so.

@@ -1,5 +1,7 @@
 //! The signatures, each with the rule that recognises it. The order matters: what is more particular stands
 //! before what is more general, and the first rule that applies speaks.
+//!
+//! Long because it is one table, whose order is what it says.
 
 use super::Signature;
 use super::finding::{Finding, Rule, found};
