@@ -78,12 +78,13 @@ impl Variant {
                 "stock-root",
                 vec![(LINE, "packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")],
             ),
+            // `mount.nfs` knows TCP by `/etc/protocols` (netbase), and dracut's own network wants `pgrep` (procps).
             Variant::DracutRoot => (
                 "dracut-root",
                 vec![(
                     LINE,
                     "packages = [",
-                    "packages = [\"systemd-sysv\", \"dracut\", \"dracut-network\", \"nfs-common\", \"rpcbind\", \"procps\", \"dbus\", ",
+                    "packages = [\"systemd-sysv\", \"dracut\", \"dracut-network\", \"nfs-common\", \"rpcbind\", \"netbase\", \"procps\", \"dbus\", ",
                 )],
             ),
             Variant::Mirrored => {
