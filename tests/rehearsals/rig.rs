@@ -78,12 +78,13 @@ impl Variant {
                 "stock-root",
                 vec![(LINE, "packages = [", "packages = [\"systemd-sysv\", \"initramfs-tools\", \"dbus\", ")],
             ),
+            // `mount.nfs` knows TCP by `/etc/protocols` (netbase), and dracut's own network wants `pgrep` (procps).
             Variant::DracutRoot => (
                 "dracut-root",
                 vec![(
                     LINE,
                     "packages = [",
-                    "packages = [\"systemd-sysv\", \"dracut\", \"dracut-network\", \"nfs-common\", \"rpcbind\", \"dbus\", ",
+                    "packages = [\"systemd-sysv\", \"dracut\", \"dracut-network\", \"nfs-common\", \"rpcbind\", \"netbase\", \"procps\", \"dbus\", ",
                 )],
             ),
             Variant::Mirrored => {
@@ -253,9 +254,12 @@ chroot . mkinitramfs -o /initrd "$release""#,
         )
     }
 
-    /// The initrd that dracut makes in the line's root, with its NFS boot, for any hardware.
+    /// The initrd that dracut makes in the line's root, with its NFS boot, for any hardware. Its network by
+    /// systemd-networkd, which it prefers, never comes to the root (dracut 059: nothing there calls `netroot`).
     pub(crate) fn dracut_initrd(&self) -> String {
-        self.initrd_made_by(r#"chroot . dracut --no-hostonly --add nfs --quiet /initrd "$release""#)
+        self.initrd_made_by(
+            r#"chroot . dracut --no-hostonly --add "nfs network-legacy" --quiet /initrd "$release""#,
+        )
     }
 
     /// What a distribution's own tool makes in a copy of the line's root: `script` leaves it there as `initrd`.

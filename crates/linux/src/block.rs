@@ -2,6 +2,7 @@
 
 mod ata;
 mod sanitize;
+mod smart;
 
 use model::failure::{Explain as _, Failure, Result};
 use rustix::ioctl::{Getter, NoArg, Opcode, Setter, ioctl, opcode};

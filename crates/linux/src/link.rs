@@ -320,6 +320,28 @@ pub fn loopback_up() -> Result<()> {
     up(index)
 }
 
+/// Counters of what must not happen on a sound wire (Documentation/networking/statistics.rst).
+const ERRORS: [&str; 6] =
+    ["rx_errors", "rx_crc_errors", "rx_frame_errors", "rx_length_errors", "tx_errors", "tx_carrier_errors"];
+
+/// What the interfaces below `root` that have hardware behind them have counted: `rx_crc_errors of enp1s0`.
+pub fn errors(root: &Path) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root.join("sys/class/net")).into_iter().flatten().flatten() {
+        let folder = entry.path();
+        if !folder.join("device").exists() {
+            continue;
+        }
+        for counter in ERRORS {
+            let text = std::fs::read_to_string(folder.join("statistics").join(counter));
+            if let Some(count) = text.ok().and_then(|text| text.trim().parse().ok()) {
+                found.push((format!("{counter} of {}", entry.file_name().to_string_lossy()), count));
+            }
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,37 @@ pub fn port_holder(transport: Transport, address: Ipv4Addr, port: u16) -> Option
     })
 }
 
+/// A connection that somebody began, that was answered, and that was not confirmed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// The port of ours that it came to.
+    pub port: u16,
+    /// Who began it.
+    pub client: Ipv4Addr,
+    /// How often the answer was sent again.
+    pub repeated: u32,
+}
+
+/// The connections of this network that are half open. What cannot be read has none.
+pub fn unconfirmed() -> Vec<Unconfirmed> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap_or_default();
+    table.lines().skip(1).filter_map(half_open).collect()
+}
+
+/// A line of the table, where it is of a half-open connection (`net/ipv4/tcp_ipv4.c`, `get_openreq4`: the state is
+/// `TCP_SYN_RECV`, and the seventh field counts how often its answer timed out).
+fn half_open(line: &str) -> Option<Unconfirmed> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().take(7).collect();
+    let [_, local, remote, "03", _, _, repeated] = fields.as_slice() else { return None };
+    let (_, port) = local.split_once(':')?;
+    let (client, _) = remote.split_once(':').filter(|(address, _)| address.len() == 8)?;
+    Some(Unconfirmed {
+        port: u16::from_str_radix(port, 16).ok()?,
+        client: Ipv4Addr::from(u32::from_str_radix(client, 16).ok()?.to_ne_bytes()),
+        repeated: u32::from_str_radix(repeated, 16).ok()?,
+    })
+}
+
 fn holds(folder: &Path, wanted: &[String]) -> bool {
     let Ok(files) = std::fs::read_dir(folder) else { return false };
     files
@@ -108,6 +139,20 @@ mod tests {
         assert!(find([10, 77, 0, 1], 53).is_empty());
         assert!(find([0, 0, 0, 0], 69).is_empty());
         assert!(inodes(TABLE, Transport::Tcp, [0, 0, 0, 0].into(), 67).is_empty(), "not listening");
+    }
+
+    /// Only a connection that waits for its client's word is one; a listener and an open one are not.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn half_open_connections_are_found() {
+        let table = "\
+   0: 01004D0A:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 18211 1 0000000000000000 100
+   1: 01004D0A:0050 32004D0A:BF6C 03 00000000:00000000 01:00000211 00000003     0        0 0 1 0000000000000000
+   2: 01004D0A:0801 33004D0A:02BC 01 00000000:00000000 02:000A8F1C 00000000     0        0 20406 2 0000000000000000 20
+";
+        let found: Vec<Unconfirmed> = table.lines().filter_map(half_open).collect();
+        let client = Ipv4Addr::new(10, 77, 0, 50);
+        assert_eq!(found, [Unconfirmed { port: 80, client, repeated: 3 }]);
     }
 
     /// The whole way: this very process holds a port and is named.

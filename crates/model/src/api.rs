@@ -23,6 +23,7 @@
 //! GET  /api/boxes/MAC/record          the record
 //! ```
 
+use crate::burn_in::Test;
 use crate::line::{Confirm, Finish};
 use crate::question::{Question, Rule};
 use crate::raw::{ImageContent, ImageSignature};
@@ -73,6 +74,9 @@ pub struct Job {
     pub rules: Vec<Rule>,
     /// Answers known beforehand (rehearsal, API).
     pub answers: BTreeMap<String, String>,
+    /// What to test the box by before anything is written to it, in order.
+    #[serde(default)]
+    pub burn_in: Vec<Test>,
     /// What to install.
     pub appliance: JobAppliance,
     /// Digests for the record: live OS, lock.

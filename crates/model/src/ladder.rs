@@ -103,7 +103,7 @@ pub const LADDER: &[Definition] = &[
         90,
         &["ipxe-hang-init", "ipxe-dhcp-failed", "nbp-wrong-arch"],
     ),
-    rung(Rung::FetchedKernel, "fetched the kernel", 60, &["http-404", "http-timeout", "ipxe-stall"]),
+    rung(Rung::FetchedKernel, "fetched the kernel", 60, &["http-timeout", "ipxe-stall", "http-404"]),
     rung(Rung::FetchedInitrd, "fetched the initrd", 120, &["ipxe-stall", "ipxe-no-memory", "mtu-mismatch"]),
     rung(
         Rung::InitrdSpoke,

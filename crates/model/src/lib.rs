@@ -25,6 +25,7 @@ pub mod unpacked;
 
 pub mod api;
 pub mod boot;
+pub mod burn_in;
 pub mod ladder;
 pub mod silence;
 pub mod timeline;

@@ -4,6 +4,7 @@ pub mod cloud_init;
 pub mod keys;
 
 mod appliance;
+mod burn_in;
 mod disks;
 mod hardware;
 mod network;
@@ -13,6 +14,7 @@ mod stack;
 
 use crate::api::User;
 use crate::boot::{OwnLoader, RootRoad};
+use crate::burn_in::Test;
 use crate::mistake::Mistakes;
 use crate::proof::Exception;
 use crate::question::{Question, Rule};
@@ -58,6 +60,8 @@ pub struct Line {
     pub rules: Vec<Rule>,
     /// Path, in the line's folder, of a file with answers for boxes.
     pub answers_file: Option<String>,
+    /// What a box is tested by before that, in order.
+    pub burn_in: Vec<Test>,
     /// What is installed.
     pub appliance: Appliance,
     /// How virtual boxes are answered and judged.

@@ -34,6 +34,9 @@ pub struct Record {
     pub confirmed_by: String,
     /// The steps as they went.
     pub steps: Vec<StepRecord>,
+    /// What the tests before the installation found, a sentence each.
+    #[serde(default)]
+    pub tests: Vec<String>,
     /// What was read back from the disks.
     pub read_back: ReadBack,
     /// What went wrong without stopping the work, a sentence each.

@@ -77,6 +77,8 @@ pub enum Denial {
     AddressInUse,
     /// There is no such path.
     NotFound,
+    /// It asked for a version of the protocol that is not served.
+    WrongVersion,
     /// Another reason, or one from before these were told apart.
     #[default]
     Other,
@@ -231,6 +233,34 @@ pub enum Event {
         bytes: u64,
         /// Paths of the files read last, the newest last.
         last: Vec<String>,
+        /// READ calls that came a second time (RFC 5531 §9: the same transaction id): their answers did not arrive.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        repeated: u64,
+    },
+    /// A client asked the port mapper where a service is.
+    ServiceSought {
+        /// The client's address.
+        address: Ipv4Addr,
+        /// The service: `mount version 3 over udp`.
+        service: String,
+        /// Whether it is served here.
+        known: bool,
+    },
+    /// The box asked over ARP, again and again, who has an address.
+    NeighbourSought {
+        /// The address.
+        address: Ipv4Addr,
+        /// How often, within seconds.
+        times: u32,
+    },
+    /// The box began a TCP connection, was answered several times, and did not confirm it.
+    ConnectionUnconfirmed {
+        /// The box's address.
+        address: Ipv4Addr,
+        /// The port that it came to.
+        port: u16,
+        /// How often the answer was sent again.
+        repeated: u32,
     },
     /// A client asked to mount a path and was not given it.
     RootRefused {
@@ -346,6 +376,10 @@ pub enum Event {
         /// Why and what to do.
         trouble: Trouble,
     },
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a file is for the ladder.

@@ -39,6 +39,26 @@ pub fn holder(bytes: &[u8]) -> Option<Holder> {
     (!address.is_unspecified()).then_some(Holder { address, mac: Mac(*mac) })
 }
 
+/// Somebody who asks who has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The address that is asked for.
+    pub address: Ipv4Addr,
+    /// Who asks.
+    pub by: Mac,
+    /// The address of who asks.
+    pub own: Ipv4Addr,
+}
+
+/// Who asks for which address; `None` for answers, for who announces an address of its own (RFC 5227 §1.1) or probes
+/// whether it is free, and for what is no ARP.
+pub fn question(bytes: &[u8]) -> Option<Question> {
+    let asker = holder(bytes)?;
+    let rest = bytes.strip_prefix(&HEAD)?.strip_prefix(&[0, REQUEST])?;
+    let address = Ipv4Addr::from(*rest.get(16..)?.first_chunk::<4>()?);
+    (address != asker.address).then_some(Question { address, by: asker.mac, own: asker.address })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +76,23 @@ mod tests {
         assert_eq!((question.len(), holder(&question)), (28, None), "a probe claims nothing");
     }
 
+    /// Only who has an address of its own and looks for another's asks: a probe and an announcement are about its own.
+    #[test]
+    fn a_question_is_for_another_address() {
+        let by = Mac([0x52, 0x54, 0, 0, 0, 9]);
+        let asks = |operation: u8, own: [u8; 4], of: [u8; 4]| {
+            [&HEAD[..], &[0, operation], &by.0, &own, &[0; 6], &of].concat()
+        };
+        let of = Ipv4Addr::new(10, 77, 0, 1);
+        assert_eq!(
+            question(&asks(REQUEST, [10, 77, 0, 50], of.octets())),
+            Some(Question { address: of, by, own: Ipv4Addr::new(10, 77, 0, 50) })
+        );
+        assert_eq!(question(&asks(REPLY, [10, 77, 0, 50], of.octets())), None);
+        assert_eq!(question(&asks(REQUEST, [10, 77, 0, 1], of.octets())), None, "an announcement");
+        assert_eq!(question(&probe(by, of)), None);
+    }
+
     proptest! {
         /// Anybody on the wire may send anything.
         #[test]
@@ -63,7 +100,7 @@ mod tests {
             if arp && bytes.len() >= 6 {
                 bytes[..6].copy_from_slice(&HEAD);
             }
-            let _ = holder(&bytes);
+            let _ = (holder(&bytes), question(&bytes));
         }
     }
 }

@@ -317,6 +317,7 @@ impl Controller {
             plan: plan.text(),
             confirmed_by: confirmed_by.to_owned(),
             steps: done.steps.clone(),
+            tests: done.tests.clone(),
             read_back: done.read_back.clone(),
             remarks: done.remarks.clone(),
             sealed_at: None,

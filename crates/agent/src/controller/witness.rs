@@ -22,14 +22,34 @@ pub(crate) struct Meter<'a> {
     witness: &'a dyn Witness,
     step: usize,
     total_bytes: u64,
+    unit: Unit,
     started: Instant,
     last: Mutex<Option<Instant>>,
+}
+
+/// What a step is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    /// A step that lasts so long, whatever it gets done.
+    Millis,
 }
 
 impl<'a> Meter<'a> {
     /// Starts measuring step number `step` (from 1), which is done after `total_bytes`.
     pub(crate) fn start(witness: &'a dyn Witness, step: usize, total_bytes: u64) -> Meter<'a> {
-        Meter { witness, step, total_bytes, started: Instant::now(), last: Mutex::new(None) }
+        let (unit, started, last) = (Unit::Bytes, Instant::now(), Mutex::new(None));
+        Meter { witness, step, total_bytes, unit, started, last }
+    }
+
+    /// The same for a step that is done after `patience`.
+    pub(crate) fn start_timed(witness: &'a dyn Witness, step: usize, patience: Duration) -> Meter<'a> {
+        Meter { unit: Unit::Millis, ..Meter::start(witness, step, millis(patience)) }
+    }
+
+    /// Says how far such a step is.
+    pub(crate) fn at_time(&self, elapsed: Duration) {
+        self.at(millis(elapsed));
     }
 
     /// Says how far the step is, if it is time to.
@@ -44,13 +64,29 @@ impl<'a> Meter<'a> {
         drop(last);
         let (step, total_bytes) = (self.step, self.total_bytes);
         self.witness.tell(Event::StepProgress { step, done_bytes, total_bytes });
-        self.witness.show_progress(&progress_line(done_bytes, total_bytes, now.duration_since(self.started)));
+        let elapsed = now.duration_since(self.started);
+        self.witness.show_progress(&match self.unit {
+            Unit::Bytes => progress_line(done_bytes, total_bytes, elapsed),
+            Unit::Millis => timed_line(done_bytes, total_bytes),
+        });
     }
 
     /// A line for the consoles.
     pub(crate) fn say(&self, line: &str) {
         self.witness.say(line);
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `  42 %   1:05 left`
+fn timed_line(done_millis: u64, total_millis: u64) -> String {
+    let done = done_millis.min(total_millis);
+    let percent = u128::from(done) * 100 / u128::from(total_millis.max(1));
+    let seconds = (total_millis - done).div_ceil(1000);
+    format!("{percent:>7} %   {}:{:02} left", seconds / 60, seconds % 60)
 }
 
 /// `  42 %   12.3 MB/s   1:05 left`
@@ -103,6 +139,11 @@ pub(crate) mod tests {
         assert_eq!(progress_line(0, 100, Duration::ZERO), "      0 %   0.0 MB/s");
         assert_eq!(progress_line(12_340_000, 100_000_000, second), "     12 %   12.3 MB/s   0:07 left");
         assert_eq!(progress_line(1_000_000, 601_000_000, second * 2), "      0 %   0.5 MB/s   20:00 left");
+        assert_eq!(timed_line(126_500, 600_000), "     21 %   7:54 left");
+        assert_eq!(
+            (timed_line(9, 0), timed_line(9, 5)),
+            ("      0 %   0:00 left".into(), "    100 %   0:00 left".into())
+        );
         assert_eq!(progress_line(7, 5, second), "    100 %   0.0 MB/s   0:00 left");
     }
 

@@ -55,6 +55,7 @@ pub(super) fn of(record: &Record, text: &str) -> Result<String> {
         "Steps",
         record.steps.iter().map(|step| row(&seconds(step.millis), &step.title)).collect(),
     );
+    section(&mut page, "Tests", record.tests.iter().map(|found| row("found", found)).collect());
     section(&mut page, "Remarks", record.remarks.iter().map(|remark| row("", remark)).collect());
     let read_back = &record.read_back;
     section(

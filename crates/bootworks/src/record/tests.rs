@@ -10,7 +10,7 @@ fn record() -> Record {
         "lock": "00", "image": "11", "answers": {"site": "<lab> & \"co\""},
         "hardware": {"smbios": {"manufacturer": "QEMU", "product": "PC", "serial": "SN-7"}, "memory_bytes": 8589934592},
         "plan": "Plan", "confirmed-by": "ttyS0", "steps": [{"title": "Power off", "millis": 1234}],
-        "read-back": {"files": 13, "bytes": 99, "sha256": "22"}, "remarks": []
+        "tests": ["sda: SMART well"], "read-back": {"files": 13, "bytes": 99, "sha256": "22"}, "remarks": []
     }"#;
     serde_json::from_str(json).unwrap()
 }
@@ -69,9 +69,14 @@ fn a_page_shows_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let (text, _) = signed(folder.path());
     let page = page::of(&Record { sealed_at: Some(0), ..record() }, &text).unwrap();
-    for part in
-        ["<h1>edge-0001</h1>", "&lt;lab&gt; &amp; &quot;co&quot;", "SN-7", "1.2 s", "<path d=\"M4 4h7v1h-7z"]
-    {
+    for part in [
+        "<h1>edge-0001</h1>",
+        "&lt;lab&gt; &amp; &quot;co&quot;",
+        "SN-7",
+        "1.2 s",
+        "<td>sda: SMART well</td>",
+        "<path d=\"M4 4h7v1h-7z",
+    ] {
         assert!(page.contains(part), "{part} is not in\n{page}");
     }
 }

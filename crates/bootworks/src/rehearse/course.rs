@@ -3,10 +3,10 @@
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
 mod cut;
+mod enough;
 mod filled;
 mod starved;
 
-use super::accelerator::Accelerator;
 use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
@@ -90,10 +90,6 @@ enum News {
     Line(String),
 }
 
-/// How long a trouble may last before it counts: some go by themselves, and its screen must be drawn.
-const TROUBLE_LASTS: Duration = Duration::from_secs(20);
-/// The same for a box whose processor is QEMU's translator, which several such boxes may share.
-const TROUBLE_LASTS_TRANSLATED: Duration = Duration::from_secs(60);
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
@@ -121,6 +117,8 @@ impl Course<'_> {
             answers: self.line.rehearsal.answers.clone(),
             trouble_since: None,
             stuck_since: None,
+            log_names_since: None,
+            log_read: Instant::now(),
             starved: 0,
             cuts: 0,
             timeline: timeline_file(settings)?,
@@ -164,6 +162,8 @@ struct Run<'a> {
     answers: BTreeMap<String, String>,
     trouble_since: Option<Instant>,
     stuck_since: Option<Instant>,
+    log_names_since: Option<Instant>,
+    log_read: Instant,
     starved: u32,
     cuts: u64,
     timeline: std::fs::File,
@@ -176,6 +176,7 @@ enum Then {
     End,
     CutPower,
     PullCable,
+    PullDisk,
     KillServer,
 }
 
@@ -219,6 +220,10 @@ impl Run<'_> {
                         Then::PullCable => {
                             self.say("the cable of the first NIC is pulled out");
                             machine.pull_cable()?;
+                        }
+                        Then::PullDisk => {
+                            self.say("the first disk is pulled out");
+                            machine.pull_disk()?;
                         }
                         Then::KillServer => {
                             self.say("the server is killed and started again");
@@ -269,6 +274,10 @@ impl Run<'_> {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
                 return Ok(());
             }
+            if self.is_named_by_log() {
+                self.outcome.verdict = "the console's log alone names the expected cause".into();
+                return Ok(());
+            }
             if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
                 return Ok(());
@@ -282,13 +291,6 @@ impl Run<'_> {
                 return Ok(());
             }
             self.server.check()?;
-        }
-    }
-
-    fn trouble_lasts(&self) -> Duration {
-        match self.course.chassis.accelerator {
-            Accelerator::Tcg => TROUBLE_LASTS_TRANSLATED,
-            Accelerator::Kvm => TROUBLE_LASTS,
         }
     }
 
@@ -528,12 +530,16 @@ impl Run<'_> {
     fn strike(&mut self, percent: u8) -> Then {
         let due = |moment: &Moment| moment.step == self.step && percent >= moment.percent;
         let position = self.faults.iter().position(|fault| match fault {
-            Fault::PowerCut(moment) | Fault::ServerKilled(moment) | Fault::LinkLost(moment) => due(moment),
-            Fault::IgnoreProof | Fault::Spoiled(..) | Fault::DiskPulled(_) | Fault::PowerCutAfter(_) => false,
+            Fault::PowerCut(moment)
+            | Fault::ServerKilled(moment)
+            | Fault::LinkLost(moment)
+            | Fault::DiskLost(moment) => due(moment),
+            _ => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
+            Some(Fault::DiskLost(_)) => Then::PullDisk,
             Some(_) => Then::KillServer,
             None => Then::GoOn,
         }

@@ -1,5 +1,7 @@
 //! Faults that a rehearsal can be asked for: what is broken on purpose, and when.
 
+use super::cable::{self, Loss};
+use super::machine::Ailment;
 use super::spoil::{Damage, Output};
 use model::failure::{Failure, Result};
 use model::mistake::nearest;
@@ -28,6 +30,12 @@ pub(crate) enum Fault {
     ServerKilled(Moment),
     /// The cable of the first NIC is pulled out, and not put in again.
     LinkLost(Moment),
+    /// The first disk is pulled out, and not put in again.
+    DiskLost(Moment),
+    /// The cable of the first NIC loses something, or has somebody else on it.
+    Cable(cable::Fault),
+    /// Every disk is ill from the beginning.
+    Disks(Ailment),
     /// One of the build's files is missing, cut short or wrong.
     Spoiled(Output, Damage),
     /// The finished appliance is started once more without this disk, counting from 1.
@@ -43,15 +51,40 @@ impl Fault {
 
 /// What strikes later: as typed, and what it does.
 const MOMENTS: &[(&str, &str)] = &[
+    ("disk-lost@STEP:N%", "the first disk is pulled out when N percent of a step are done"),
     ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),
     ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
-    ("power-cut@SECONDSs", "the same so long after the plan was confirmed; first its disk is started alone"),
+    (
+        "power-cut@SECONDSs",
+        "the box loses power so long after its plan was confirmed; first its disk is started alone",
+    ),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
 ];
 
 /// Faults that are there from the beginning.
 const STANDING: &[(&str, &str, Fault)] = &[
+    ("arp-lost", "no ARP answer reaches the box", loses(Loss::ArpAnswers)),
+    ("dhcp-lost", "nothing that the box asks over DHCP reaches the server", loses(Loss::DhcpQuestions)),
+    ("dhcp-answers-lost", "no DHCP answer reaches the box", loses(Loss::DhcpAnswers)),
+    ("dhcp-rival", "a second DHCP server answers before ours", Fault::Cable(cable::Fault::HasRival)),
+    ("disk-reads-fail", "what was written to the disks cannot be read", Fault::Disks(Ailment::ReadsFail)),
+    ("disk-writes-fail", "nothing can be written to the disks", Fault::Disks(Ailment::WritesFail)),
+    ("disk-read-only", "the disks are write-protected", Fault::Disks(Ailment::ReadOnly)),
+    ("http-lost", "nothing passes to or from the server's HTTP port", loses(Loss::Http)),
+    ("http-cut", "nothing more of HTTP passes after 4 MiB", loses(Loss::HttpAfter(4 << 20))),
+    ("http-cut-late", "nothing more of HTTP passes after 16 MiB", loses(Loss::HttpAfter(16 << 20))),
+    ("large-lost", "frames of more than 1000 octets are lost", loses(Loss::LongerThan(1000))),
+    ("nfs-lost", "nothing passes to or from the server's NFS port", loses(Loss::Nfs)),
+    ("nfs-cut", "nothing more of NFS passes after 64 KiB", loses(Loss::NfsAfter(64 << 10))),
+    ("tftp-lost", "nothing that the box asks over TFTP reaches the server", loses(Loss::TftpQuestions)),
+    ("tftp-data-lost", "no TFTP data reaches the box", loses(Loss::TftpData)),
+    ("loader-missing", "the server has no boot loader", Fault::Spoiled(Output::Loader, Damage::Missing)),
+    (
+        "loader-truncated",
+        "the boot loader ends in its middle",
+        Fault::Spoiled(Output::Loader, Damage::Halved),
+    ),
     ("ignore-proof", "boot although the proof says that it fails", Fault::IgnoreProof),
     ("kernel-missing", "the server has no kernel", Fault::Spoiled(Output::Kernel, Damage::Missing)),
     ("kernel-truncated", "the kernel ends in its middle", Fault::Spoiled(Output::Kernel, Damage::Halved)),
@@ -73,6 +106,10 @@ const STANDING: &[(&str, &str, Fault)] = &[
     ("image-truncated", "the image ends in its middle", Fault::Spoiled(Output::Image, Damage::Halved)),
     ("image-corrupt", "one byte of the image is another", Fault::Spoiled(Output::Image, Damage::Flipped)),
 ];
+
+const fn loses(loss: Loss) -> Fault {
+    Fault::Cable(cable::Fault::Loses(loss))
+}
 
 /// All of them with what they do, a line each.
 pub(crate) fn list() -> Vec<String> {
@@ -98,6 +135,7 @@ impl FromStr for Fault {
             return Ok(fault.clone());
         }
         match (name, moment) {
+            ("disk-lost", Some(at)) => Ok(Fault::DiskLost(moment_of(at)?)),
             ("link-lost", Some(at)) => Ok(Fault::LinkLost(moment_of(at)?)),
             ("power-cut", Some(at)) if at.ends_with('s') && !at.contains(':') => {
                 let seconds = at.strip_suffix('s').and_then(|text| text.parse::<f64>().ok());

@@ -1,6 +1,7 @@
 //! A virtual box as a running QEMU: its command line, its start, its end.
 
 use super::accelerator::Accelerator;
+use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
 use super::qmp::Qmp;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
@@ -10,7 +11,7 @@ use linux::process::{Child, ending, quote};
 use linux::tools;
 use model::failure::{Explain as _, Failure, Result};
 use serde_json::json;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -55,8 +56,23 @@ pub(crate) struct Chassis {
     pub(crate) loader_cd: PathBuf,
     /// iPXE as an EFI program.
     pub(crate) loader_efi: PathBuf,
+    /// What is wrong with the cable of its first NIC.
+    pub(crate) cable: Option<cable::Fault>,
+    /// What is wrong with its disks.
+    pub(crate) ailment: Option<Ailment>,
     /// Whether its power will be cut: then its disks lose what was not flushed.
     pub(crate) loses_power: bool,
+}
+
+/// What is wrong with disks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ailment {
+    /// What was written cannot be read.
+    ReadsFail,
+    /// Nothing can be written.
+    WritesFail,
+    /// They say that they are write-protected.
+    ReadOnly,
 }
 
 /// A box that runs.
@@ -64,6 +80,7 @@ pub(crate) struct Chassis {
 pub(crate) struct Machine {
     child: std::process::Child,
     qmp: Qmp,
+    cable: Option<Cable>,
     /// Types into its serial console.
     pub(crate) keyboard: Keyboard,
 }
@@ -86,6 +103,11 @@ impl Chassis {
     /// The tap that a NIC is plugged into.
     pub(crate) fn tap(index: usize) -> String {
         format!("bwtap{index}")
+    }
+
+    /// What its serial console printed, over all starts.
+    pub(crate) fn console_log(&self) -> PathBuf {
+        self.folder.join("console.log")
     }
 
     fn disk(&self, index: usize) -> PathBuf {
@@ -121,7 +143,10 @@ impl Chassis {
 
     /// How it gets to its kernel over the first NIC.
     pub(crate) fn boot_road(&self) -> BootRoad {
-        self.hardware.nics.first().map_or(BootRoad::Rom, |nic| nic.boot_road())
+        match self.hardware.nics.first() {
+            Some(nic) if self.hardware.boot_rom => nic.boot_road(),
+            _ => BootRoad::Rom,
+        }
     }
 
     /// Deletes its disks: what is kept of a rehearsal are its logs.
@@ -160,9 +185,16 @@ impl Chassis {
                 .hint(format!("`apt-get install {}`", tools::QEMU.package))
         })?;
         let (ours, theirs) = UnixStream::pair().or_fail(|| "cannot make QEMU's control line".into())?;
-        let theirs = inheritable(theirs)?;
+        let theirs = inheritable(&theirs)?;
         let mut command = Command::new(qemu);
-        command.args(self.arguments(boot, power_goes)?);
+        let (cable, end) = match self.cable {
+            Some(fault) if !self.hardware.nics.is_empty() => {
+                let (cable, end) = Cable::lay(&Chassis::tap(0), fault)?;
+                (Some(cable), Some(inheritable(&end)?))
+            }
+            _ => (None, None),
+        };
+        command.args(self.arguments(boot, power_goes, end.as_ref())?);
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
         command.args(["-mon", "chardev=control,mode=control", "-S"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -174,13 +206,13 @@ impl Chassis {
             .or_fail(|| format!("cannot write {}", log.display()))?;
         command.stderr(errors);
         let mut child = leash(&mut command).spawn().or_fail(|| "cannot start QEMU".into())?;
-        drop(theirs);
+        drop((theirs, end));
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(Failure::new("QEMU has no serial console"));
         };
-        let keyboard = console::watch(output, input, &self.folder.join("console.log"), lines, shown)?;
+        let keyboard = console::watch(output, input, &self.console_log(), lines, shown)?;
         let qmp = Qmp::open(ours).map_err(|failure| explain_start(failure, &mut child, &log, &command))?;
-        let mut machine = Machine { child, qmp, keyboard };
+        let mut machine = Machine { child, qmp, cable, keyboard };
         for (index, nic) in self.hardware.nics.iter().enumerate() {
             if !nic.plugged {
                 machine.qmp.execute("set_link", json!({ "name": format!("nic{index}"), "up": false }))?;
@@ -190,13 +222,15 @@ impl Chassis {
         Ok(machine)
     }
 
-    /// QEMU's arguments, without the control line.
-    fn arguments(&self, boot: &Boot, power_goes: bool) -> Result<Vec<String>> {
+    /// QEMU's arguments, without the control line. `cable` is the end of a cable of ours for the first NIC.
+    fn arguments(&self, boot: &Boot, power_goes: bool, cable: Option<&OwnedFd>) -> Result<Vec<String>> {
         let mut list: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| list.extend(words.iter().map(|word| (*word).to_owned()));
         match self.accelerator {
-            Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", "host"]),
-            Accelerator::Tcg => add(&["-accel", "tcg,thread=multi"]),
+            Accelerator::Kvm => add(&["-accel", "kvm", "-cpu", self.hardware.processor_or("host")]),
+            Accelerator::Tcg => {
+                add(&["-accel", "tcg,thread=multi", "-cpu", self.hardware.processor_or("qemu64")])
+            }
         }
         // graphics=off has SeaBIOS and its ROMs print to the serial line as well.
         add(&[
@@ -225,8 +259,15 @@ impl Chassis {
         let network = *boot == Boot::Network;
         for (index, nic) in self.hardware.nics.iter().enumerate() {
             let tap = Chassis::tap(index);
-            add(&["-netdev", &format!("tap,id=net{index},ifname={tap},script=no,downscript=no")]);
+            match cable {
+                Some(end) if index == 0 => add(&[
+                    "-netdev",
+                    &format!("stream,id=net0,server=off,addr.type=fd,addr.str={}", end.as_raw_fd()),
+                ]),
+                _ => add(&["-netdev", &format!("tap,id=net{index},ifname={tap},script=no,downscript=no")]),
+            }
             let rom = match (network && index == 0, nic.boot_road()) {
+                (true, _) if !self.hardware.boot_rom => ",romfile=,bootindex=1".to_owned(),
                 (true, BootRoad::Rom) => format!(",bootindex={}", 1),
                 // A NIC that does not boot brings no ROM that would ask for an address.
                 _ => ",romfile=".to_owned(),
@@ -281,6 +322,23 @@ impl Chassis {
         list.extend(words);
     }
 
+    /// The disk's file as QEMU's option, or what stands before it where it is ill: blkdebug (docs/devel/blkdebug.txt)
+    /// between image format and file, so that what fails is data.
+    fn file_of(&self, disk: &Path) -> String {
+        let file = escape(disk);
+        let fails = |event: &str| {
+            format!(
+                "file.driver=blkdebug,file.image.driver=file,file.image.filename={file},file.inject-error.0.event={event}"
+            )
+        };
+        match self.ailment {
+            None => format!("file={file}"),
+            Some(Ailment::ReadOnly) => format!("readonly=on,file={file}"),
+            Some(Ailment::ReadsFail) => fails("read_aio"),
+            Some(Ailment::WritesFail) => fails("write_aio"),
+        }
+    }
+
     fn add_disk(&self, list: &mut Vec<String>, power_goes: bool, index: usize, model: &str) {
         let disk = self.disk(index);
         let drive = if power_goes {
@@ -294,14 +352,12 @@ impl Chassis {
             )
         } else {
             let format = if self.loses_power { "raw" } else { "qcow2" };
-            format!(
-                "if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,file={}",
-                escape(&disk)
-            )
+            let file = self.file_of(&disk);
+            format!("if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,{file}")
         };
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
-        let mut serial = format!("serial=VD{index:04}");
+        let mut serial = format!("id=drive{index},serial=VD{index:04}");
         if self.hardware.sector_bytes != 512 {
             let bytes = self.hardware.sector_bytes;
             serial += &format!(",logical_block_size={bytes},physical_block_size={bytes}");
@@ -347,10 +403,17 @@ impl Machine {
         Ok(())
     }
 
+    /// Takes the first disk out.
+    ///
+    /// Errors: its controller is none that a disk can be taken from (`virtio-scsi-pci` is one).
+    pub(crate) fn pull_disk(&mut self) -> Result<()> {
+        self.qmp.execute("device_del", json!({ "id": "drive0" }))?;
+        Ok(())
+    }
+
     /// Pulls the plug: no flush, no farewell.
-    pub(crate) fn cut_power(mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub(crate) fn cut_power(self) {
+        drop(self);
     }
 }
 
@@ -358,6 +421,9 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(cable) = &mut self.cable {
+            cable.unplug();
+        }
     }
 }
 
@@ -386,8 +452,8 @@ fn escape(path: &Path) -> String {
 }
 
 /// A copy of the descriptor that a child inherits.
-fn inheritable(stream: UnixStream) -> Result<OwnedFd> {
-    rustix::io::dup(&stream).or_fail(|| "cannot hand QEMU its control line".into())
+fn inheritable(end: &impl AsFd) -> Result<OwnedFd> {
+    rustix::io::dup(end).or_fail(|| "cannot hand QEMU its control line".into())
 }
 
 /// QEMU that ends at its start has said why in its log.

@@ -4,6 +4,7 @@
 //! and which diagnosis is demanded are arguments, so this is also how whole boots are tested.
 
 mod accelerator;
+mod cable;
 mod console;
 mod course;
 mod fault;
@@ -35,8 +36,9 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
-    /// What the box is made of: `firmware=bios|uefi`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpus=1`; nic and disk may stand several times, the first NIC boots
+    /// What the box is made of: `firmware=bios|uefi`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`; nic and disk may stand several times, the
+    /// first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
     /// What is broken on purpose; `--fault list` says what there is
@@ -77,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     check_pulls(&faults, &hardware)?;
+    check_disks(&faults)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -96,6 +99,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         ),
         loader_cd: line.outputs().join(&outputs.loader_cd.path),
         loader_efi: line.outputs().join(&outputs.loader_efi.path),
+        cable: faults.iter().find_map(|fault| match fault {
+            Fault::Cable(fault) => Some(*fault),
+            _ => None,
+        }),
+        ailment: faults.iter().find_map(|fault| match fault {
+            Fault::Disks(ailment) => Some(*ailment),
+            _ => None,
+        }),
         folder: folder.clone(),
         hardware,
         loses_power: faults.iter().any(Fault::cuts_power),
@@ -142,6 +153,16 @@ fn check_pulls(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
             .because(format!("--box gives it {disks}"))
             .hint("name each disk: `--box disk=nvme,disk=nvme`")),
     }
+}
+
+/// A disk whose writes are kept for a power cut cannot be ill besides: one of the faults would not be there.
+fn check_disks(faults: &[Fault]) -> Result<()> {
+    let is_ill = faults.iter().any(|fault| matches!(fault, Fault::Disks(_)));
+    if is_ill && faults.iter().any(Fault::cuts_power) {
+        return Err(Failure::new("cannot cut the power of a box whose disks are ill")
+            .hint("one of `power-cut` and `disk-…-fail`, `disk-read-only` at a time"));
+    }
+    Ok(())
 }
 
 /// What the box boots from, and a word where that is not its own firmware over the network.
@@ -278,5 +299,15 @@ mod tests {
             because: --box gives it 2
             hint: name each disk: `--box disk=nvme,disk=nvme`"#]]
         .assert_eq(&check_pulls(&[Fault::DiskPulled(3)], &hardware).unwrap_err().report());
+    }
+
+    #[test]
+    fn ill_disks_keep_their_power() {
+        let faults = ["disk-writes-fail", "power-cut@image:50%"].map(|text| text.parse().unwrap());
+        assert!(check_disks(&faults[..1]).is_ok() && check_disks(&faults[1..]).is_ok());
+        expect![[r#"
+            error: cannot cut the power of a box whose disks are ill
+            hint: one of `power-cut` and `disk-…-fail`, `disk-read-only` at a time"#]]
+        .assert_eq(&check_disks(&faults).unwrap_err().report());
     }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// A file that the build made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
+    /// The boot loader for UEFI.
+    Loader,
     /// The live OS's kernel.
     Kernel,
     /// Its initrd.
@@ -56,6 +58,7 @@ pub(crate) fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fau
         }
     };
     let path = PathBuf::from(match output {
+        Output::Loader => &list.loader_efi.path,
         Output::Kernel => &list.live.kernel.path,
         Output::Initrd => &list.live.initrd.path,
         Output::Squashfs => &list.live.squashfs.path,
@@ -94,6 +97,7 @@ pub(crate) fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fau
 fn rewrite_list(spoiled: &Path, list: &Outputs, output: Output, bytes: u64) -> Result<()> {
     let mut list = list.clone();
     let file = match output {
+        Output::Loader => &mut list.loader_efi,
         Output::Kernel => &mut list.live.kernel,
         Output::Initrd => &mut list.live.initrd,
         Output::Squashfs => &mut list.live.squashfs,

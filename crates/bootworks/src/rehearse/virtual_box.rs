@@ -55,6 +55,10 @@ pub(crate) struct VirtualBox {
     pub(crate) firmware: Firmware,
     /// Its network cards, the first boots.
     pub(crate) nics: Vec<Nic>,
+    /// Whether the first brings a boot ROM; without one, the firmware's own network stack boots.
+    pub(crate) boot_rom: bool,
+    /// QEMU's name of its processor; that of the accelerator where none is asked for.
+    pub(crate) processor: Option<String>,
     /// QEMU's names of its disks or disk controllers.
     pub(crate) disks: Vec<String>,
     /// Size of each disk in bytes.
@@ -72,6 +76,8 @@ impl Default for VirtualBox {
         VirtualBox {
             firmware: Firmware::Bios,
             nics: vec![Nic { model: "e1000e".into(), plugged: true }],
+            boot_rom: true,
+            processor: None,
             disks: vec!["nvme".into()],
             disk_bytes: 8 << 30,
             sector_bytes: 512,
@@ -124,6 +130,11 @@ pub(crate) fn disk_bus(model: &str) -> DiskBus {
 }
 
 impl VirtualBox {
+    /// QEMU's name of its processor, or this one where none was asked for.
+    pub(crate) fn processor_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        self.processor.as_deref().unwrap_or(usual)
+    }
+
     /// As one line for people and as the title of its console log.
     pub(crate) fn describe(&self) -> String {
         let firmware = match self.firmware {
@@ -136,19 +147,21 @@ impl VirtualBox {
             .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
             .collect();
         format!(
-            "{firmware}, {}, {} of {} GiB{}, {} MiB memory, {} processor{}",
+            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}",
             if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
+            if self.boot_rom { "" } else { " without a boot ROM" },
             if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
             self.disk_bytes >> 30,
             if self.sector_bytes == 512 { "" } else { " in 4096-byte sectors" },
             self.memory_bytes >> 20,
             self.processors,
             if self.processors == 1 { "" } else { "s" },
+            self.processor.as_ref().map(|model| format!(" of type {model}")).unwrap_or_default(),
         )
     }
 }
 
-const KEYS: &str = "firmware, nic, disk, disk-size, disk-sector, memory, cpus";
+const KEYS: &str = "firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -171,6 +184,21 @@ impl FromStr for VirtualBox {
                         _ => return Err(wrong(key, value, "bios or uefi")),
                     }
                 }
+                "rom" => {
+                    result.boot_rom = match value {
+                        "ipxe" => true,
+                        "none" => false,
+                        _ => {
+                            return Err(wrong(
+                                key,
+                                value,
+                                "ipxe, or none: the firmware's own network stack boots",
+                            ));
+                        }
+                    }
+                }
+                "cpu" if is_model(value) => result.processor = Some(value.into()),
+                "cpu" => return Err(wrong(key, value, "QEMU's name of a processor, like qemu32")),
                 "nic" => add_nic(nics.get_or_insert_with(Vec::new), value)?,
                 "disk" => {
                     let disks: &mut Vec<String> = disks.get_or_insert_with(Vec::new);
@@ -205,6 +233,11 @@ impl FromStr for VirtualBox {
         }
         result.nics = nics.unwrap_or(result.nics);
         result.disks = disks.unwrap_or(result.disks);
+        if !result.boot_rom && result.firmware == Firmware::Bios {
+            return Err(Failure::new("a BIOS box boots from the network with a boot ROM only")
+                .because("SeaBIOS has no network stack of its own, as OVMF has")
+                .hint("`--box firmware=uefi,rom=none`"));
+        }
         Ok(result)
     }
 }
@@ -276,6 +309,12 @@ mod tests {
             "disk=nvme,disk-sector=4096",
             expect!["BIOS, e1000e, nvme of 8 GiB in 4096-byte sectors, 1024 MiB memory, 1 processor"],
         );
+        check(
+            "firmware=uefi,rom=none,nic=virtio-net-pci,cpu=qemu32",
+            expect![
+                "UEFI, virtio-net-pci without a boot ROM, nvme of 8 GiB, 1024 MiB memory, 1 processor of type qemu32"
+            ],
+        );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
     }
 
@@ -291,7 +330,7 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, nic, disk, disk-size, disk-sector, memory, cpus"#]],
+            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
         );
         check(
             "disk-sector=520",
@@ -312,6 +351,19 @@ mod tests {
             hint: nic is QEMU's name of a network card, like e1000e, or none"#]],
         );
         check(
+            "rom=none",
+            expect![[r#"
+            error: a BIOS box boots from the network with a boot ROM only
+            because: SeaBIOS has no network stack of its own, as OVMF has
+            hint: `--box firmware=uefi,rom=none`"#]],
+        );
+        check(
+            "rom=pxe,firmware=uefi",
+            expect![[r#"
+            error: `pxe` is no rom for --box
+            hint: rom is ipxe, or none: the firmware's own network stack boots"#]],
+        );
+        check(
             "memory=lots",
             expect![[r#"
             error: `lots` is no memory for --box
@@ -321,7 +373,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, nic, disk, disk-size, disk-sector, memory, cpus"#]],
+            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
         );
     }
 }

@@ -362,9 +362,12 @@ fn trade(
         let proxy = Proxy { server: network.address, prefix: network.prefix };
         return Trade::Proxy { proxy, claims: dhcp::Claims::new(seen.clone()) };
     }
-    let neighbours = arp.map(Neighbours::listen);
     let store = store.clone();
     let leases = dhcp::Leases::new(leased(network), store.leases());
+    let owner = leases.clone();
+    let neighbours = arp.map(|socket| {
+        Neighbours::listen(socket, Box::new(move |address| owner.owner(address)), seen.clone())
+    });
     let keep: dhcp::Keep = Arc::new(move |lease| {
         let store = store.clone();
         Box::pin(async move { store.keep_lease(lease).await })

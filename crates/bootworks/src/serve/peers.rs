@@ -83,7 +83,8 @@ fn serve_with(
     let (trade, owner): (Trade, Owner) = match dhcp {
         Dhcp::Full => {
             let leases = Leases::new(network, vec![]);
-            let neighbours = Neighbours::listen(ArpSocket::open(interface).unwrap());
+            let socket = ArpSocket::open(interface).unwrap();
+            let neighbours = Neighbours::listen(socket, Box::new(|_| None), seen.clone());
             let keep: Keep = Arc::new(|_| Box::pin(async { Ok(()) }));
             let owner = leases.clone();
             let trade = Trade::Full { leases, keep, neighbours: Some(neighbours) };

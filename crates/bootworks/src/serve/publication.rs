@@ -351,6 +351,7 @@ fn job(folder: &Path, line: &Line, outputs: &Outputs, packages: &[Served]) -> Re
         questions: line.questions.clone(),
         rules: line.rules.clone(),
         answers: BTreeMap::new(),
+        burn_in: line.burn_in.clone(),
         appliance: JobAppliance {
             image: JobImage {
                 sha256: outputs.image.sha256.clone(),

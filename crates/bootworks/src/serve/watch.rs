@@ -6,12 +6,13 @@
 use super::http::Service;
 use super::store::now;
 use crate::report;
+use model::boot::{HTTP_PORT, NFS_PORT};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
 use model::silence::{self, Surroundings};
 use model::timeline::state::BoxState;
 use model::timeline::{Event, Timestamp, Trouble};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use wire::mac::Mac;
@@ -20,6 +21,9 @@ use wire::mac::Mac;
 const LOOK: Duration = Duration::from_secs(5);
 /// A box that was not heard of for so long, in milliseconds, was switched off or taken away: history, no alarm.
 const HISTORY_MILLIS: u64 = 3_600_000;
+/// A half-open connection is told once its answer was sent again so often: the first repeat is a second's work of
+/// TCP (RFC 6298 §2), and may be a client that was slow.
+const UNCONFIRMED_REPEATS: u32 = 2;
 /// How long the receiver of an alarm may take.
 const ALARM_TIME: Duration = Duration::from_secs(10);
 
@@ -58,8 +62,10 @@ pub(crate) async fn watch(service: Arc<Service>, alarm: Option<Alarm>) -> Result
     let mut clock = tokio::time::interval(LOOK);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told: HashMap<Mac, Told> = HashMap::new();
+    let mut unconfirmed = HashSet::new();
     loop {
         clock.tick().await;
+        note_unconfirmed(&service, &mut unconfirmed);
         let now = now();
         let boxes = service.store.boxes();
         for state in &boxes {
@@ -88,7 +94,27 @@ struct Told {
 
 /// Silent beyond its patience, or starting over again and again.
 fn is_worth_a_look(state: &BoxState, now: Timestamp) -> bool {
-    state.overdue(now).is_some() || state.climbs >= 2
+    // A finished box that is wanted again is heard of once it boots from the network.
+    let is_wanted_again =
+        state.installed.is_none() && state.highest().is_some_and(|(rung, _)| rung == Rung::PoweredOff);
+    state.overdue(now).is_some() || state.climbs >= 2 || is_wanted_again
+}
+
+/// Notes on the timelines which boxes do not hear our answers to the connections that they begin.
+fn note_unconfirmed(service: &Service, told: &mut HashSet<(Mac, u16)>) {
+    let half_open = linux::sockets::unconfirmed();
+    let ours = half_open.iter().filter(|one| one.port == HTTP_PORT || one.port == NFS_PORT);
+    let late = ours.filter(|one| one.repeated >= UNCONFIRMED_REPEATS);
+    let now: HashMap<(Mac, u16), (u32, std::net::Ipv4Addr)> = late
+        .filter_map(|one| Some((((service.owner)(one.client)?, one.port), (one.repeated, one.client))))
+        .collect();
+    for ((of, port), (repeated, address)) in &now {
+        if !told.contains(&(*of, *port)) {
+            let event = Event::ConnectionUnconfirmed { address: *address, port: *port, repeated: *repeated };
+            service.store.note(*of, event);
+        }
+    }
+    *told = now.into_keys().collect();
 }
 
 async fn explain(service: &Service, boxes: &[BoxState], state: &BoxState, now: Timestamp) -> Option<Event> {

@@ -77,6 +77,35 @@ enum Transfer {
     Out,
 }
 
+/// What a command says besides; all zeros for most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Registers {
+    pub(super) feature: u8,
+    /// The middle octet of the sector's number.
+    pub(super) middle: u8,
+    /// The high one.
+    pub(super) high: u8,
+}
+
+/// Demands that the registers come back, whatever becomes of the command (CK_COND).
+const GIVE_REGISTERS: u8 = 1 << 5;
+/// What is said then: a status that something is to be read, and a descriptor with the registers (SAT §12.2.6).
+const CHECK_CONDITION: u8 = 2;
+const DESCRIPTORS: u8 = 0x72;
+const ATA_DESCRIPTOR: u8 = 0x09;
+/// The older form, which has the registers at places of its own, and the code by which it is known (SAT §12.2.7).
+const FIXED: u8 = 0x70;
+const ATA_INFORMATION: u8 = 0x1d;
+/// How much of what a disk says of a command is kept.
+const SENSE_BYTES: usize = 32;
+
+/// How a command ended, in the words of SCSI.
+struct Ended {
+    status: u8,
+    host_status: u16,
+    sense: Vec<u8>,
+}
+
 /// What a disk says of its security (IDENTIFY DEVICE, words 89, 90 and 128).
 #[derive(Debug, PartialEq, Eq)]
 struct Security {
@@ -128,9 +157,58 @@ impl BlockDevice {
 
     /// Gives the disk a command with one sector of data or none.
     fn ata(&self, command: u8, transfer: Transfer, data: &mut [u8], patience: Duration) -> Result<()> {
-        let cannot = || format!("{} does not take the ATA command {command:#x}", self.path().display());
-        let mut block = pass_through(command, transfer);
-        let mut sense = [0_u8; 32];
+        self.ata_ended(
+            command,
+            pass_through(command, transfer, Registers::default()),
+            transfer,
+            data,
+            patience,
+        )
+        .and_then(|ended| if ended.is_well() { Ok(()) } else { Err(self.refused(command, &ended)) })
+    }
+
+    /// Gives it a command whose answer is one sector.
+    pub(super) fn ata_read(
+        &self,
+        command: u8,
+        registers: Registers,
+        data: &mut [u8; SECTOR_BYTES],
+    ) -> Result<()> {
+        let block = pass_through(command, Transfer::In, registers);
+        let ended = self.ata_ended(command, block, Transfer::In, data, SHORT)?;
+        if ended.is_well() { Ok(()) } else { Err(self.refused(command, &ended)) }
+    }
+
+    /// Gives it a command whose answer stands in the middle and the high octet of the sector's number.
+    pub(super) fn ata_status(&self, command: u8, registers: Registers) -> Result<[u8; 2]> {
+        let mut block = pass_through(command, Transfer::None, registers);
+        block[2] |= GIVE_REGISTERS;
+        let ended = self.ata_ended(command, block, Transfer::None, &mut [], SHORT)?;
+        ended.registers().ok_or_else(|| self.refused(command, &ended))
+    }
+
+    fn refused(&self, command: u8, ended: &Ended) -> Failure {
+        let said: Vec<String> = ended.sense.iter().map(|octet| format!("{octet:02x}")).collect();
+        let (status, host) = (ended.status, ended.host_status);
+        Failure::new(self.cannot_take(command)).because(format!(
+            "its status is {status:#x}, the controller's {host:#x}, and it says `{}`",
+            said.join(" ")
+        ))
+    }
+
+    fn cannot_take(&self, command: u8) -> String {
+        format!("{} does not take the ATA command {command:#x}", self.path().display())
+    }
+
+    fn ata_ended(
+        &self,
+        command: u8,
+        mut block: [u8; 16],
+        transfer: Transfer,
+        data: &mut [u8],
+        patience: Duration,
+    ) -> Result<Ended> {
+        let mut sense = [0_u8; SENSE_BYTES];
         let mut request = SgRequest {
             interface: i32::from(b'S'),
             direction: match transfer {
@@ -163,25 +241,58 @@ impl BlockDevice {
         // and sense outlive the call and have the lengths that it names.
         unsafe { ioctl(&self.file, Updater::<SG_IO, SgRequest>::new(&mut request)) }
             .map_err(std::io::Error::from)
-            .or_fail(cannot)?;
-        if request.status == 0 && request.host_status == 0 {
-            return Ok(());
-        }
-        let said: Vec<String> = sense
-            .iter()
-            .take(usize::from(request.sense_written))
-            .map(|octet| format!("{octet:02x}"))
-            .collect();
-        let (status, host) = (request.status, request.host_status);
-        Err(Failure::new(cannot()).because(format!(
-            "its status is {status:#x}, the controller's {host:#x}, and it says `{}`",
-            said.join(" ")
-        )))
+            .or_fail(|| self.cannot_take(command))?;
+        let written = usize::from(request.sense_written).min(SENSE_BYTES);
+        let (status, host_status) = (request.status, request.host_status);
+        Ok(Ended { status, host_status, sense: sense[..written].to_vec() })
+    }
+}
+
+impl Ended {
+    fn is_well(&self) -> bool {
+        self.status == 0 && self.host_status == 0
+    }
+
+    /// The middle and the high octet of the sector's number, where they came back and the command did not fail.
+    fn registers(&self) -> Option<[u8; 2]> {
+        let (error, middle, high) = match *self.sense.as_slice() {
+            // Behind eight octets: kind, length, extend, error, count (2), low (2), middle (2), high (2), device, status.
+            [
+                DESCRIPTORS,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                _,
+                ATA_DESCRIPTOR,
+                _,
+                _,
+                error,
+                _,
+                _,
+                _,
+                _,
+                _,
+                middle,
+                _,
+                high,
+                _,
+                _,
+                ..,
+            ] => (error, middle, high),
+            [FIXED, _, _, error, _, _, _, _, _, _, middle, high, 0, ATA_INFORMATION, ..] => {
+                (error, middle, high)
+            }
+            _ => return None,
+        };
+        (self.status == CHECK_CONDITION && error == 0).then_some([middle, high])
     }
 }
 
 /// The SCSI command that carries an ATA command.
-fn pass_through(command: u8, transfer: Transfer) -> [u8; 16] {
+fn pass_through(command: u8, transfer: Transfer, registers: Registers) -> [u8; 16] {
     // Protocol in bits 4:1; then direction, unit (sectors) and where the count is (the field of it).
     let (protocol, flags, count) = match transfer {
         Transfer::None => (3, 0x00, 0),
@@ -190,7 +301,8 @@ fn pass_through(command: u8, transfer: Transfer) -> [u8; 16] {
     };
     let mut block = [0; 16];
     (block[0], block[1], block[2]) = (ATA_PASS_THROUGH, protocol << 1, flags);
-    (block[6], block[14]) = (count, command);
+    (block[4], block[6], block[14]) = (registers.feature, count, command);
+    (block[10], block[12]) = (registers.middle, registers.high);
     block
 }
 
@@ -260,15 +372,15 @@ mod tests {
     #[test]
     fn commands_are_as_the_standards_have_them() {
         assert_eq!(
-            pass_through(IDENTIFY_DEVICE, Transfer::In),
+            pass_through(IDENTIFY_DEVICE, Transfer::In, Registers::default()),
             [0x85, 0x08, 0x0e, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xec, 0]
         );
         assert_eq!(
-            pass_through(SECURITY_ERASE_PREPARE, Transfer::None),
+            pass_through(SECURITY_ERASE_PREPARE, Transfer::None, Registers::default()),
             [0x85, 0x06, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xf3, 0]
         );
         assert_eq!(
-            pass_through(SECURITY_ERASE_UNIT, Transfer::Out),
+            pass_through(SECURITY_ERASE_UNIT, Transfer::Out, Registers::default()),
             [0x85, 0x0a, 0x06, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xf4, 0]
         );
         let sector = with_password(2);
@@ -276,6 +388,28 @@ mod tests {
         assert!(sector[12..].iter().all(|octet| *octet == 0));
         assert_eq!(with_password(0)[..2], [0, 0]);
         assert_eq!(size_of::<SgRequest>(), 88);
+    }
+
+    /// A disk that is failing must not pass for a healthy one because its answer is read at another place.
+    #[test]
+    fn registers_come_back_in_their_descriptor() {
+        let ask = Registers { feature: 0xda, middle: 0x4f, high: 0xc2 };
+        assert_eq!(
+            pass_through(0xb0, Transfer::None, ask),
+            [0x85, 0x06, 0, 0, 0xda, 0, 0, 0, 0, 0, 0x4f, 0, 0xc2, 0, 0xb0, 0]
+        );
+        let sense = [0x72, 1, 0, 0x1d, 0, 0, 0, 14, 9, 12, 0, 0, 0, 0, 0, 0, 0, 0xf4, 0, 0x2c, 0, 0x50];
+        let ended = |status, sense: &[u8]| Ended { status, host_status: 0, sense: sense.to_vec() };
+        assert_eq!(ended(2, &sense).registers(), Some([0xf4, 0x2c]));
+        assert_eq!(ended(0, &sense).registers(), None);
+        assert_eq!(ended(2, &sense[..20]).registers(), None);
+        let mut aborted = sense;
+        aborted[11] = 4;
+        assert_eq!(ended(2, &aborted).registers(), None);
+        // A controller that translates by itself may write the older form.
+        let fixed = [0x70, 0, 1, 0, 0x50, 0, 0, 10, 0, 0, 0x4f, 0xc2, 0, 0x1d, 0, 0, 0, 0];
+        assert_eq!(ended(2, &fixed).registers(), Some([0x4f, 0xc2]));
+        assert_eq!(ended(2, &fixed[..13]).registers(), None);
     }
 
     /// A disk's own words decide how it is erased and how long is waited.

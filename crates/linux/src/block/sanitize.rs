@@ -13,7 +13,7 @@ const GET_LOG_PAGE: u8 = 0x02;
 const SANITIZE_STATUS: u32 = 0x81;
 const SANITIZE_STATUS_BYTES: u32 = 512;
 /// Pages and commands of the whole controller name no namespace.
-const EVERY_NAMESPACE: u32 = u32::MAX;
+pub(super) const EVERY_NAMESPACE: u32 = u32::MAX;
 
 /// Identify of the controller, and of the numbers of namespaces: all that are allocated, or those that it shows.
 const CONTROLLER: u32 = 0x01;

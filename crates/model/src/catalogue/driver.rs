@@ -20,6 +20,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("No network devices found"),
             usual("No network interfaces found"),
         usual("ipconfig: no devices to configure"),
+        usual("Waiting up to {seconds:number} secs for any network device to become available").unless(&["done"]).at_the_end()
+            .says("The initrd waits for a network card, and none appears."),
         usual("IP-Config: No network devices available"),
         usual("Network device did not appear in time").unless(&["MAC address"]),
         proof("No supported network device found, maybe a non-mainline driver is required"),

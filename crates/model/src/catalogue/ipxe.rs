@@ -276,6 +276,7 @@ pub const CAUSES: &[Cause] = &[
             supports("iPXE", "iPXE hands over every image it has loaded"),
             supports("imgfetch", "iPXE hands over every image it has loaded"),
             against("VFS: Cannot open root device", "nothing at all was unpacked"),
+            against("VFS: Unable to mount root fs", "nothing at all was unpacked"),
         ],
         fixes: &[
             fix("`imgfree` before the kernel line of the iPXE script: pictures, fonts and scripts are handed over as well"),

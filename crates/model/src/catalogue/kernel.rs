@@ -18,7 +18,6 @@ pub const CAUSES: &[Cause] = &[
             proof("This kernel requires PAE"),
             proof("your CPU does not support long mode"),
             proof("This program can only be run on AMD64 processors with {level} microarchitecture support").says("The system's programs need {level}, which this processor does not have."),
-            usual("Attempted to kill init! exitcode=0x00000004").says("PID 1 used an instruction that this processor does not have."),
         ],
         fixes: &[
             fix("take a release for this processor: RHEL 9 and its kin want x86-64-v2, RHEL 10 x86-64-v3; Debian and Ubuntu run on all x86-64"),
@@ -124,6 +123,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Initramfs unpacking failed: {:any}corrupt"),
             proof("Initramfs unpacking failed: Decoding failed"),
             usual("Initramfs unpacking failed: {why:any}").unless(&["invalid magic", "write error", "not configured", "zstd-compressed"]),
+            usual("invalid magic at start of compressed archive").says("What the kernel was given as its initrd is no archive, nor one behind another."),
             usual("rootfs image is not initramfs ({why:any}); looks like an initrd"),
             proof("crc error{:any}initrd"),
             proof("XZ-compressed data is corrupt"),

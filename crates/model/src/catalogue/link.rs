@@ -147,6 +147,10 @@ pub const CAUSES: &[Cause] = &[
             proof("bootif_connection.nmconnection'{:any}: failed to load connection"),
             proof("for interface with MAC address {mac} to become available")
                 .says("No interface with the MAC {mac}, which BOOTIF names, appeared."),
+            usual("secs for device with address {mac} to become available")
+                .unless(&["done"])
+                .at_the_end()
+                .says("The initrd waits for the interface with the MAC {mac}, which does not appear."),
             proof("no interface with MAC {mac}").says("No interface has the MAC {mac}, which BOOTIF names."),
             proof("BOOTIF={bootif} does not match"),
             proof("BOOTIF{:any} not found"),

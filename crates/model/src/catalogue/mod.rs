@@ -26,6 +26,8 @@ pub mod bootloader;
 pub mod image;
 pub mod storage;
 
+pub mod burn_in;
+
 pub mod firstboot;
 
 pub mod page;
@@ -115,13 +117,13 @@ impl Stage {
             ),
             Stage::Console => ("console", "screen and serial console", &[console::CAUSES]),
             Stage::Kernel => ("kernel", "kernel start, initrd, PID 1", &[kernel::CAUSES]),
-            Stage::Hw => ("hw", "machine, buses, clocks", &[hw::CAUSES]),
+            Stage::Hw => ("hw", "machine, buses, clocks", &[hw::CAUSES, burn_in::MACHINE]),
             Stage::Driver => ("driver", "drivers, firmware files, network cards", &[driver::CAUSES]),
             Stage::InitrdNet => ("initrd-net", "network in the initrd", &[address::CAUSES, link::CAUSES]),
             Stage::Nfs => ("nfs", "root over NFS", &[nfs::CAUSES]),
             Stage::Fetch => ("fetch", "root or installer over HTTP", &[fetch::CAUSES]),
-            Stage::Liveos => ("liveos", "the live OS", &[liveos::CAUSES]),
-            Stage::Storage => ("storage", "disks and partitions", &[storage::CAUSES]),
+            Stage::Liveos => ("liveos", "the live OS", &[liveos::CAUSES, burn_in::NETWORK]),
+            Stage::Storage => ("storage", "disks and partitions", &[storage::CAUSES, burn_in::DISKS]),
             Stage::Image => ("image", "image and packages", &[image::CAUSES]),
             Stage::Bootloader => ("bootloader", "installing the boot loader", &[bootloader::CAUSES]),
             Stage::Firstboot => ("firstboot", "first boot from the disk", &[firstboot::CAUSES]),

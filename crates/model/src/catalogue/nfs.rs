@@ -206,6 +206,8 @@ pub const CAUSES: &[Cause] = &[
         signs: &[
             proof("requested NFS version {version} which isn't supported")
                 .says("The client asks for NFS version {version}, which the server does not have."),
+            proof("nfsmount: bad NFS version '{version}'")
+                .says("The initrd's mount program does not speak NFS version {version}."),
             usual("mount.nfs: Protocol family not supported"),
             usual("Root-NFS: Server returned error -93"),
             usual("mount.nfs: Protocol not supported"),
@@ -237,6 +239,7 @@ pub const CAUSES: &[Cause] = &[
         hides: &["init-exited", "live-medium-not-found", "root-param-missing",
             "nfs-not-in-initrd",
             "root-spec-wrong",
+            "rootfs-wrong-image",
         ],
         decide: "`rpcinfo -p SERVER | grep 100003` against vers= on the command line",
         sources: &[

@@ -122,7 +122,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[proof("the box has no disk at all"), proof("no disk of the box is"), usual("cause: disk-not-found"),
             proof("Specified nonexistent disk {disk} in").says("The kickstart names the disk {disk}, which this machine does not have."),
             proof("No suitable device was found for deployment"),
-            usual("opening /dev/{disk}: No such file or directory"),
+            usual("opening /dev/{disk}: No such file or directory").unless(&["mdadm"]),
             usual("/dev/{disk}: not a block device"),
             proof("Failed to find matching device for"),
             proof("Disk '{disk}' given in {command} command does not exist").says("The kickstart names the disk {disk}, which this machine does not have."),
@@ -191,6 +191,19 @@ pub const CAUSES: &[Cause] = &[
         decide: "The last lines of the tool that failed",
         sources: &["bootworks: agent/src/controller/apply/stack.rs"],
         until: Some(Stage::Firstboot),
+        ..BLANK
+    },
+    Cause {
+        id: "disk-erase-refused",
+        sentence: "The disk does not erase itself: it is frozen, locked, or has no such command.",
+        signs: &[usual("cause: disk-erase-refused"), usual("{device} cannot erase itself")],
+        fixes: &[
+            fix("frozen: pull the disk out and put it in again while the box is on, or turn off the firmware's security freeze lock"),
+            fix("locked: `hdparm --user-master u --security-disable PASSWORD DISK`"),
+            fix_on(Line, "write `erase = \"zero\"` or `\"discard\"` under [[appliance.disk]] in line.toml, which every disk takes"),
+        ],
+        decide: "`hdparm -I DISK`, section Security: `frozen`, `locked`, `not supported`",
+        sources: &["bootworks: linux/src/block/ata.rs", "hdparm: hdparm.8"],
         ..BLANK
     },
     Cause {

@@ -9,6 +9,7 @@ use super::shape::{fold, position};
 
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
+const BACKSPACE: u8 = 0x08;
 
 /// Cuts octets into lines as they come.
 pub(super) struct Lines {
@@ -123,8 +124,8 @@ impl Lines {
         let mut rest = octets;
         while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
-            if self.line.is_empty() {
-                give_out(&line[..end.min(LONGEST)], &mut self.cleaned, self.number, each);
+            if self.line.is_empty() && end <= LONGEST {
+                give_out(line, &mut self.cleaned, self.number, each);
             } else {
                 self.add(line);
                 self.give_out(each);
@@ -135,9 +136,17 @@ impl Lines {
         self.add(rest);
     }
 
+    /// What a backspace takes back is no part of a line's length: iPXE prints how far a download is over and over.
     fn add(&mut self, octets: &[u8]) {
-        let room = LONGEST.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&octets[..octets.len().min(room)]);
+        for part in octets.split_inclusive(|octet| *octet == BACKSPACE) {
+            let text = part.strip_suffix(&[BACKSPACE]).unwrap_or(part);
+            let room = LONGEST.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if text.len() < part.len() {
+                // A letter of UTF-8 is its first octet and those of the form 10xxxxxx behind it.
+                while self.line.pop().is_some_and(|octet| octet & 0xc0 == 0x80) {}
+            }
+        }
     }
 
     fn give_out(&mut self, each: &mut dyn FnMut(u64, &Cleaned)) {

@@ -3,6 +3,7 @@
 //! The reader refuses what is not in here, and the guide's reference is printed from it.
 
 mod appliance;
+mod burn_in;
 mod disk;
 mod live;
 mod network;
@@ -14,6 +15,7 @@ pub(super) use question::QUESTION_TYPES;
 use crate::sheet::table::Need::{May, Must};
 use crate::sheet::table::{Key, Kind, Need, Table};
 use appliance::APPLIANCE;
+use burn_in::BURN_IN;
 use live::{HARDWARE, LIVE};
 use network::NETWORK;
 use question::{ANSWERS, QUESTION, RULE};
@@ -52,6 +54,13 @@ pub const LINE_FILE: Table = Table {
             May("none are known beforehand"),
             "",
             "Answers known beforehand.",
+        ),
+        key(
+            "burn-in",
+            Kind::Table(&BURN_IN),
+            May("boxes are not tested"),
+            "",
+            "What a box is tested by before anything is written to it.",
         ),
         key("appliance", Kind::Table(&APPLIANCE), Must, "", "What is installed."),
         key(

@@ -2,7 +2,7 @@
 //!
 //! Each function reads one table; what they report is collected by the [`Sheet`].
 
-use super::{Drivers, Folder, Hardware, Line, Live, Rehearsal, hardware, keys, network};
+use super::{Drivers, Folder, Hardware, Line, Live, Rehearsal, burn_in, hardware, keys, network};
 use crate::boot::RootRoad;
 use crate::mistake::{Mistake, Mistakes, nearest};
 use crate::question::{self, Kind, Question, Rule};
@@ -85,6 +85,7 @@ impl<'s> Reader<'s> {
         let questions = self.questions();
         let rules = self.rules(&top.sections("rule"), questions.as_deref());
         let answers = top.section("answers").map(|section| self.answers_file(&section));
+        let burn_in = top.section("burn-in").map(|section| burn_in::read(self.sheet, &section));
         let appliance = top.section("appliance").and_then(|section| self.appliance(&section, beside));
         let rehearsal = match top.has("rehearsal") {
             true => {
@@ -101,6 +102,7 @@ impl<'s> Reader<'s> {
             questions: questions?,
             rules: rules?,
             answers_file: answers.flatten(),
+            burn_in: burn_in.unwrap_or_default(),
             appliance: appliance?,
             rehearsal: rehearsal?,
         })

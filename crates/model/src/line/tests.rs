@@ -1,6 +1,7 @@
 //! What a person reads who wrote a line wrongly: ten mistakes in one file, then each kind by itself.
 
 mod appliance;
+mod burn_in;
 mod cloud_init;
 mod disk;
 mod live;

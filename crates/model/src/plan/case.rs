@@ -106,6 +106,7 @@ pub(super) fn case() -> Case {
             question("password", Kind::Password { min_length: 8 }),
         ],
         answers: BTreeMap::new(),
+        burn_in: Vec::new(),
         appliance,
         live: "3f2a".into(),
         lock: "00".into(),

@@ -16,7 +16,7 @@ pub use appliance::value;
 pub use refusal::Refusal;
 pub use step::{LoaderTarget, Needs, Onto, Program, Step};
 
-use crate::api::Job;
+use crate::api::{Job, JobImage};
 use crate::hardware::{Disk, Inventory};
 use crate::raw::ImageContent;
 use crate::storage::{Erase, Filesystem, Level, Subvolume, Table};
@@ -394,7 +394,7 @@ pub fn plan(
         }
     };
     let settled = appliance::settle(job, inventory, answers, &storage)?;
-    let mut steps = Vec::new();
+    let mut steps: Vec<Step> = job.burn_in.iter().cloned().map(|test| Step::Test { test }).collect();
     let keeps_something = storage.disks.iter().any(PlannedDisk::keeps_something);
     if keeps_something {
         steps.push(Step::Remember);
@@ -482,6 +482,14 @@ impl Plan {
     /// The partition of a place.
     pub fn partition(&self, place: Place) -> Option<&PlannedPartition> {
         self.disks.get(place.disk)?.partitions.iter().find(|partition| partition.number == place.partition)
+    }
+
+    /// The image that is installed.
+    pub fn image(&self) -> Option<&JobImage> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Unpack { image } | Step::Write { image, .. } => Some(image),
+            _ => None,
+        })
     }
 
     /// The file system on a device.

@@ -2,12 +2,18 @@
 
 use super::{Device, PlannedFile, PlannedUser};
 use crate::api::{Deb, JobImage, Script};
+use crate::burn_in::Test;
 use crate::line::Finish;
 use crate::storage::Filesystem;
 
 /// One step. Each stands on its own line of the plan and of the progress list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Test a part of the box; nothing is written.
+    Test {
+        /// By what, and its limits.
+        test: Test,
+    },
     /// Take a digest of every file system that stays as it is.
     Remember,
     /// Destroy what is on the disk.
@@ -110,6 +116,7 @@ impl Step {
     /// Its short name, by which faults and the record refer to it.
     pub fn name(&self) -> &'static str {
         match self {
+            Step::Test { test } => test.name(),
             Step::Remember => "remember",
             Step::Erase { .. } => "erase",
             Step::Clear { .. } => "clear",

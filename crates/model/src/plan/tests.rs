@@ -3,6 +3,7 @@
 use super::case::*;
 use super::*;
 use crate::api::{TemplateFile, User};
+use crate::burn_in::{Depth, Test};
 use crate::storage::{Choose, DiskMatch, Size};
 use expect_test::expect;
 use proptest::prelude::*;
@@ -46,6 +47,37 @@ fn the_whole_plan() {
          11. Send the record to the server
          12. Power off
     "#]]);
+}
+
+/// Whoever confirms reads what the box will be put through, and that it comes before anything is written.
+#[test]
+fn tests_come_before_anything_is_written() {
+    let tested = case().with(|case| {
+        case.job.burn_in = vec![
+            Test::Memory { percent: 90, passes: 2 },
+            Test::Processor { seconds: 600, hottest: Some(90) },
+            Test::Disks { depth: Depth::Read, errors: 0, wear: 10, slowest: Some(100 * MIB) },
+            Test::Network { times: 1, slowest: None },
+        ];
+    });
+    let text = tested.plan().unwrap().text();
+    let steps: Vec<&str> = text.lines().map(str::trim).filter(|line| line.contains(". ")).collect();
+    expect![[r#"
+        1. Test the memory: 90 % of what is free, 2 times
+        2. Test the processors: all of them for 600 s, at most 90 C
+        3. Test nvme0n1: SMART, at most 0 errors and 10 % wear, read all of it, at
+        4. Test the network: fetch the image once, 180 MiB each
+        5. Clear nvme0n1: from here on it boots nothing
+        6. Write the partition table of nvme0n1"#]]
+    .assert_eq(&steps[..6].join("\n"));
+    let disks = tested.with(|case| {
+        let (depth, slowest) = (Depth::Smart, None);
+        case.job.burn_in = vec![Test::Disks { depth, errors: 0, wear: 100, slowest }];
+    });
+    assert_eq!(disks.plan().unwrap().steps[0].name(), "test-disks");
+    assert!(
+        disks.plan().unwrap().text().contains("1. Test nvme0n1: SMART, at most 0 errors and 100 % wear\n")
+    );
 }
 
 /// A BIOS box gets the same disk, but its own loader is sealed last and there is no NVRAM to write.

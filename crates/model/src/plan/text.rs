@@ -4,6 +4,7 @@ use super::{
     Device, Firmware, Layer, LayerKind, LoaderTarget, Onto, Plan, PlannedContent, PlannedDisk,
     PlannedFilesystem, PlannedKey, PlannedVolumeKind, Step, image,
 };
+use crate::burn_in::{Depth, Test};
 use crate::hardware::size_text;
 use crate::line::Finish;
 use crate::storage::Erase;
@@ -42,6 +43,7 @@ impl Plan {
     pub fn title(&self, step: &Step) -> String {
         let name = |disk: &usize| self.disks.get(*disk).map_or("", |planned| planned.disk.name.as_str());
         match step {
+            Step::Test { test } => self.test(test),
             Step::Remember => format!("Take a digest of what stays: {}", self.kept().join(", ")),
             Step::Erase { disk } => {
                 let how = match self.disks.get(*disk).and_then(|planned| planned.erase) {
@@ -111,6 +113,35 @@ impl Plan {
             Step::Finish(Finish::PowerOff) => "Power off".into(),
             Step::Finish(Finish::Reboot) => "Start the box over".into(),
             Step::Finish(Finish::StayOn) => "Leave the box on".into(),
+        }
+    }
+
+    /// The line of a test, with its limits.
+    fn test(&self, test: &Test) -> String {
+        let at_least = |slowest: &Option<u64>| {
+            slowest.map_or(String::new(), |slowest| format!(", at least {}/s", size_text(slowest)))
+        };
+        match test {
+            Test::Memory { percent, passes } => {
+                format!("Test the memory: {percent} % of what is free, {}", times(*passes))
+            }
+            Test::Processor { seconds, hottest } => {
+                let most = hottest.map_or(String::new(), |celsius| format!(", at most {celsius} C"));
+                format!("Test the processors: all of them for {seconds} s{most}")
+            }
+            Test::Disks { depth, errors, wear, slowest } => {
+                let names: Vec<&str> = self.disks.iter().map(|planned| planned.disk.name.as_str()).collect();
+                let read = match depth {
+                    Depth::Smart => String::new(),
+                    Depth::Read => format!(", read all of it{}", at_least(slowest)),
+                };
+                format!("Test {}: SMART, at most {errors} errors and {wear} % wear{read}", names.join(", "))
+            }
+            Test::Network { times: count, slowest } => {
+                let bytes = self.image().map_or(0, |image| image.bytes);
+                let (count, size, at_least) = (times(*count), size_text(bytes), at_least(slowest));
+                format!("Test the network: fetch the image {count}, {size} each{at_least}")
+            }
         }
     }
 
@@ -321,6 +352,10 @@ fn firmwares(targets: &[LoaderTarget]) -> String {
     // Several disks of a mirror boot by the same firmware; they stand beside each other.
     names.dedup();
     names.join(" and ")
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".into() } else { format!("{count} times") }
 }
 
 fn counted(count: usize, what: &str) -> String {

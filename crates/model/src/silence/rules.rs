@@ -1,9 +1,12 @@
 //! The signatures, each with the rule that recognises it. The order matters: what is more particular stands
 //! before what is more general, and the first rule that applies speaks.
+//!
+//! Long because it is one table, whose order is what it says.
 
 use super::Signature;
 use super::finding::{Finding, Rule, found};
-use super::seen::{Dialogue, File, Seen};
+use super::seen::{Dialogue, File, RootDenial, Seen};
+use crate::boot::NFS_PORT;
 use crate::ladder::Rung;
 use crate::proof::nic::BootNic;
 use crate::timeline::{Cut, Denial, FileRole, Road, Trouble};
@@ -12,6 +15,11 @@ use crate::timeline::{Cut, Denial, FileRole, Road, Trouble};
 const CIRCLE_MILLIS: u64 = 60_000;
 /// A finished box that boots from the network again within this time was not meant to, in milliseconds.
 const AGAIN_MILLIS: u64 = 300_000;
+/// A finished box that is sent to its disk three times within this time does not start from it, in milliseconds: one
+/// whose firmware asks the network first asks once each time that it is switched on.
+const COMES_BACK_MILLIS: u64 = 900_000;
+/// How long after somebody wanted a finished box to be installed again it has to have asked for an address.
+pub(super) const WANTED_MILLIS: u64 = 900_000;
 
 macro_rules! rule {
     ($id:literal, $seen:literal, [$($cause:literal),+], $next:literal, $applies:expr) => {
@@ -25,6 +33,30 @@ macro_rules! rule {
 /// All of them, in the order in which they are tried.
 pub(super) const RULES: &[Rule] = &[
     rule!(
+        "S38",
+        "The finished box was sent to its own disk, and came back again and again",
+        ["no-bootable-device", "grub-rescue-no-device", "initramfs-disk-driver-missing", "root-spec-wrong"],
+        "see its screen when it starts from its disk: the firmware, GRUB or the initrd says what is missing",
+        |seen| {
+            let recent =
+                seen.sent_to_disk.iter().filter(|at| seen.now.0.saturating_sub(at.0) < COMES_BACK_MILLIS);
+            let times = recent.count();
+            (times >= 3).then_some(())?;
+            found([format!("{times} times within {} minutes", COMES_BACK_MILLIS / 60_000)])
+        }
+    ),
+    rule!(
+        "S39",
+        "The box is to be installed again, and did not ask for an address",
+        ["uefi-boot-order", "rom-no-link", "ipxe-link-down"],
+        "switch it on with the network before the disk in its firmware's boot order, once (the BMC: `chassis bootdev pxe`)",
+        |seen| {
+            let minutes = seen.now.0.saturating_sub(seen.wanted_since?.0) / 60_000;
+            (minutes * 60_000 >= WANTED_MILLIS).then_some(())?;
+            found([format!("that was asked for {minutes} minutes ago: it is off, or boots from its disk")])
+        }
+    ),
+    rule!(
         "S37",
         "The box was finished, and booted from the network again at once",
         ["uefi-boot-order"],
@@ -32,7 +64,8 @@ pub(super) const RULES: &[Rule] = &[
         |seen| {
             let (rung, at) = *seen.earlier.last()?;
             let began = seen.state.rungs.values().next()?;
-            (rung == Rung::PoweredOff && began.0.saturating_sub(at.0) < AGAIN_MILLIS).then_some(())?;
+            (rung == Rung::PoweredOff && !seen.is_wanted && began.0.saturating_sub(at.0) < AGAIN_MILLIS)
+                .then_some(())?;
             found([format!(
                 "it was finished {} s before it asked for an address again",
                 (began.0 - at.0) / 1000
@@ -267,6 +300,29 @@ pub(super) const RULES: &[Rule] = &[
         }
     ),
     rule!(
+        "S6",
+        "The box took an address, and asks for another one's owner again and again",
+        ["tftp-arp-timeout", "route-missing"],
+        "an address on this network: its owner is off, or behind another VLAN; our own: our answers do not arrive (VLAN, port isolation); elsewhere: a router is missing in the DHCP answer",
+        |seen| {
+            let (address, times) = seen.neighbours.iter().max_by_key(|(_, times)| **times)?;
+            (seen.highest() < Some(Rung::FetchedKernel) && seen.is_overdue()).then_some(())?;
+            found([format!("it asked {times} times who has {address}")])
+        }
+    ),
+    rule!(
+        "S17",
+        "The box began a connection, and did not hear our answer to it",
+        ["http-timeout", "route-missing", "vlan-mismatch"],
+        "the box's question came here, and our answer went astray: look for its way back (route, VLAN, firewall)",
+        |seen| {
+            let (port, times) = seen.unconfirmed.iter().next()?;
+            (seen.is_overdue() && seen.highest() < Some(Rung::MountedRoot)).then_some(())?;
+            let finding = found([format!("our answer on port {port} was sent again {times} times")])?;
+            if *port == NFS_PORT { finding.first("nfs-server-unreachable") } else { Some(finding) }
+        }
+    ),
+    rule!(
         "S5",
         "The firmware took an address and asked for no file",
         ["tftp-arp-timeout", "pxe-no-proxy-reply", "dhcp-no-bootfile", "rom-exit"],
@@ -373,6 +429,19 @@ pub(super) const RULES: &[Rule] = &[
         }
     ),
     rule!(
+        "S19b",
+        "The transfer of the box's kernel or initrd began, and neither went on nor ended",
+        ["ipxe-stall", "mtu-mismatch", "http-timeout"],
+        "large frames that get lost on the way (MTU), a card that loses them at full speed (another iPXE), or the cable",
+        |seen| {
+            let (name, bytes) = seen.under_way.as_ref()?;
+            let fetches =
+                seen.highest() >= Some(Rung::ReportedNic) && seen.highest() < Some(Rung::FetchedInitrd);
+            (fetches && seen.is_overdue()).then_some(())?;
+            found([format!("{name}, {bytes} bytes, has been on its way for {} s", seen.silent_seconds())])
+        }
+    ),
+    rule!(
         "S21",
         "Kernel and initrd went over whole, and another NIC of the same machine asked for an address",
         ["wrong-nic-chosen", "bootif-unmatched"],
@@ -407,7 +476,8 @@ pub(super) const RULES: &[Rule] = &[
             let restarts = seen.earlier.iter().filter(|(rung, _)| *rung == Rung::FetchedInitrd).count();
             // A box that restarts by itself is never silent for long.
             let is_circling = restarts >= 2;
-            (seen.stands_at(Rung::FetchedInitrd) && (is_circling || seen.is_overdue())).then_some(())?;
+            (seen.stands_at(Rung::FetchedInitrd) && seen.system.asked == 0).then_some(())?;
+            (is_circling || seen.is_overdue()).then_some(())?;
             let silent = format!(
                 "nothing for {} s; no address was asked for by the operating system",
                 seen.silent_seconds()
@@ -440,10 +510,30 @@ pub(super) const RULES: &[Rule] = &[
         ["nfs-access-denied"],
         "boot it again: it mounts what today's build exports",
         |seen| {
-            let (why, path, address) = seen.roots_refused.last()?;
+            let RootDenial { why, path, address, reason } = seen.roots_refused.last()?;
             (seen.highest() < Some(Rung::MountedRoot)).then_some(())?;
-            let finding = found([format!("{address} asked for {path}")])?;
-            if *why == Denial::NotFound { finding.first("nfs-path-missing") } else { Some(finding) }
+            match why {
+                Denial::WrongVersion => {
+                    found([format!("{address}: {reason}")])?.first("nfs-version-mismatch")
+                }
+                Denial::NotFound => found([format!("{address} asked for {path}")])?.first("nfs-path-missing"),
+                _ => found([format!("{address} asked for {path}")]),
+            }
+        }
+    ),
+    rule!(
+        "S28",
+        "The box asked the port mapper for NFS, and mounted nothing",
+        ["nfs-server-unreachable", "nfs-not-registered"],
+        "what it asked for that is not served has to be told to it otherwise (`vers=3`, `proto=tcp`); else: is port 2049 reached",
+        |seen| {
+            (seen.highest() < Some(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
+            let (last, _) = seen.sought.last()?;
+            match seen.sought.iter().rev().find(|(_, known)| !known) {
+                Some((service, _)) => found([format!("it asked for {service}, which is not served")])?
+                    .first("nfs-not-registered"),
+                None => found([format!("it was told where {last} is, and never came")]),
+            }
         }
     ),
     rule!(
@@ -495,13 +585,27 @@ pub(super) const RULES: &[Rule] = &[
         }
     ),
     rule!(
+        "S31",
+        "The root was mounted, and what the box read of it did not arrive",
+        ["mtu-mismatch", "nic-tx-timeout", "nfs-hang-after-mount"],
+        "large packets get lost between server and box: the MTU of each switch port on the way; then the cable",
+        |seen| {
+            let (calls, repeated) = seen.reads;
+            (repeated > 0 && seen.stands_at(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
+            found([format!("{repeated} of its {calls} reads came again")])
+        }
+    ),
+    rule!(
         "S30",
         "The root was mounted, and the controller never spoke",
         ["nfs-hang-after-mount", "nic-tx-timeout", "init-crashed"],
         "see the box's console for `not responding` and `transmit queue`; is the server's NFS port still open",
         |seen| {
             (seen.stands_at(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
-            found([format!("nothing for {} s after the mount", seen.silent_seconds())])
+            let finding = found([format!("nothing for {} s after the mount", seen.silent_seconds())])?;
+            // klibc's nfsmount asks for the root itself; it is the kernel that would read it.
+            let is_read = seen.reads.0 > 0 || seen.state.rungs.contains_key(&Rung::InitrdSpoke);
+            if is_read { Some(finding) } else { finding.first("nfs-not-in-initrd") }
         }
     ),
     // The controller.

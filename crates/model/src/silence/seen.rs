@@ -22,13 +22,37 @@ pub(super) struct Seen<'s> {
     pub(super) architecture: Option<u16>,
     /// Files whole and not whole, in order.
     pub(super) files: Vec<File>,
-    pub(super) roots_refused: Vec<(Denial, String, Ipv4Addr)>,
+    /// The file on its way over HTTP: its name and size.
+    pub(super) under_way: Option<(String, u64)>,
+    pub(super) roots_refused: Vec<RootDenial>,
+    /// What the port mapper was asked for since the last mount, and whether it is served.
+    pub(super) sought: Vec<(String, bool)>,
+    /// Addresses that were asked for over ARP again and again, with how often.
+    pub(super) neighbours: BTreeMap<Ipv4Addr, u32>,
+    /// Ports to which connections were begun and not confirmed.
+    pub(super) unconfirmed: BTreeMap<u16, u32>,
+    /// READ calls of the root in all, and those that came again.
+    pub(super) reads: (u64, u64),
+    /// Times, over all climbs since it was finished, at which it was sent to its own disk.
+    pub(super) sent_to_disk: Vec<Timestamp>,
+    /// When somebody wanted a finished box to be installed again; nothing was heard of it since.
+    pub(super) wanted_since: Option<Timestamp>,
+    /// Whether somebody wanted it since it was finished last.
+    pub(super) is_wanted: bool,
     /// Times of all rounds, over all climbs, in which the boot program was fetched.
     pub(super) loader_rounds: Vec<Timestamp>,
     /// Times, over all climbs, at which the root's squashfs went over whole.
     pub(super) root_fetches: Vec<Timestamp>,
     /// What each earlier climb came to, and when it was last heard of.
     pub(super) earlier: Vec<(Rung, Timestamp)>,
+}
+
+/// A root that the box was not given.
+pub(super) struct RootDenial {
+    pub(super) why: Denial,
+    pub(super) path: String,
+    pub(super) address: Ipv4Addr,
+    pub(super) reason: String,
 }
 
 /// The DHCP of one program on the box.
@@ -85,7 +109,15 @@ impl<'s> Seen<'s> {
             system: Dialogue::default(),
             architecture: None,
             files: Vec::new(),
+            under_way: None,
             roots_refused: Vec::new(),
+            sought: Vec::new(),
+            neighbours: BTreeMap::new(),
+            unconfirmed: BTreeMap::new(),
+            reads: (0, 0),
+            sent_to_disk: Vec::new(),
+            wanted_since: None,
+            is_wanted: false,
             loader_rounds: Vec::new(),
             root_fetches: Vec::new(),
             earlier: Vec::new(),
@@ -112,7 +144,12 @@ impl<'s> Seen<'s> {
             *dialogue = Dialogue::default();
         }
         self.files.clear();
+        self.under_way = None;
         self.roots_refused.clear();
+        self.sought.clear();
+        self.neighbours.clear();
+        self.unconfirmed.clear();
+        self.reads = (0, 0);
         self.architecture = None;
     }
 
@@ -126,6 +163,10 @@ impl<'s> Seen<'s> {
     }
 
     fn learn(&mut self, entry: &Entry, announced: &mut BTreeMap<String, u64>, talking: &mut Client) {
+        if let Some(rung) = entry.event.rung() {
+            self.wanted_since = None;
+            self.is_wanted &= rung != Rung::PoweredOff;
+        }
         match &entry.event {
             Event::AddressAsked { client, architecture, xid, .. } => {
                 *talking = *client;
@@ -146,10 +187,14 @@ impl<'s> Seen<'s> {
             Event::AddressRefused { client, why, reason } => {
                 self.dialogue(*client).denials.push((*why, reason.clone()));
             }
-            Event::TransferStarted { file, bytes, .. } => {
+            Event::TransferStarted { file, bytes, road } => {
                 announced.insert(file.clone(), *bytes);
+                if *road == Road::Http {
+                    self.under_way = Some((file.clone(), *bytes));
+                }
             }
             Event::TransferDone { road, file, role, bytes, .. } => {
+                self.under_way.take_if(|(under_way, _)| under_way == file);
                 match role {
                     FileRole::Loader => self.loader_rounds.push(entry.at),
                     FileRole::Root => self.root_fetches.push(entry.at),
@@ -166,17 +211,37 @@ impl<'s> Seen<'s> {
                 };
                 self.files.push(file);
             }
-            Event::TransferFailed { road, file, bytes, why, reason } => self.files.push(File {
-                road: *road,
-                name: file.clone(),
-                role: FileRole::Other,
-                of_bytes: announced.get(file).copied(),
-                bytes: *bytes,
-                cut: Some(*why),
+            Event::TransferFailed { road, file, bytes, why, reason } => {
+                self.under_way.take_if(|(under_way, _)| under_way == file);
+                self.files.push(File {
+                    road: *road,
+                    name: file.clone(),
+                    role: FileRole::Other,
+                    of_bytes: announced.get(file).copied(),
+                    bytes: *bytes,
+                    cut: Some(*why),
+                    reason: reason.clone(),
+                });
+            }
+            Event::RootRefused { why, path, address, reason } => self.roots_refused.push(RootDenial {
+                why: *why,
+                path: path.clone(),
+                address: *address,
                 reason: reason.clone(),
             }),
-            Event::RootRefused { why, path, address, .. } => {
-                self.roots_refused.push((*why, path.clone(), *address));
+            Event::RootMounted { .. } => self.sought.clear(),
+            Event::RootRead { calls, repeated, .. } => self.reads = (*calls, *repeated),
+            Event::ServiceSought { service, known, .. } => self.sought.push((service.clone(), *known)),
+            Event::NeighbourSought { address, times } => {
+                *self.neighbours.entry(*address).or_default() += times;
+            }
+            Event::ConnectionUnconfirmed { port, repeated, .. } => {
+                self.unconfirmed.insert(*port, *repeated);
+            }
+            Event::SentToDisk => self.sent_to_disk.push(entry.at),
+            Event::InstallationAsked { .. } => {
+                self.sent_to_disk.clear();
+                (self.wanted_since, self.is_wanted) = (Some(entry.at), true);
             }
             _ => {}
         }

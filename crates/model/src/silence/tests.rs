@@ -77,6 +77,28 @@ fn event(words: &str) -> Event {
             platform: "pcbios".into(),
         },
         ["mounts"] => Event::RootMounted { address: address(None), path: "/live".into() },
+        ["seeks", service, known] => Event::ServiceSought {
+            address: address(None),
+            service: (*service).to_owned(),
+            known: *known == "known",
+        },
+        ["who-has", sought, times] => {
+            Event::NeighbourSought { address: sought.parse().unwrap(), times: times.parse().unwrap() }
+        }
+        ["unconfirmed", port, times] => Event::ConnectionUnconfirmed {
+            address: address(None),
+            port: port.parse().unwrap(),
+            repeated: times.parse().unwrap(),
+        },
+        ["reads", calls, repeated] => Event::RootRead {
+            address: address(None),
+            calls: calls.parse().unwrap(),
+            bytes: 0,
+            last: Vec::new(),
+            repeated: repeated.parse().unwrap(),
+        },
+        ["to-disk"] => Event::SentToDisk,
+        ["wanted"] => Event::InstallationAsked { by: "api".into() },
         ["mount-denied", why] => Event::RootRefused {
             address: address(None),
             path: "/live".into(),
@@ -194,6 +216,21 @@ fn loaders() {
     );
 }
 
+/// A question that comes here and is not answered, or whose answer goes astray, is seen from here.
+#[test]
+fn answers_that_go_astray() {
+    let who = "3 who-has 10.77.0.9 3\n5 who-has 10.77.0.9 4\n";
+    check(&[ROM, who].concat(), 90, "S6", "tftp-arp-timeout");
+    quiet(&[ROM, who].concat(), 20);
+    // Who asks often and goes on all the same was only slow.
+    let whole = [ROM, who, LOADER, IPXE, SCRIPT, FILES, INITRD, ROOT].concat();
+    quiet(&whole, 30);
+    let begun = "6 unconfirmed 80 4\n";
+    check(&[ROM, LOADER, IPXE, begun].concat(), 200, "S17", "http-timeout");
+    quiet(&[ROM, LOADER, IPXE, begun].concat(), 20);
+    quiet(&[ROM, LOADER, IPXE, begun, SCRIPT, FILES, INITRD, ROOT].concat(), 30);
+}
+
 #[test]
 fn other_peoples_loaders() {
     let pxelinux = "2.5 tftp whole loader pxelinux.0 40000\n";
@@ -235,6 +272,8 @@ fn kernels_and_initrds() {
         "S19",
         "ipxe-no-memory",
     );
+    check(&[&before, "7 http starts kernel 8000000\n"].concat(), 300, "S19b", "ipxe-stall");
+    quiet(&[&before, "7 http starts kernel 8000000\n"].concat(), 20);
     check(&[&before, FILES].concat(), 200, "S20", "kernel-lockup");
     quiet(&[&before, FILES].concat(), 60);
     let again: String = [&before, FILES]
@@ -254,6 +293,22 @@ fn roots() {
     let spoke = "15 reaches initrd-spoke\n16 reaches link-up\n";
     check(&[&before, INITRD, "19 mount-denied not-found\n"].concat(), 300, "S29", "nfs-path-missing");
     check(&[&before, INITRD, "19 mount-denied other\n"].concat(), 300, "S29", "nfs-access-denied");
+    check(&[&before, INITRD, "19 mount-denied wrong-version\n"].concat(), 300, "S29", "nfs-version-mismatch");
+    // A stock initrd tells nothing but what it asks for.
+    let stock = "17 ipconfig asks 3\n17.1 offers\n18 ipconfig takes\n";
+    let seeks = "19 seeks mount-3-udp known\n";
+    check(&[&before, stock, seeks].concat(), 300, "S28", "nfs-server-unreachable");
+    check(
+        &[&before, stock, seeks, "19 seeks nfs-3-udp unknown\n"].concat(),
+        300,
+        "S28",
+        "nfs-not-registered",
+    );
+    quiet(&[&before, stock, seeks].concat(), 40);
+    quiet(&[&before, stock, seeks, "20 mounts\n"].concat(), 40);
+    check(&[&before, stock].concat(), 300, "S27", "route-missing");
+    check(&[&before, stock, seeks, "20 mounts\n"].concat(), 300, "S30", "nfs-not-in-initrd");
+    check(&[&before, stock, "20 mounts\n40 reads 9 0\n"].concat(), 300, "S30", "nfs-hang-after-mount");
     check(
         &[&before, spoke, "17 agent asks 3\n18 agent takes\n18 reaches got-address\n"].concat(),
         300,
@@ -284,6 +339,9 @@ fn roots() {
         "squashfs-mount-failed",
     );
     check(&[&before, INITRD, "19 mounts\n"].concat(), 300, "S30", "nfs-hang-after-mount");
+    check(&[&before, INITRD, "19 mounts\n29 reads 70 0\n"].concat(), 300, "S30", "nfs-hang-after-mount");
+    check(&[&before, INITRD, "19 mounts\n29 reads 70 3\n"].concat(), 300, "S31", "mtu-mismatch");
+    quiet(&[&before, INITRD, "19 mounts\n29 reads 70 3\n"].concat(), 40);
     let fetch =
         |second: u64| format!("{second} reaches initrd-spoke\n{second} http whole root root.squashfs 9\n");
     check(&[before, fetch(20), fetch(80), fetch(140)].concat(), 145, "S34", "init-crashed");
@@ -306,6 +364,21 @@ fn controllers_and_afterwards() {
         "S37",
         "uefi-boot-order",
     );
+    // Its disk starts nothing: the firmware asks the network again, each time.
+    let back = |second: u64| {
+        format!(
+            "{second} rom asks {second} 0\n{second} offers undionly.kpxe\n{second} rom takes\n{second} to-disk\n"
+        )
+    };
+    let comes_back = [&before, ROOT, END, &back(1000), &back(1090), &back(1180)].concat();
+    check(&comes_back, 1200, "S38", "no-bootable-device");
+    quiet(&[&before, ROOT, END, &back(1000), &back(1090)].concat(), 1200);
+    quiet(&[&before, ROOT, END, &back(1000), &back(9000), &back(90_000)].concat(), 90_060);
+    // Somebody wants it installed again, and it starts from its disk instead.
+    let wanted = [&before, ROOT, END, "5000 wanted\n"].concat();
+    check(&wanted, 6000, "S39", "uefi-boot-order");
+    quiet(&wanted, 5600);
+    quiet(&[&wanted, "5100 rom asks 9 0\n5100 offers undionly.kpxe\n"].concat(), 5120);
     // Weeks later it is a new order of the same box, and nobody's mistake.
     quiet(&[&before, ROOT, END, "900000 rom asks 9 0\n900000 offers undionly.kpxe\n"].concat(), 900_010);
 }

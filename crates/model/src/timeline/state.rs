@@ -103,6 +103,9 @@ pub struct StepState {
     pub bytes_per_second: Option<u64>,
     /// Seconds left at that rate.
     pub seconds_left: Option<u64>,
+    /// When it was last seen to go on.
+    #[serde(skip)]
+    heard: Option<Timestamp>,
     /// Where the rate is measured from: time and bytes.
     #[serde(skip)]
     measured: Option<(Timestamp, u64)>,
@@ -299,14 +302,15 @@ impl BoxState {
     }
 
     /// The rung that should have been reached by `now`. Nothing is overdue while a trouble is told, a person is
-    /// waited for, or all is done.
+    /// waited for, or all is done. A step that goes on, as a test of an hour does, is waited for from its last word.
     pub fn overdue(&self, now: Timestamp) -> Option<Overdue> {
         if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) || self.awaits_turn {
             return None;
         }
         let (highest, since) = self.highest()?;
         let next = LADDER.get(highest as usize + 1)?;
-        let waited = Duration::from_millis(now.0.saturating_sub(since.0));
+        let heard = self.step.as_ref().and_then(|step| step.heard).unwrap_or(since).max(since);
+        let waited = Duration::from_millis(now.0.saturating_sub(heard.0));
         let by = waited.checked_sub(next.patience?)?;
         (!by.is_zero()).then_some(Overdue { rung: next.rung, by, suspects: next.suspects })
     }
@@ -400,6 +404,7 @@ impl BoxState {
                     name: name.clone(),
                     title: title.clone(),
                     since: entry.at,
+                    heard: Some(entry.at),
                     standing: StepStanding::Running,
                     done_bytes: 0,
                     total_bytes: 0,
@@ -416,6 +421,7 @@ impl BoxState {
             Event::StepDone { step, .. } => {
                 if let Some(running) = self.step.as_mut().filter(|running| running.number == *step) {
                     running.end(StepStanding::Done);
+                    running.heard = Some(entry.at);
                 }
             }
             Event::StepFailed { step, trouble } => {
@@ -438,6 +444,9 @@ impl BoxState {
 
 impl StepState {
     fn progress(&mut self, at: Timestamp, done_bytes: u64, total_bytes: u64) {
+        if done_bytes != self.done_bytes {
+            self.heard = Some(at);
+        }
         self.done_bytes = done_bytes;
         self.total_bytes = total_bytes;
         let (from, before) = *self.measured.get_or_insert((self.since, 0));
@@ -479,7 +488,8 @@ impl StepState {
         if let Some(percent) = self.percent() {
             sentence += &format!(", {percent} %");
         }
-        if let Some(rate) = self.bytes_per_second {
+        // A step that lasts for a certain time counts milliseconds.
+        if let Some(rate) = self.bytes_per_second.filter(|_| self.name != "test-processor") {
             sentence += &format!(" at {} MB/s", rate / 1_000_000);
         }
         if let Some(seconds) = self.seconds_left {

@@ -75,15 +75,15 @@ fn another(planned: &Disk, now: Option<&Disk>) -> Fault {
 /// Destroys what is on the disk, as the plan says.
 pub(crate) fn erase(planned: &PlannedDisk) -> Outcome<()> {
     let device = open(&planned.disk)?;
-    let erased = match planned.erase {
+    let refused = "disk-erase-refused";
+    match planned.erase {
         None => Ok(()),
-        Some(Erase::Discard) => device.discard_all(),
-        Some(Erase::Zero) => device.zero_all(),
-        Some(Erase::NvmeFormat) => device.nvme_format(),
-        Some(Erase::NvmeSanitize) => device.nvme_sanitize(),
-        Some(Erase::AtaSecurityErase) => device.ata_security_erase(),
-    };
-    erased.blame("disk-io-error")
+        Some(Erase::Discard) => device.discard_all().blame("disk-io-error"),
+        Some(Erase::Zero) => device.zero_all().blame("disk-io-error"),
+        Some(Erase::NvmeFormat) => device.nvme_format().blame(refused),
+        Some(Erase::NvmeSanitize) => device.nvme_sanitize().blame(refused),
+        Some(Erase::AtaSecurityErase) => device.ata_security_erase().blame(refused),
+    }
 }
 
 /// Makes the disk unbootable and forgets what was on it, but for what stays.

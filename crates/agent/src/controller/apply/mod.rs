@@ -3,6 +3,7 @@
 //! Until the seal the disk boots nothing, so power that goes at any moment leaves a box that starts over.
 
 mod accounts;
+mod burn_in;
 mod disk;
 mod fault;
 mod filesystem;
@@ -63,6 +64,8 @@ pub(crate) struct Installation<'a> {
 pub(crate) struct Done {
     /// The steps as they went.
     pub(crate) steps: Vec<StepRecord>,
+    /// What tests found before the installation.
+    pub(crate) tests: Vec<String>,
     /// What was read back.
     pub(crate) read_back: ReadBack,
     /// What went wrong without stopping the work.
@@ -129,6 +132,15 @@ impl<'a> Installation<'a> {
 
     fn carry_out(&mut self, number: usize, step: &Step) -> Outcome<()> {
         match step {
+            Step::Test { test } => {
+                let found = burn_in::run(test, self.plan, self.server, number, self.witness)?;
+                for line in &found {
+                    self.witness.say(line);
+                    self.witness.tell(Event::Said { line: line.clone() });
+                }
+                self.done.tests.extend(found);
+                Ok(())
+            }
             Step::Remember => {
                 let meter = Meter::start(self.witness, number, kept::work_bytes(self.plan));
                 self.kept = Kept::remember(self.plan, &meter)?;
@@ -320,7 +332,8 @@ fn nowhere() -> Fault {
 /// The rung that a step belongs to.
 fn rung_of(step: &Step) -> Rung {
     match step {
-        Step::Remember
+        Step::Test { .. }
+        | Step::Remember
         | Step::Erase { .. }
         | Step::Clear { .. }
         | Step::Partition { .. }

@@ -175,6 +175,7 @@ impl Rig {
             questions: Vec::new(),
             rules: Vec::new(),
             answers: Default::default(),
+            burn_in: Vec::new(),
             appliance,
             live: String::new(),
             lock: String::new(),

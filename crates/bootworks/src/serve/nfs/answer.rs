@@ -10,7 +10,7 @@ use super::Witness;
 use super::exports::{Exports, tidy};
 use super::files::File;
 use super::memory;
-use super::readers::{Readers, Summary};
+use super::readers::Readers;
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
 use model::timeline::Denial;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use wire::nfs::call::Call;
@@ -38,6 +38,8 @@ const SIZES: Sizes = Sizes { read: READ_MOST, write: 32 << 10, listing: 128 << 1
 static DISK: Semaphore = Semaphore::const_new(64);
 /// How many mounts are remembered for DUMP: for people only.
 const MOUNTS_MOST: usize = 4096;
+/// Services sought that are remembered, so that each is told once; the bound is on memory.
+const SOUGHT_MOST: usize = 4096;
 /// A name in a folder is at most so long on every Linux file system (`NAME_MAX`).
 const NAME_MOST: usize = 255;
 
@@ -81,6 +83,8 @@ pub(super) struct Desk {
     mounts: Mutex<BTreeSet<(IpAddr, String)>>,
     witness: Witness,
     readers: Readers,
+    /// Services that each client asked for since its last mount: each is told once.
+    sought: Mutex<BTreeSet<(IpAddr, String)>>,
 }
 
 impl Desk {
@@ -92,6 +96,7 @@ impl Desk {
             mounts: Mutex::default(),
             witness,
             readers: Readers::default(),
+            sought: Mutex::default(),
         }
     }
 
@@ -102,8 +107,8 @@ impl Desk {
 
     /// Tells what was read since it was told last.
     pub(super) fn tell_readers(&self, now: Duration) {
-        for Summary { address, calls, bytes, last } in self.readers.news(now) {
-            self.witness.read(address, calls, bytes, last);
+        for summary in self.readers.news(now) {
+            self.witness.read(summary);
         }
     }
 
@@ -136,7 +141,12 @@ impl Desk {
             (portmap::PROGRAM, portmap::VERSION_LOW..=portmap::VERSION_HIGH) => {
                 self.answer_portmap(&call, road)
             }
-            (nfs::PROGRAM, _) if road.transport == Transport::Tcp => {
+            (nfs::PROGRAM, version) if road.transport == Transport::Tcp => {
+                let client = road.client.ip().to_canonical();
+                let reason = format!("it speaks NFS version {version}; served is version {}", nfs::VERSION);
+                if self.is_first(client, &reason) {
+                    self.witness.refused(client, String::new(), Denial::WrongVersion, reason);
+                }
                 refused(Refusal::NoSuchVersion { low: nfs::VERSION, high: nfs::VERSION })
             }
             (mount::PROGRAM, _) => {
@@ -164,7 +174,8 @@ impl Desk {
             Ok(Some(place)) => {
                 if let Call::Read { offset, count, .. } = asked {
                     let left = place.volume.tree.attributes(place.node).size_bytes.saturating_sub(offset);
-                    self.readers.note(road.client.ip(), &place, left.min(count.min(READ_MOST).into()));
+                    let bytes = left.min(count.min(READ_MOST).into());
+                    self.readers.note(road.client.ip(), xid, &place, bytes);
                 }
                 Some(carry_out(xid, &asked, &call.caller, place, &exported.folders))
             }
@@ -240,6 +251,7 @@ impl Desk {
                     mounts.insert((client, path.clone()));
                 }
                 drop(mounts);
+                self.lock_sought().retain(|(other, ..)| *other != client);
                 self.witness.mounted(client, path);
                 mount::mounted(xid, &volume.handle(ROOT))
             }
@@ -248,6 +260,16 @@ impl Desk {
                 mount::refused(xid, mount::Refusal::Io)
             }
         }
+    }
+
+    /// Whether this client asks for that for the first time since its last mount.
+    fn is_first(&self, client: IpAddr, service: &str) -> bool {
+        let mut sought = self.lock_sought();
+        sought.len() < SOUGHT_MOST && sought.insert((client, service.to_owned()))
+    }
+
+    fn lock_sought(&self) -> MutexGuard<'_, BTreeSet<(IpAddr, String)>> {
+        self.sought.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer_portmap(&self, call: &rpc::Call<'_>, road: Road) -> Answer {
@@ -265,10 +287,29 @@ impl Desk {
                 // which versions there are.
                 let exact = self.services.iter().filter(here).find(|service| service.version == wanted);
                 let service = exact.or_else(|| self.services.iter().find(here));
+                let (client, words) = (road.client.ip().to_canonical(), words_of(program, wanted, transport));
+                if self.is_first(client, &words) {
+                    self.witness.sought(client, words, service.is_some());
+                }
                 portmap::found(xid, version, road.here, service.map(|service| service.port))
             }
         })
     }
+}
+
+/// A service as it is told: `mount version 3 over udp`.
+fn words_of(program: u32, version: u32, transport: Option<Transport>) -> String {
+    let name = match program {
+        nfs::PROGRAM => "NFS".to_owned(),
+        mount::PROGRAM => "mount".to_owned(),
+        other => format!("program {other}"),
+    };
+    let over = match transport {
+        Some(Transport::Tcp) => " over tcp",
+        Some(Transport::Udp) => " over udp",
+        None => " over what is not served at all",
+    };
+    format!("{name} version {version}{over}")
 }
 
 /// What an NFS call asks for, of a file that is there.

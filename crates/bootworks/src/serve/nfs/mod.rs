@@ -16,6 +16,7 @@ mod tree;
 use answer::{Answer, Desk, Road};
 use exports::Exports;
 use model::timeline::{Denial, Event};
+use readers::Summary;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -195,8 +196,13 @@ impl Witness {
         self.tell(client, |address| Event::RootRefused { address, path, why, reason });
     }
 
-    fn read(&self, client: Ipv4Addr, calls: u64, bytes: u64, last: Vec<String>) {
-        self.tell(client.into(), |address| Event::RootRead { address, calls, bytes, last });
+    fn read(&self, read: Summary) {
+        let Summary { address, calls, bytes, last, repeated } = read;
+        self.tell(address.into(), |address| Event::RootRead { address, calls, bytes, last, repeated });
+    }
+
+    fn sought(&self, client: IpAddr, service: String, known: bool) {
+        self.tell(client, |address| Event::ServiceSought { address, service, known });
     }
 
     /// A client that is no box of ours has no timeline; nobody listens any more when the server ends.

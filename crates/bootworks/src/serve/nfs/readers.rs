@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Files remembered of each client.
 const LAST: usize = 8;
+/// Transaction ids remembered of each client: a call that comes again is one of those that were under way.
+const UNDER_WAY: usize = 64;
 /// Clients remembered; the bound is on memory.
 const CLIENTS_MOST: usize = 4096;
 /// A client that reads without a pause is told of so often.
@@ -25,6 +27,9 @@ struct Reader {
     calls: u64,
     bytes: u64,
     last: VecDeque<String>,
+    /// Transaction ids of the last calls, and how many calls had one that was among them.
+    xids: VecDeque<u32>,
+    repeated: u64,
     /// The file read last, by its tree and its place there.
     file: Option<(u64, Node)>,
     /// Calls when it was looked at last, and when it was told of last.
@@ -40,11 +45,12 @@ pub(super) struct Summary {
     pub(super) calls: u64,
     pub(super) bytes: u64,
     pub(super) last: Vec<String>,
+    pub(super) repeated: u64,
 }
 
 impl Readers {
-    /// A client reads so many bytes of a file.
-    pub(super) fn note(&self, client: IpAddr, place: &Place, bytes: u64) {
+    /// A client reads so many bytes of a file, by the call of this transaction id.
+    pub(super) fn note(&self, client: IpAddr, xid: u32, place: &Place, bytes: u64) {
         let IpAddr::V4(address) = client.to_canonical() else { return };
         let tree = &place.volume.tree;
         let file = (tree.tag(), place.node);
@@ -55,6 +61,7 @@ impl Readers {
         let reader = readers.entry(address).or_default();
         reader.calls += 1;
         reader.bytes += bytes;
+        reader.heard(xid);
         if reader.file != Some(file) {
             reader.file = Some(file);
             reader.met(tree.path(place.node));
@@ -74,12 +81,13 @@ impl Readers {
                 continue;
             }
             (reader.told, reader.told_at) = (reader.calls, now);
-            let Reader { calls, bytes, .. } = *reader;
+            let Reader { calls, bytes, repeated, .. } = *reader;
             news.push(Summary {
                 address: *address,
                 calls,
                 bytes,
                 last: reader.last.iter().cloned().collect(),
+                repeated,
             });
         }
         news
@@ -87,6 +95,18 @@ impl Readers {
 }
 
 impl Reader {
+    /// A client whose answer did not arrive sends the same call again (RFC 5531 §9), over another connection.
+    fn heard(&mut self, xid: u32) {
+        if self.xids.contains(&xid) {
+            self.repeated += 1;
+            return;
+        }
+        self.xids.push_back(xid);
+        if self.xids.len() > UNDER_WAY {
+            self.xids.pop_front();
+        }
+    }
+
     /// The newest last; a file that is read in turns with others stands once.
     fn met(&mut self, path: String) {
         self.last.retain(|known| *known != path);
@@ -100,6 +120,20 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The same call again is one whose answer was lost; another one of the same file is not.
+    #[test]
+    fn calls_that_come_again_are_counted() {
+        let mut reader = Reader::default();
+        for xid in [1, 2, 3, 2, 4, 2] {
+            reader.heard(xid);
+        }
+        assert_eq!(reader.repeated, 2);
+        for xid in 100..200 {
+            reader.heard(xid);
+        }
+        assert_eq!((reader.repeated, reader.xids.len()), (2, UNDER_WAY));
+    }
 
     /// A box is told of once it pauses, with what it read last; while it reads on, once a minute.
     #[test]

@@ -256,6 +256,26 @@ fn an_entry_counts_once() {
     assert_eq!(state, before);
 }
 
+/// A memory test takes an hour: what goes on is not stuck, and what stands still is.
+#[test]
+fn a_step_that_goes_on_is_not_overdue() {
+    let of = Mac([0x52, 0x54, 0, 0, 0, 1]);
+    let mut state = BoxState::new(of, Timestamp(0));
+    let mut tell = |sequence: u64, at: u64, json: &str| {
+        let event = serde_json::from_str(json).unwrap();
+        state.apply(&Entry { sequence, at: Timestamp(at * 1000), of, event });
+        state.clone()
+    };
+    tell(1, 10, r#"{"event":"reached","rung":"plan-confirmed","detail":""}"#);
+    tell(2, 10, r#"{"event":"step-started","step":1,"of":9,"name":"test-memory","title":""}"#);
+    tell(3, 3000, r#"{"event":"step-progress","step":1,"done_bytes":5,"total_bytes":9}"#);
+    let still = tell(4, 3250, r#"{"event":"step-progress","step":1,"done_bytes":5,"total_bytes":9}"#);
+    assert_eq!(still.overdue(Timestamp(3_299_000)), None);
+    assert_eq!(still.overdue(Timestamp(3_310_000)).unwrap().by.as_secs(), 10);
+    let done = tell(5, 3400, r#"{"event":"step-done","step":1,"millis":9}"#);
+    assert_eq!(done.overdue(Timestamp(3_699_000)), None);
+}
+
 /// A box that waits its turn is not late, however long it waits; its turn comes with the boot.
 #[test]
 fn a_box_that_waits_its_turn_is_not_overdue() {

@@ -98,7 +98,8 @@ fn roms_load_the_whole_file() {
         ACK 12 -> DATA 13 (1468), DATA 14 (1468), DATA 15 (1468), DATA 16 (1468)
         (140 more)
         ACK 576 -> DATA 577 (1468), DATA 578 (1468), DATA 579 (1468), DATA 580 (556)
-        ACK 580 -> Done"#]].assert_eq(&replayed(include_str!("../../../testdata/tftp/uefi-pxe.hex"), 850_528));
+        ACK 580 -> Done"#]]
+    .assert_eq(&replayed(include_str!("../../../testdata/tftp/uefi-pxe.hex"), 850_528));
     expect![[r#"
         RRQ undionly.kpxe octet blksize 1432 tsize 0 -> OACK tsize=21479 blksize=1432
         ACK 0 -> DATA 1 (1432)
@@ -110,7 +111,7 @@ fn roms_load_the_whole_file() {
         (8 more)
         ACK 14 -> DATA 15 (1431)
         ACK 15 -> Done"#]]
-        .assert_eq(&replayed(include_str!("../../../testdata/tftp/ipxe-bios.hex"), 15 * 1432 - 1));
+    .assert_eq(&replayed(include_str!("../../../testdata/tftp/ipxe-bios.hex"), 15 * 1432 - 1));
 }
 
 /// OVMF asks for the size, goes away, and comes back for the file: the first is no failure.
