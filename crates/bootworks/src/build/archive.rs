@@ -5,13 +5,14 @@
 //! and hashes are then read from the verified indexes.
 
 use super::own::{self, OwnPackage};
-use super::sources::Source;
+use super::sources::{Source, host_proxies};
 use super::store::{Store, digest, digest_file};
 use linux::process::Child;
-use linux::tools::{APT_GET, Tool};
+use linux::tools::APT_GET;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::{Archive, Package};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use wire::deb::{Stanza, compare_versions, dependency_names, percent_decoded, stanzas};
 
@@ -85,6 +86,12 @@ impl Apt {
         let folder = store.apt(&digest(text + &own_text + lists.settings()));
         let sources = sources.into_iter().map(|source| (source.uri.clone(), source)).collect();
         let mut apt = Apt { settings: folder.join("apt.conf"), folder, sources, own, lists };
+        // apt refuses lists that another apt fetches; two lines of one suite are locked at once in any workshop.
+        let holding = apt.folder.join("held");
+        let held = || format!("cannot hold {}", holding.display());
+        std::fs::create_dir_all(&apt.folder).or_fail(held)?;
+        let one_at_a_time = File::create(&holding).or_fail(held)?;
+        rustix::fs::flock(&one_at_a_time, rustix::fs::FlockOperation::LockExclusive).or_fail(held)?;
         if !apt.own.is_empty() {
             own::publish(&apt.own, line, &apt.folder.join(OWN))?;
         }
@@ -146,6 +153,10 @@ impl Apt {
         }
         let put = |name: &str, text: &str| {
             let path = self.folder.join(name);
+            // Another lock may be reading it.
+            if std::fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+                return Ok(());
+            }
             std::fs::write(&path, text).or_fail(|| format!("cannot write {}", path.display()))
         };
         let mut sources: Vec<String> = self.sources.iter().map(|(_, source)| source.write()).collect();
@@ -294,15 +305,6 @@ impl Apt {
         let out = self.get().args(["download", "-qq", "--print-uris", "--"]).args(names).run()?;
         index.packages(&String::from_utf8_lossy(&out))
     }
-}
-
-/// The host's proxies hold for every archive: behind one, nothing else answers.
-fn host_proxies() -> String {
-    const APT_CONFIG: Tool = Tool { name: "apt-config", package: "apt", reason: "reading the host's proxy" };
-    let dump = Child::of(APT_CONFIG).args(["dump", "Acquire"]).run().unwrap_or_default();
-    let text = String::from_utf8_lossy(&dump);
-    let lines = text.lines().filter(|line| line.contains("::Proxy"));
-    lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 /// Why packages do not go together, out of what apt lists as unmet dependencies:

@@ -3,6 +3,8 @@
 //!
 //! No archive's address stands in this program; a host without any must name one in the recipe.
 
+use linux::process::Child;
+use linux::tools::Tool;
 use model::failure::{Explain as _, Failure, Result};
 use model::recipe::{Accepted, Recipe, SNAPSHOT};
 use std::path::Path;
@@ -268,6 +270,15 @@ fn read_lines(text: &str) -> Vec<Source> {
         });
     }
     sources
+}
+
+/// The host's proxies hold for every archive: behind one, nothing else answers.
+pub(super) fn host_proxies() -> String {
+    const APT_CONFIG: Tool = Tool { name: "apt-config", package: "apt", reason: "reading the host's proxy" };
+    let dump = Child::of(APT_CONFIG).args(["dump", "Acquire"]).run().unwrap_or_default();
+    let text = String::from_utf8_lossy(&dump);
+    let lines = text.lines().filter(|line| line.contains("::Proxy"));
+    lines.fold(String::new(), |all, line| all + line + "\n")
 }
 
 #[cfg(test)]

@@ -182,6 +182,29 @@ fn furnished(folder: &Path) -> TestArchive {
     archive
 }
 
+/// Lines of one suite share what apt knows of it: whoever comes second waits, and is not told of somebody's lock.
+#[test]
+fn system_lines_are_locked_at_once() {
+    if skipped() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let archive = furnished(&folder.path().join("archive"));
+    let store = Store::at(folder.path().join("store")).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..6 {
+            let (archive, store, there) = (&archive, &store, folder.path().join(format!("line{number}")));
+            scope.spawn(move || {
+                std::fs::create_dir(&there).unwrap();
+                let opened = line(&there, archive, &["tool"], &["library"]);
+                let lock = resolve(opened.line(), opened.folder(), None, store);
+                let lock = lock.unwrap_or_else(|failure| panic!("{}", failure.report()));
+                assert!(names(&lock.live).contains(&"tool"));
+            });
+        }
+    });
+}
+
 /// From recipes to files on the disk: what is locked is what apt would choose, what is fetched is what was
 /// locked, what is unpacked is what was packed; and each mistake is told in words.
 #[test]
