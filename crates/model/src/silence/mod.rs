@@ -52,14 +52,14 @@ pub struct Signature {
 
 /// Every signature that the server can recognise.
 pub fn signatures() -> impl Iterator<Item = &'static Signature> {
-    rules::RULES.iter().map(|rule| &rule.signature)
+    rules::all().map(|rule| &rule.signature)
 }
 
 /// Explains the silence of the box whose entries these are, oldest first, as of `now`. `None` where nothing
 /// speaks for any cause: the box is on its way, waits for a person, or told its trouble itself.
 pub fn explain(entries: &[Entry], now: Timestamp, around: Surroundings<'_>) -> Option<Explanation> {
     let seen = Seen::of(entries, now, around)?;
-    rules::RULES.iter().find_map(|rule| {
+    rules::all().find_map(|rule| {
         let finding = (rule.applies)(&seen)?;
         Some(finding::tell(&rule.signature, finding, &seen))
     })
