@@ -27,6 +27,7 @@ mod neighbours;
 mod nfs;
 #[cfg(test)]
 mod peers;
+mod pool;
 mod publication;
 mod reading;
 mod rivals;

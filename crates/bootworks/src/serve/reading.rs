@@ -3,10 +3,10 @@
 //! What boxes fetch was fetched by another box a moment ago: most pieces are in memory, and handing them to another
 //! thread costs more than reading them.
 
+use super::pool::Pool;
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
 
 /// What a read may do when the bytes are not in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ pub(crate) fn read(file: &OwnedFd, offset: u64, room: &mut [u8], patience: Patie
     }
 }
 
-/// A piece of a file, in memory that was used before: new memory costs a page fault for every 4 kB, and zeros that are
-/// overwritten at once.
+/// A piece of a file, in memory that was used before.
 pub(crate) struct Piece {
     memory: Vec<u8>,
     length: usize,
@@ -47,9 +46,7 @@ pub(crate) struct Piece {
 
 /// Bytes of a piece at most: few system calls, little memory for each box.
 pub(crate) const PIECE: usize = 128 * 1024;
-/// Pieces that are kept for the next reader.
-const KEPT: usize = 64;
-static USED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+static USED: Pool = Pool::keeping(64);
 
 impl Piece {
     /// Reads up to `count` bytes from `offset` on, and [`PIECE`] at most; as [`read`] does.
@@ -59,8 +56,7 @@ impl Piece {
         count: usize,
         patience: Patience,
     ) -> Result<Piece, Errno> {
-        let used = USED.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let memory = used.unwrap_or_else(|| vec![0; PIECE]);
+        let memory = USED.take().unwrap_or_else(|| vec![0; PIECE]);
         let mut piece = Piece { memory, length: 0 };
         let room = piece.memory.get_mut(..count.min(PIECE)).unwrap_or_default();
         piece.length = read(file, offset, room, patience)?;
@@ -76,10 +72,7 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.len() < KEPT {
-            used.push(std::mem::take(&mut self.memory));
-        }
+        USED.give_back(std::mem::take(&mut self.memory));
     }
 }
 
