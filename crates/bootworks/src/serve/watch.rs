@@ -6,7 +6,6 @@
 use super::http::Service;
 use super::store::now;
 use crate::report;
-use model::boot::{HTTP_PORT, NFS_PORT};
 use model::failure::{Explain as _, Failure, Result};
 use model::ladder::Rung;
 use model::silence::{self, Surroundings};
@@ -103,7 +102,8 @@ fn is_worth_a_look(state: &BoxState, now: Timestamp) -> bool {
 /// Notes on the timelines which boxes do not hear our answers to the connections that they begin.
 fn note_unconfirmed(service: &Service, told: &mut HashSet<(Mac, u16)>) {
     let half_open = linux::sockets::unconfirmed();
-    let ours = half_open.iter().filter(|one| one.port == HTTP_PORT || one.port == NFS_PORT);
+    let ports = [service.counter.http_port, service.counter.nfs_port];
+    let ours = half_open.iter().filter(|one| ports.contains(&one.port));
     let late = ours.filter(|one| one.repeated >= UNCONFIRMED_REPEATS);
     let now: HashMap<(Mac, u16), (u32, std::net::Ipv4Addr)> = late
         .filter_map(|one| Some((((service.owner)(one.client)?, one.port), (one.repeated, one.client))))
