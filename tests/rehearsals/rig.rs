@@ -49,6 +49,8 @@ pub(crate) enum Variant {
     StripedMirrors,
     /// An encrypted root on a RAID 1.
     EncryptedMirror,
+    /// An encrypted root that the box's TPM opens.
+    TpmOpened,
     /// The system on a disk of its own, and data that stays on another.
     TwoDisks,
     /// An initrd with the drivers of exactly the hardware that [`super::agreement`] rehearses.
@@ -160,6 +162,17 @@ impl Variant {
                 ];
                 changes.extend(UNLOCK);
                 ("encrypted-mirror", changes)
+            }
+            Variant::TpmOpened => {
+                let mut changes = vec![
+                    layout(include_str!("layouts/tpm-opened.toml")),
+                    live("\"cryptsetup-bin\", \"clevis-luks\", \"clevis-tpm2\","),
+                    image(
+                        "\"nginx-light\", \"cryptsetup-initramfs\", \"clevis-initramfs\", \"clevis-tpm2\",",
+                    ),
+                ];
+                changes.extend(UNLOCK);
+                ("tpm-opened", changes)
             }
             Variant::TwoDisks => {
                 let layout = layout(include_str!("layouts/two-disks.toml"));

@@ -121,6 +121,7 @@ impl Course<'_> {
             log_read: Instant::now(),
             starved: 0,
             cuts: 0,
+            tpm_knows: true,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
@@ -129,11 +130,18 @@ impl Course<'_> {
             run.boot_appliance(None)?;
         }
         for fault in &self.faults {
-            if let Fault::DiskPulled(number) = fault
-                && run.outcome.ready
-            {
+            let without = match fault {
+                Fault::DiskPulled(number) => Some(number - 1),
+                Fault::TpmCleared => None,
+                _ => continue,
+            };
+            if run.outcome.ready {
                 run.outcome.ready = false;
-                run.boot_appliance(Some(number - 1))?;
+                if *fault == Fault::TpmCleared {
+                    run.course.chassis.clear_tpm()?;
+                    run.tpm_knows = false;
+                }
+                run.boot_appliance(without)?;
             }
         }
         Ok(run.outcome)
@@ -166,6 +174,8 @@ struct Run<'a> {
     log_read: Instant,
     starved: u32,
     cuts: u64,
+    /// Whether the box's TPM still is the one that was there at the installation.
+    tpm_knows: bool,
     timeline: std::fs::File,
 }
 

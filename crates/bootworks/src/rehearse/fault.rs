@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     Spoiled(Output, Damage),
     /// The finished appliance is started once more without this disk, counting from 1.
     DiskPulled(usize),
+    /// The finished appliance is started once more with a TPM that knows nothing.
+    TpmCleared,
 }
 
 impl Fault {
@@ -60,6 +62,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
+    ("tpm-cleared", "the finished appliance is started once more with a TPM that knows nothing"),
 ];
 
 /// Faults that are there from the beginning.
@@ -145,6 +148,7 @@ impl FromStr for Fault {
                 })
             }
             ("power-cut", Some(at)) => Ok(Fault::PowerCut(moment_of(at)?)),
+            ("tpm-cleared", None) => Ok(Fault::TpmCleared),
             ("server-killed", Some(at)) => Ok(Fault::ServerKilled(moment_of(at)?)),
             _ => {
                 let known =
