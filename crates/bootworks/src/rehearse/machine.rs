@@ -446,6 +446,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.tpm.take());
         if let Some(cable) = &mut self.cable {
             cable.unplug();
         }
