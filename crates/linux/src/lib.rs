@@ -30,6 +30,8 @@ pub mod process;
 pub mod sensors;
 pub mod signature;
 pub mod sockets;
+#[cfg(target_feature = "crt-static")]
+mod static_c;
 pub mod tools;
 pub mod tree;
 pub mod uevent;

@@ -11,7 +11,7 @@ use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
 use super::relay;
-use super::server::{Server, Settings};
+use super::server::{ABSENCE, Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
@@ -187,7 +187,7 @@ enum Then {
     CutPower,
     PullCable,
     PullDisk,
-    KillServer,
+    KillServer(Duration),
 }
 
 impl Run<'_> {
@@ -235,9 +235,9 @@ impl Run<'_> {
                             self.say("the first disk is pulled out");
                             machine.pull_disk()?;
                         }
-                        Then::KillServer => {
-                            self.say("the server is killed and started again");
-                            self.server.kill_and_restart()?;
+                        Then::KillServer(absence) => {
+                            self.say(&format!("the server is killed, for {} s", absence.as_secs()));
+                            self.server.leave(absence);
                         }
                     }
                 }
@@ -255,6 +255,10 @@ impl Run<'_> {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new("the rehearsal lost its ears"));
                 }
+            }
+            if self.server.is_back()? {
+                self.say("the server is started again");
+                heard = Instant::now();
             }
             if self.interrupt.came() {
                 self.outcome.interrupted = true;
@@ -292,7 +296,7 @@ impl Run<'_> {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
                 return Ok(());
             }
-            if heard.elapsed() > self.course.patience {
+            if heard.elapsed() > self.course.patience && !self.server.is_away() {
                 let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
                 self.outcome.verdict = format!(
                     "nothing new for {} s; the last rung was: {rung}",
@@ -542,6 +546,7 @@ impl Run<'_> {
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment)
             | Fault::ServerKilled(moment)
+            | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment) => due(moment),
             _ => false,
@@ -550,7 +555,8 @@ impl Run<'_> {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
-            Some(_) => Then::KillServer,
+            Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
+            Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,
         }
     }
