@@ -274,8 +274,21 @@ impl Rig {
             "KERNEL" => self.output("kernel"),
             "INITRD" => self.output("initrd"),
             STOCK_INITRD => self.stock_initrd(),
+            "DISKS" => self.finished_disks(),
             word => word.replace("bootworks.live=LIVE", &format!("bootworks.live={}", self.listed("digest"))),
         }
+    }
+
+    /// The folder with the disks of a finished box of this build, for boxes that begin as it ended.
+    fn finished_disks(&self) -> String {
+        let list = std::fs::read(self.line.join(".build/outputs.json")).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+        let folder = self.line.with_extension(format!("disks-{}", list["build"].as_str().unwrap()));
+        let folder = folder.display().to_string();
+        if !Path::new(&folder).exists() {
+            self.rehearse(&["--keep-disks", &folder]).ended_with(0);
+        }
+        folder
     }
 
     /// What `bootworks check` finds of the devices with these modaliases.

@@ -50,6 +50,8 @@ tools! {
     QEMU_IMG = "qemu-img" in "qemu-utils" for "making virtual disks";
     /// Is the TPM of virtual boxes.
     SWTPM = "swtpm" in "swtpm" for "the TPM of a virtual box";
+    /// Changes ext4 file systems that are not mounted.
+    DEBUGFS = "debugfs" in "e2fsprogs" for "spoiling the disk of a finished virtual box";
     /// Writes ext4.
     MKFS_EXT4 = "mkfs.ext4" in "e2fsprogs" for "making ext4 file systems";
     /// Checks ext4, which growing it demands.
@@ -93,7 +95,7 @@ tools! {
 /// Programs that `build` and `lock` run on the server.
 pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT];
 /// Programs that `rehearse` runs on the server.
-pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG];
+pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG, DEBUGFS];
 /// Programs that the controller runs in every live OS.
 pub const LIVE_OS: &[Tool] = &[CHROOT, MKFS_EXT4, MKFS_VFAT, MKSWAP, EFIBOOTMGR];
 

@@ -352,5 +352,6 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         cut off with dots                  312 kept, 0 healthy blamed
         with somebody's words              313 kept, 0 healthy blamed
         in capitals                        312 kept, 0 healthy blamed
-    "#]].assert_eq(&table);
+    "#]]
+    .assert_eq(&table);
 }

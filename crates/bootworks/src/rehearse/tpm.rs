@@ -15,6 +15,9 @@ pub(super) struct Tpm {
 }
 
 impl Tpm {
+    /// The file in its folder that holds what it knows for ever (swtpm(8), NVRAM of a TPM 2).
+    pub(super) const STATE: &str = "tpm2-00.permall";
+
     /// Switches it on, and gives QEMU's end of its control line. `folder` is where it keeps its state, made where there is none.
     pub(super) fn start(folder: &Path) -> Result<(Tpm, OwnedFd)> {
         let program = SWTPM.find().ok_or_else(|| {

@@ -53,6 +53,8 @@ pub(crate) enum DiskBus {
 pub(crate) struct VirtualBox {
     /// What starts it.
     pub(crate) firmware: Firmware,
+    /// Whether it starts only what Microsoft's keys have signed, as real machines do from the shop.
+    pub(crate) secure_boot: bool,
     /// Its network cards, the first boots.
     pub(crate) nics: Vec<Nic>,
     /// Whether the first brings a boot ROM; without one, the firmware's own network stack boots.
@@ -77,6 +79,7 @@ impl Default for VirtualBox {
     fn default() -> VirtualBox {
         VirtualBox {
             firmware: Firmware::Bios,
+            secure_boot: false,
             nics: vec![Nic { model: "e1000e".into(), plugged: true }],
             boot_rom: true,
             processor: None,
@@ -142,6 +145,7 @@ impl VirtualBox {
     pub(crate) fn describe(&self) -> String {
         let firmware = match self.firmware {
             Firmware::Bios => "BIOS",
+            Firmware::Uefi if self.secure_boot => "UEFI with Secure Boot",
             Firmware::Uefi => "UEFI",
         };
         let nics: Vec<String> = self
@@ -165,7 +169,7 @@ impl VirtualBox {
     }
 }
 
-const KEYS: &str = "firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm";
+const KEYS: &str = "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -186,6 +190,13 @@ impl FromStr for VirtualBox {
                         "bios" => Firmware::Bios,
                         "uefi" => Firmware::Uefi,
                         _ => return Err(wrong(key, value, "bios or uefi")),
+                    }
+                }
+                "secure-boot" => {
+                    result.secure_boot = match value {
+                        "on" => true,
+                        "off" => false,
+                        _ => return Err(wrong(key, value, "on or off")),
                     }
                 }
                 "rom" => {
@@ -248,6 +259,11 @@ impl FromStr for VirtualBox {
             return Err(Failure::new("a BIOS box boots from the network with a boot ROM only")
                 .because("SeaBIOS has no network stack of its own, as OVMF has")
                 .hint("`--box firmware=uefi,rom=none`"));
+        }
+        if result.secure_boot && result.firmware == Firmware::Bios {
+            return Err(Failure::new("a BIOS box has no Secure Boot")
+                .because("it is UEFI that holds what it starts against keys")
+                .hint("`--box firmware=uefi,secure-boot=on`"));
         }
         Ok(result)
     }
@@ -326,6 +342,10 @@ mod tests {
                 "UEFI, virtio-net-pci without a boot ROM, nvme of 8 GiB, 1024 MiB memory, 1 processor of type qemu32"
             ],
         );
+        check(
+            "firmware=uefi,secure-boot=on",
+            expect!["UEFI with Secure Boot, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor"],
+        );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
         check("tpm=2", expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor, TPM 2.0"]);
     }
@@ -342,7 +362,7 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
         check(
             "disk-sector=520",
@@ -370,6 +390,13 @@ mod tests {
             hint: `--box firmware=uefi,rom=none`"#]],
         );
         check(
+            "secure-boot=on",
+            expect![[r#"
+            error: a BIOS box has no Secure Boot
+            because: it is UEFI that holds what it starts against keys
+            hint: `--box firmware=uefi,secure-boot=on`"#]],
+        );
+        check(
             "rom=pxe,firmware=uefi",
             expect![[r#"
             error: `pxe` is no rom for --box
@@ -385,7 +412,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
     }
 }
