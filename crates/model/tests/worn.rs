@@ -310,48 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        313 failed boots, 53 healthy ones
-        wrapped at 80 columns              310 kept, 1 healthy blamed
-        wrapped at 72 columns              307 kept, 3 healthy blamed
-        wrapped at blanks before 72        304 kept, 0 healthy blamed
-        cut at column 80                   244 kept, 2 healthy blamed
-        quoted                             312 kept, 0 healthy blamed
-        quoted twice                       312 kept, 0 healthy blamed
-        numbered by cat -n                 309 kept, 0 healthy blamed
-        numbered by grep -n                312 kept, 0 healthy blamed
-        numbered by a forum                312 kept, 0 healthy blamed
-        numbered by an editor              312 kept, 0 healthy blamed
-        left edge cut by 1 to 3            302 kept, 1 healthy blamed
-        1 % of letters misread             285 kept, 2 healthy blamed
-        last 25 lines                      312 kept, 0 healthy blamed
-        last 12 lines                      300 kept, 2 healthy blamed
-        after a healthy boot               289 kept, 0 healthy blamed
-        syslog, old heads                  312 kept, 0 healthy blamed
-        syslog, RFC 5424                   312 kept, 0 healthy blamed
-        journalctl -o short-iso            312 kept, 0 healthy blamed
-        journalctl -o short-monotonic      312 kept, 0 healthy blamed
-        journalctl -o short-unix           312 kept, 0 healthy blamed
-        journalctl -o short-full           312 kept, 0 healthy blamed
-        journalctl -o json                 313 kept, 0 healthy blamed
-        a container's log in JSON          313 kept, 0 healthy blamed
-        a container's name before it       311 kept, 0 healthy blamed
-        clock before it                    312 kept, 0 healthy blamed
-        clock in brackets before it        312 kept, 0 healthy blamed
-        date and clock before it           311 kept, 0 healthy blamed
-        level before it                    312 kept, 0 healthy blamed
-        blanks doubled                     313 kept, 0 healthy blamed
-        empty lines between                313 kept, 0 healthy blamed
-        coloured                           313 kept, 0 healthy blamed
-        CRLF                               313 kept, 0 healthy blamed
-        escaped for a web page             313 kept, 0 healthy blamed
-        in a code block                    312 kept, 0 healthy blamed
-        in a fence                         313 kept, 0 healthy blamed
-        indented                           313 kept, 0 healthy blamed
-        a list                             312 kept, 0 healthy blamed
-        as code, line by line              313 kept, 0 healthy blamed
-        cut off with dots                  312 kept, 0 healthy blamed
-        with somebody's words              313 kept, 0 healthy blamed
-        in capitals                        312 kept, 0 healthy blamed
+        335 failed boots, 59 healthy ones
+        wrapped at 80 columns              332 kept, 1 healthy blamed
+        wrapped at 72 columns              329 kept, 3 healthy blamed
+        wrapped at blanks before 72        323 kept, 0 healthy blamed
+        cut at column 80                   260 kept, 3 healthy blamed
+        quoted                             334 kept, 0 healthy blamed
+        quoted twice                       334 kept, 0 healthy blamed
+        numbered by cat -n                 331 kept, 0 healthy blamed
+        numbered by grep -n                334 kept, 0 healthy blamed
+        numbered by a forum                334 kept, 0 healthy blamed
+        numbered by an editor              334 kept, 0 healthy blamed
+        left edge cut by 1 to 3            324 kept, 1 healthy blamed
+        1 % of letters misread             305 kept, 2 healthy blamed
+        last 25 lines                      334 kept, 0 healthy blamed
+        last 12 lines                      322 kept, 2 healthy blamed
+        after a healthy boot               306 kept, 0 healthy blamed
+        syslog, old heads                  334 kept, 0 healthy blamed
+        syslog, RFC 5424                   334 kept, 0 healthy blamed
+        journalctl -o short-iso            334 kept, 0 healthy blamed
+        journalctl -o short-monotonic      334 kept, 0 healthy blamed
+        journalctl -o short-unix           334 kept, 0 healthy blamed
+        journalctl -o short-full           334 kept, 0 healthy blamed
+        journalctl -o json                 335 kept, 0 healthy blamed
+        a container's log in JSON          335 kept, 0 healthy blamed
+        a container's name before it       333 kept, 0 healthy blamed
+        clock before it                    334 kept, 0 healthy blamed
+        clock in brackets before it        334 kept, 0 healthy blamed
+        date and clock before it           333 kept, 0 healthy blamed
+        level before it                    334 kept, 0 healthy blamed
+        blanks doubled                     335 kept, 0 healthy blamed
+        empty lines between                335 kept, 0 healthy blamed
+        coloured                           335 kept, 0 healthy blamed
+        CRLF                               335 kept, 0 healthy blamed
+        escaped for a web page             335 kept, 0 healthy blamed
+        in a code block                    334 kept, 0 healthy blamed
+        in a fence                         335 kept, 0 healthy blamed
+        indented                           335 kept, 0 healthy blamed
+        a list                             334 kept, 0 healthy blamed
+        as code, line by line              335 kept, 0 healthy blamed
+        cut off with dots                  334 kept, 0 healthy blamed
+        with somebody's words              335 kept, 0 healthy blamed
+        in capitals                        334 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }
