@@ -31,6 +31,8 @@ pub mod resident;
 pub mod sensors;
 pub mod signature;
 pub mod sockets;
+#[cfg(target_feature = "crt-static")]
+mod static_c;
 pub mod tools;
 pub mod tree;
 pub mod uevent;
