@@ -13,10 +13,13 @@ const MOUNT: u32 = 1;
 const LOOKUP: u32 = 3;
 const READ: u32 = 6;
 const READDIRPLUS: u32 = 17;
-/// Bytes of a READ where a whole tree is read, calls that are under way at once, bytes of names and attributes in one
-/// answer: as Linux asks.
+/// Bytes of a READ where a whole tree is read, calls that are under way at once and at least, bytes of names and attributes
+/// in one answer: as Linux asks, which reads ahead in bursts.
 const TREE_PIECE: u64 = 128 * 1024;
 const CALLS_AHEAD: usize = 16;
+const CALLS_LEAST: usize = 8;
+/// So much is taken from the socket at once: several small answers, or a large one and the beginning of the next.
+const HEARD_AT_ONCE: usize = 256 * 1024;
 const NAMES: u32 = 32 * 1024;
 /// What a file is, in its attributes (`ftype3`).
 const REGULAR: u32 = 1;
@@ -26,9 +29,13 @@ const FOLDER: u32 = 2;
 struct Wire {
     stream: TcpStream,
     xid: u32,
+    /// Calls that go out with the next one that is sent.
+    calls: Vec<u8>,
     /// Memory for answers, used again: what is measured is the server, and new memory for each answer would cost as
     /// much as the answer.
     memory: Vec<u8>,
+    /// What of it was received and not looked at yet.
+    heard: std::ops::Range<usize>,
 }
 
 /// Mounts `export` and reads the file at `path` in it.
@@ -141,14 +148,18 @@ pub(crate) fn read_tree(server: Ipv4Addr, mount: u16, export: &str) -> Result<Tr
     let mut under_way = 0;
     for (handle, offset) in pieces {
         if under_way == CALLS_AHEAD {
-            tree.bytes += wire.read_bytes()?;
-            under_way -= 1;
+            wire.flush()?;
+            while under_way > CALLS_LEAST {
+                tree.bytes += wire.read_bytes()?;
+                under_way -= 1;
+            }
         }
         let mut arguments = Writer::default();
         arguments.opaque(handle).u64(offset).u32(TREE_PIECE as u32);
-        wire.send(nfs::PROGRAM, READ, &arguments.into_bytes())?;
+        wire.queue(nfs::PROGRAM, READ, &arguments.into_bytes());
         under_way += 1;
     }
+    wire.flush()?;
     for _ in 0..under_way {
         tree.bytes += wire.read_bytes()?;
     }
@@ -159,7 +170,7 @@ pub(crate) fn read_tree(server: Ipv4Addr, mount: u16, export: &str) -> Result<Tr
 
 impl Wire {
     fn over(stream: TcpStream) -> Wire {
-        Wire { stream, xid: 0, memory: Vec::new() }
+        Wire { stream, xid: 0, calls: Vec::new(), memory: Vec::new(), heard: 0..0 }
     }
 
     /// The folders and regular files in a folder, by handle, files with their sizes.
@@ -216,6 +227,17 @@ impl Wire {
     }
 
     fn send(&mut self, program: u32, procedure: u32, arguments: &[u8]) -> Result<(), String> {
+        self.queue(program, procedure, arguments);
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        self.stream.write_all(&self.calls).map_err(|error| format!("NFS: {error}"))?;
+        self.calls.clear();
+        Ok(())
+    }
+
+    fn queue(&mut self, program: u32, procedure: u32, arguments: &[u8]) {
         self.xid += 1;
         let mut call = Writer::default();
         call.u32(self.xid).u32(0).u32(2).u32(program).u32(3).u32(procedure);
@@ -224,34 +246,56 @@ impl Wire {
         root.u32(0).opaque(b"box").u32(0).u32(0).u32(0);
         call.u32(1).opaque(&root.into_bytes()).u32(0).u32(0);
         let message = [&call.into_bytes()[..], arguments].concat();
-        let mark = 0x8000_0000 | message.len() as u32;
-        let record = [&mark.to_be_bytes()[..], &message].concat();
-        self.stream.write_all(&record).map_err(|error| format!("NFS: {error}"))
+        self.calls.extend((0x8000_0000 | message.len() as u32).to_be_bytes());
+        self.calls.extend(message);
     }
 
     /// The results of the next answer.
     fn receive(&mut self) -> Result<&[u8], String> {
-        let failed = |error: std::io::Error| format!("NFS: {error}");
-        let mut length = 0;
-        // A record comes in fragments, the last of which is marked (RFC 5531 §11).
+        let (mut begin, mut length) = (0, 0);
+        // A record comes in fragments, the last of which is marked (RFC 5531 §11). What came before a mark moves over it.
         loop {
-            let mut mark = [0; 4];
-            self.stream.read_exact(&mut mark).map_err(failed)?;
-            let mark = u32::from_be_bytes(mark);
-            let start = length;
+            self.hear(begin + length + 4)?;
+            let start = self.heard.start + begin;
+            let end = start + length;
+            let mark = u32::from_be_bytes([0, 1, 2, 3].map(|index| self.memory[end + index]));
+            self.memory.copy_within(start..end, start + 4);
+            begin += 4;
             length += (mark & 0x7fff_ffff) as usize;
-            if self.memory.len() < length {
-                self.memory.resize(length, 0);
-            }
-            self.stream.read_exact(&mut self.memory[start..length]).map_err(failed)?;
+            self.hear(begin + length)?;
             if mark & 0x8000_0000 != 0 {
                 break;
             }
         }
+        let start = self.heard.start + begin;
+        let record = start..start + length;
+        self.heard.start = record.end;
         // xid, reply, accepted, verifier (flavour and length), success.
-        match self.memory[..length].split_at_checked(24) {
+        match self.memory[record].split_at_checked(24) {
             Some((head, results)) if head[7] == 1 && head[8..].iter().all(|octet| *octet == 0) => Ok(results),
             _ => Err("NFS: the call was refused".into()),
         }
+    }
+
+    /// Waits until so many bytes are there that were not looked at yet.
+    fn hear(&mut self, wanted: usize) -> Result<(), String> {
+        if self.heard.len() >= wanted {
+            return Ok(());
+        }
+        if self.heard.is_empty() || self.memory.len() < self.heard.start + wanted {
+            self.memory.copy_within(self.heard.clone(), 0);
+            self.heard = 0..self.heard.len();
+            let room = self.memory.len().max(wanted + HEARD_AT_ONCE);
+            self.memory.resize(room, 0);
+        }
+        while self.heard.len() < wanted {
+            match self.stream.read(&mut self.memory[self.heard.end..]) {
+                Ok(0) => return Err("NFS: the server closed the connection".into()),
+                Ok(count) => self.heard.end += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("NFS: {error}")),
+            }
+        }
+        Ok(())
     }
 }

@@ -18,6 +18,8 @@ const SERVER: &str = "10.77.0.1";
 const RUNS: usize = 3;
 /// Most clients at one time.
 const CROWD: usize = 200;
+/// The kernel counts processor time in hundredths of a second for whoever asks, on every architecture (`USER_HZ`).
+const MILLIS_OF_A_TICK: u64 = 10;
 /// Sizes of the files, in MiB.
 const SMALL: usize = 16;
 const LARGE: usize = 300;
@@ -134,21 +136,32 @@ fn nfs(servers: &Servers) -> Result<()> {
         ["test", "--quiet", "--release", "--package", "tests", "--test", "storm", "bench_reads_a_tree"];
     run(cargo(&words).arg("--no-run"))?;
     let _cable = Cable::lay(Length::Short)?;
-    say("NFS, a tree of programs and small files: MiB/s of all in all, and files a second of the walk alone");
+    say(
+        "NFS, a tree of programs and small files: MiB/s of all in all, files a second of the walk alone, and ms of \
+         the server's processor time",
+    );
     let names = ["bootworks", "ganesha"];
     let mut walks: Vec<Vec<f64>> = vec![Vec::new(); names.len()];
+    let mut busy = walks.clone();
     let rates = in_turn(&names, |name| {
         let asked = if name == "bootworks" { "10.77.0.1 2049 /live" } else { "10.77.0.1 20048 live" };
         let _server = servers.start(name, Service::Nfs)?;
+        let before = servers_millis()?;
         let tree = Tree::read(name, asked, &words)?;
-        if let Some(walks) = names.iter().position(|other| *other == name).and_then(|at| walks.get_mut(at)) {
+        let used = servers_millis()? - before;
+        for ((_, walks), busy) in
+            names.iter().zip(&mut walks).zip(&mut busy).filter(|((other, _), _)| **other == name)
+        {
             walks.push(tree.files / (tree.walking_ms.max(1.0) / 1000.0));
+            busy.push(used);
         }
         Ok(tree.bytes / 1024.0 / 1024.0 / ((tree.walking_ms + tree.reading_ms) / 1000.0))
     })?;
     table(&rates, " MiB/s");
     let walks: Vec<(&str, f64)> = names.iter().zip(walks).map(|(name, seen)| (*name, median(seen))).collect();
     table(&walks, " files/s");
+    let busy: Vec<(&str, f64)> = names.iter().zip(busy).map(|(name, seen)| (*name, median(seen))).collect();
+    table(&busy, " ms");
     Ok(())
 }
 
@@ -399,11 +412,7 @@ fn rest() -> Result<()> {
     const STILL: u32 = 8;
     let (mut last, mut still) = (None, 0);
     for _ in 0..400 {
-        let output = as_root("ip", &["netns", "pids", SERVERS]).output();
-        let output =
-            output.map_err(|error| Stop::new(format!("cannot list the servers' processes: {error}")))?;
-        let ids = String::from_utf8_lossy(&output.stdout).into_owned();
-        let used: Vec<Option<u64>> = ids.split_ascii_whitespace().map(processor_ticks).collect();
+        let used = servers_ticks()?;
         still = if last.as_ref() == Some(&used) { still + 1 } else { 0 };
         if still == STILL {
             return Ok(());
@@ -412,6 +421,19 @@ fn rest() -> Result<()> {
         std::thread::sleep(PAUSE);
     }
     Err(Stop::new("the server is not at rest after 20 s"))
+}
+
+/// The processor time of each process on the servers' side, in the kernel's ticks.
+fn servers_ticks() -> Result<Vec<Option<u64>>> {
+    let output = as_root("ip", &["netns", "pids", SERVERS]).output();
+    let output = output.map_err(|error| Stop::new(format!("cannot list the servers' processes: {error}")))?;
+    let ids = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(ids.split_ascii_whitespace().map(processor_ticks).collect())
+}
+
+/// What they used all together, in milliseconds.
+fn servers_millis() -> Result<f64> {
+    Ok((servers_ticks()?.into_iter().flatten().sum::<u64>() * MILLIS_OF_A_TICK) as f64)
 }
 
 /// The processor time of a process, in the kernel's ticks: `utime` and `stime` of proc_pid_stat(5), behind a name that

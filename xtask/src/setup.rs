@@ -81,6 +81,7 @@ const TEST: &[Package] = &[
     package("xz-utils", "/usr/bin/xz", "packs packages in the tests of the builder"),
     package("squashfs-tools", "/usr/bin/unsquashfs", "reads the squashfs that the builder writes"),
     package("dpkg-dev", "/usr/bin/dpkg-scanpackages", "makes the archive that the builder is tested with"),
+    package("systemd", "/usr/bin/systemd-analyze", "reads the unit of the server as a service"),
 ];
 
 const BENCH_BUILD: &[Package] = &[

@@ -177,3 +177,24 @@ fn system_a_box_goes_through_the_whole_server() {
         assert!(last.ends_with("52:54:00:00:00:01 transfer-done initrd initrd\n"), "{last}");
     });
 }
+
+/// The unit that the guide offers: systemd reads all of it, and finds what runs there well confined.
+#[test]
+fn system_the_service_is_confined() {
+    if std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none() {
+        eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (systemd-analyze)");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bootworks.service");
+    let unit = include_str!("../../../../packaging/bootworks.service");
+    // What is to be run must be there.
+    std::fs::write(&path, unit.replace("/usr/local/bin/bootworks", "/bin/true")).unwrap();
+    // Of 100, by systemd's own count, where 100 is an ordinary service of root's.
+    for words in [&["verify"][..], &["security", "--offline=true", "--threshold=35"]] {
+        let output = std::process::Command::new("systemd-analyze").args(words).arg(&path).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        assert!(!said.contains("ignoring"), "{said}");
+    }
+}
