@@ -43,6 +43,7 @@ const REHEARSE: &[Package] = &[
 ];
 
 const TEST: &[Package] = &[
+    package("swtpm", "/usr/bin/swtpm", "the TPM of virtual boxes"),
     package("udhcpc", "/usr/sbin/udhcpc", "a DHCP client to test the server with"),
     package("isc-dhcp-client", "/usr/sbin/dhclient", "a DHCP client to test the server with"),
     package("tftp-hpa", "/usr/bin/tftp", "a TFTP client to test the server with"),

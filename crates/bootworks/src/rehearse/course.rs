@@ -12,7 +12,7 @@ use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
 use super::relay;
-use super::server::{Server, Settings};
+use super::server::{ABSENCE, Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
@@ -127,6 +127,7 @@ impl Course<'_> {
             log_read: Instant::now(),
             starved: 0,
             cuts: 0,
+            tpm_knows: true,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
@@ -142,11 +143,18 @@ impl Course<'_> {
             run.boot_appliance(None)?;
         }
         for fault in &self.faults {
-            if let Fault::DiskPulled(number) = fault
-                && run.outcome.ready
-            {
+            let without = match fault {
+                Fault::DiskPulled(number) => Some(number - 1),
+                Fault::TpmCleared => None,
+                _ => continue,
+            };
+            if run.outcome.ready {
                 run.outcome.ready = false;
-                run.boot_appliance(Some(number - 1))?;
+                if *fault == Fault::TpmCleared {
+                    run.course.chassis.clear_tpm()?;
+                    run.tpm_knows = false;
+                }
+                run.boot_appliance(without)?;
             }
         }
         Ok(run.outcome)
@@ -179,6 +187,8 @@ struct Run<'a> {
     log_read: Instant,
     starved: u32,
     cuts: u64,
+    /// Whether the box's TPM still is the one that was there at the installation.
+    tpm_knows: bool,
     timeline: std::fs::File,
 }
 
@@ -190,7 +200,7 @@ enum Then {
     CutPower,
     PullCable,
     PullDisk,
-    KillServer,
+    KillServer(Duration),
 }
 
 impl Run<'_> {
@@ -238,9 +248,9 @@ impl Run<'_> {
                             self.say("the first disk is pulled out");
                             machine.pull_disk()?;
                         }
-                        Then::KillServer => {
-                            self.say("the server is killed and started again");
-                            self.server.kill_and_restart()?;
+                        Then::KillServer(absence) => {
+                            self.say(&format!("the server is killed, for {} s", absence.as_secs()));
+                            self.server.leave(absence);
                         }
                     }
                 }
@@ -258,6 +268,10 @@ impl Run<'_> {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new("the rehearsal lost its ears"));
                 }
+            }
+            if self.server.is_back()? {
+                self.say("the server is started again");
+                heard = Instant::now();
             }
             if self.interrupt.came() {
                 self.outcome.interrupted = true;
@@ -295,7 +309,7 @@ impl Run<'_> {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
                 return Ok(());
             }
-            if heard.elapsed() > self.course.patience {
+            if heard.elapsed() > self.course.patience && !self.server.is_away() {
                 let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
                 self.outcome.verdict = format!(
                     "nothing new for {} s; the last rung was: {rung}",
@@ -487,6 +501,7 @@ impl Run<'_> {
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment)
             | Fault::ServerKilled(moment)
+            | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment) => due(moment),
             _ => false,
@@ -495,7 +510,8 @@ impl Run<'_> {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
-            Some(_) => Then::KillServer,
+            Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
+            Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,
         }
     }

@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     PowerCutAfter(Duration),
     /// The server is killed and started again.
     ServerKilled(Moment),
+    /// The server is killed, and started again a minute later.
+    ServerGone(Moment),
     /// The cable of the first NIC is pulled out, and not put in again.
     LinkLost(Moment),
     /// The first disk is pulled out, and not put in again.
@@ -41,6 +43,8 @@ pub(crate) enum Fault {
     Spoiled(Output, Damage),
     /// The finished appliance is started once more without this disk, counting from 1.
     DiskPulled(usize),
+    /// The finished appliance is started once more with a TPM that knows nothing.
+    TpmCleared,
     /// Something on the finished appliance's first disk is broken before it starts from there.
     Appliance(Harm),
 }
@@ -62,7 +66,9 @@ const MOMENTS: &[(&str, &str)] = &[
         "the box loses power so long after its plan was confirmed; first its disk is started alone",
     ),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
+    ("server-gone@STEP:N%", "the server is killed then, and started again 60 s later"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
+    ("tpm-cleared", "the finished appliance is started once more with a TPM that knows nothing"),
 ];
 
 /// Faults that are there from the beginning.
@@ -178,6 +184,8 @@ impl FromStr for Fault {
                 })
             }
             ("power-cut", Some(at)) => Ok(Fault::PowerCut(moment_of(at)?)),
+            ("server-gone", Some(at)) => Ok(Fault::ServerGone(moment_of(at)?)),
+            ("tpm-cleared", None) => Ok(Fault::TpmCleared),
             ("server-killed", Some(at)) => Ok(Fault::ServerKilled(moment_of(at)?)),
             _ => {
                 let known =
@@ -209,7 +217,8 @@ mod tests {
     #[test]
     fn faults_are_read_as_typed() {
         let moment = Moment { step: "image".into(), percent: 50 };
-        assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment));
+        assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment.clone()));
+        assert_eq!("server-gone@image:50%".parse::<Fault>().unwrap(), Fault::ServerGone(moment));
         assert_eq!(
             "power-cut@37.5s".parse::<Fault>().unwrap(),
             Fault::PowerCutAfter(Duration::from_millis(37_500))

@@ -5,6 +5,7 @@ use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
 use super::harm::Harm;
 use super::qmp::Qmp;
+use super::tpm::Tpm;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
 use super::write_cache::{LoggedDisk, Lost};
 use linux::leash::leash;
@@ -86,6 +87,7 @@ pub(crate) struct Machine {
     child: std::process::Child,
     qmp: Qmp,
     cable: Option<Cable>,
+    tpm: Option<Tpm>,
     /// Types into its serial console.
     pub(crate) keyboard: Keyboard,
 }
@@ -142,6 +144,13 @@ impl Chassis {
                     .map(drop)?,
             }
         }
+        let known = self.finished.as_ref().map(|folder| folder.join(Tpm::STATE));
+        if let Some(known) = known.filter(|known| self.hardware.tpm && known.exists()) {
+            let folder = self.tpm_state();
+            let copied =
+                std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(known, folder.join(Tpm::STATE)));
+            copied.or_fail(|| format!("cannot make {}", folder.display()))?;
+        }
         if self.hardware.firmware == Firmware::Uefi {
             let (_, empty) = self.ovmf()?;
             // A box that was finished under BIOS has none.
@@ -167,6 +176,17 @@ impl Chassis {
         }
     }
 
+    /// Where its TPM keeps what it knows.
+    fn tpm_state(&self) -> PathBuf {
+        self.folder.join("tpm")
+    }
+
+    /// Has its TPM forget everything, as a new board's. The box is off.
+    pub(crate) fn clear_tpm(&self) -> Result<()> {
+        let folder = self.tpm_state();
+        std::fs::remove_dir_all(&folder).or_fail(|| format!("cannot remove {}", folder.display()))
+    }
+
     /// Puts its disks and firmware variables into a folder, for boxes that begin as this one ended. It is off.
     pub(crate) fn keep(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).or_fail(|| format!("cannot make {}", folder.display()))?;
@@ -176,6 +196,11 @@ impl Chassis {
         if self.hardware.firmware == Firmware::Uefi {
             let copy = folder.join(VARIABLES);
             std::fs::copy(self.folder.join(VARIABLES), &copy)
+                .or_fail(|| format!("cannot make {}", copy.display()))?;
+        }
+        if self.hardware.tpm {
+            let copy = folder.join(Tpm::STATE);
+            std::fs::copy(self.tpm_state().join(Tpm::STATE), &copy)
                 .or_fail(|| format!("cannot make {}", copy.display()))?;
         }
         Ok(())
@@ -190,6 +215,7 @@ impl Chassis {
     pub(crate) fn scrap(&self) {
         self.logged_disks().for_each(|disk| disk.scrap());
         let _ = std::fs::remove_file(self.folder.join(VARIABLES));
+        let _ = std::fs::remove_dir_all(self.tpm_state());
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
     }
 
@@ -232,6 +258,17 @@ impl Chassis {
             _ => (None, None),
         };
         command.args(self.arguments(boot, power_goes, end.as_ref())?);
+        let (tpm, control) =
+            if self.hardware.tpm { Some(Tpm::start(&self.tpm_state())?) } else { None }.unzip();
+        if let Some(control) = &control {
+            command.arg("-chardev").arg(format!("socket,id=tpm-control,fd={}", control.as_raw_fd()));
+            command.args([
+                "-tpmdev",
+                "emulator,id=tpm0,chardev=tpm-control",
+                "-device",
+                "tpm-tis,tpmdev=tpm0",
+            ]);
+        }
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
         command.args(["-mon", "chardev=control,mode=control", "-S"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -243,13 +280,13 @@ impl Chassis {
             .or_fail(|| format!("cannot write {}", log.display()))?;
         command.stderr(errors);
         let mut child = leash(&mut command).spawn().or_fail(|| "cannot start QEMU".into())?;
-        drop((theirs, end));
+        drop((theirs, end, control));
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(Failure::new("QEMU has no serial console"));
         };
         let keyboard = console::watch(output, input, &self.console_log(), lines, shown)?;
         let qmp = Qmp::open(ours).map_err(|failure| explain_start(failure, &mut child, &log, &command))?;
-        let mut machine = Machine { child, qmp, cable, keyboard };
+        let mut machine = Machine { child, qmp, cable, tpm, keyboard };
         for (index, nic) in self.hardware.nics.iter().enumerate() {
             if !nic.plugged {
                 machine.qmp.execute("set_link", json!({ "name": format!("nic{index}"), "up": false }))?;
@@ -478,6 +515,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.tpm.take());
         if let Some(cable) = &mut self.cable {
             cable.unplug();
         }
@@ -508,7 +546,7 @@ fn escape(path: &Path) -> String {
 }
 
 /// A copy of the descriptor that a child inherits.
-fn inheritable(end: &impl AsFd) -> Result<OwnedFd> {
+pub(super) fn inheritable(end: &impl AsFd) -> Result<OwnedFd> {
     rustix::io::dup(end).or_fail(|| "cannot hand QEMU its control line".into())
 }
 

@@ -16,6 +16,7 @@ mod qmp;
 mod relay;
 mod server;
 mod spoil;
+mod tpm;
 mod virtual_box;
 mod write_cache;
 
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(default_value = ".")]
     line: PathBuf,
     /// What the box is made of: `firmware=bios|uefi`, `secure-boot=on|off`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`; nic and disk may stand several times, the
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`, `tpm=2`; nic and disk may stand several times, the
     /// first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
@@ -87,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     check_pulls(&faults, &hardware)?;
     check_disks(&faults)?;
+    check_tpm(&faults, &hardware)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -151,6 +153,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     chassis.scrap();
     let _ = std::fs::remove_dir_all(folder.join("outputs"));
     conclude(arguments, &folder, &outcome?)
+}
+
+/// A TPM that the box has not cannot be cleared.
+fn check_tpm(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
+    if hardware.tpm || !faults.contains(&Fault::TpmCleared) {
+        return Ok(());
+    }
+    Err(Failure::new("the box has no TPM that could be cleared").hint("`--box tpm=2`"))
 }
 
 /// A disk that the box has not cannot be pulled: the rehearsal would show nothing.

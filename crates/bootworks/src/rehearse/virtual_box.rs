@@ -71,6 +71,8 @@ pub(crate) struct VirtualBox {
     pub(crate) memory_bytes: u64,
     /// Number of processors.
     pub(crate) processors: u32,
+    /// Whether it has a TPM 2.0.
+    pub(crate) tpm: bool,
 }
 
 impl Default for VirtualBox {
@@ -86,6 +88,7 @@ impl Default for VirtualBox {
             sector_bytes: 512,
             memory_bytes: 1 << 30,
             processors: 1,
+            tpm: false,
         }
     }
 }
@@ -151,7 +154,7 @@ impl VirtualBox {
             .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
             .collect();
         format!(
-            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}",
+            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}{}",
             if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
             if self.boot_rom { "" } else { " without a boot ROM" },
             if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
@@ -161,11 +164,12 @@ impl VirtualBox {
             self.processors,
             if self.processors == 1 { "" } else { "s" },
             self.processor.as_ref().map(|model| format!(" of type {model}")).unwrap_or_default(),
+            if self.tpm { ", TPM 2.0" } else { "" },
         )
     }
 }
 
-const KEYS: &str = "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus";
+const KEYS: &str = "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -228,6 +232,13 @@ impl FromStr for VirtualBox {
                     }
                 }
                 "memory" => result.memory_bytes = size(key, value)?,
+                "tpm" => {
+                    result.tpm = match value {
+                        "2" => true,
+                        "none" => false,
+                        _ => return Err(wrong(key, value, "2, or none")),
+                    }
+                }
                 "cpus" => {
                     result.processors = value
                         .parse()
@@ -336,6 +347,7 @@ mod tests {
             expect!["UEFI with Secure Boot, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor"],
         );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
+        check("tpm=2", expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor, TPM 2.0"]);
     }
 
     #[test]
@@ -350,7 +362,7 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
         check(
             "disk-sector=520",
@@ -400,7 +412,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
     }
 }

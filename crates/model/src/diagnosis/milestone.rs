@@ -161,6 +161,8 @@ pub(super) enum Begins {
     Part(Phase),
     /// A new boot, whatever was before.
     Boot,
+    /// A new boot if the system ran already.
+    Again,
     /// A report in which the kernel's log stands more than once: everything is one boot.
     Report,
 }
@@ -181,6 +183,13 @@ pub(super) const OPENINGS: &[Opening] = &[
     opens(Begins::Part(Phase::Loader), "GNU GRUB version"),
     opens(Begins::Part(Phase::Loader), "PXELINUX {version} {:any} Copyright"),
     opens(Begins::Part(Phase::Kernel), "Linux version {release} ("),
+    opens(Begins::Again, "Begin: Running /scripts/init-premount"),
+    opens(Begins::Again, "Begin: Loading essential drivers"),
+    opens(Begins::Again, "Begin: Mounting root file system"),
+    opens(Begins::Again, "dracut-cmdline[{pid:number}]: dracut-"),
+    opens(Begins::Again, "Starting dracut initqueue hook"),
+    opens(Begins::Again, "DHCP ({interface} {mac})..."),
+    opens(Begins::Again, "PXE-E{code:hex}:"),
     opens(Begins::Boot, "^-- Boot {id:hex}"),
     opens(Begins::Boot, "^-- Reboot --"),
     opens(Begins::Report, "^+ dmesg"),
