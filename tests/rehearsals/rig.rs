@@ -284,11 +284,17 @@ impl Rig {
         let list = std::fs::read(self.line.join(".build/outputs.json")).unwrap();
         let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
         let folder = self.line.with_extension(format!("disks-{}", list["build"].as_str().unwrap()));
-        let folder = folder.display().to_string();
-        if !Path::new(&folder).exists() {
-            self.rehearse(&["--keep-disks", &folder]).ended_with(0);
+        if !folder.exists() {
+            // Those of an earlier build serve nobody any more, and are large.
+            let entries = std::fs::read_dir(self.line.parent().unwrap()).unwrap().flatten();
+            let name = self.line.with_extension("disks-").file_name().unwrap().to_string_lossy().into_owned();
+            let is_old = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(&name);
+            for old in entries.map(|entry| entry.path()).filter(is_old) {
+                std::fs::remove_dir_all(old).unwrap();
+            }
+            self.rehearse(&["--keep-disks", &folder.display().to_string()]).ended_with(0);
         }
-        folder
+        folder.display().to_string()
     }
 
     /// What `bootworks check` finds of the devices with these modaliases.
