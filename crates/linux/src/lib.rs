@@ -27,6 +27,7 @@ pub mod partitions;
 pub mod power;
 pub mod privileges;
 pub mod process;
+pub mod resident;
 pub mod sensors;
 pub mod signature;
 pub mod sockets;

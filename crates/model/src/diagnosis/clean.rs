@@ -5,7 +5,9 @@
 //! blanks, typographic quotes; nothing that a terminal obeys is left. A line longer than [`LONGEST`] octets is
 //! cut: nothing that a boot prints is.
 
-use super::shape::{fold, position};
+use super::shape::fold;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
@@ -40,13 +42,16 @@ pub(super) struct Cleaned {
     pub(super) text: String,
     /// As it is compared; as long as the text.
     pub(super) folded: Vec<u8>,
+    /// Columns that the line took, with the blanks that are not in the text any more.
+    pub(super) columns: usize,
 }
 
 impl Cleaned {
     /// A text that is clean already.
     pub(super) fn of(text: String) -> Cleaned {
         let folded = text.bytes().map(fold).collect();
-        Cleaned { text, folded }
+        let columns = text.chars().count();
+        Cleaned { text, folded, columns }
     }
 }
 
@@ -180,11 +185,13 @@ impl Lines {
 /// Gives out one raw line. Nearly all of them are plain ASCII, which takes one pass.
 fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = without_ticks(line);
+    cleaned.columns = line.len();
     if let Some(text) = journal(line) {
         // A message of several lines is several texts of one.
         let text = text.replace('\n', "\r");
         scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
-    } else if line.iter().fold(true, |is_plain, octet| is_plain & matches!(octet, 0x20..=0x7e)) {
+    } else if is_plain(line) {
         cleaned.text.clear();
         let line = line.trim_ascii();
         let follows = line.iter().skip(1);
@@ -202,19 +209,74 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
         }
         give(cleaned, number, each);
     } else {
-        scrub(&String::from_utf8_lossy(line), cleaned, &mut |cleaned| give(cleaned, number, each));
+        let text = String::from_utf8_lossy(line);
+        cleaned.columns = text.chars().count();
+        let text =
+            if text.contains('&') || text.ends_with('>') { without_markup(&text).into() } else { text };
+        scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
     }
 }
 
-/// What `journalctl -o json` wraps into an object: the text of its `MESSAGE`, or the octets where it is no plain text.
+/// Whether the line is ASCII without anything that a terminal obeys, and without what a web page writes otherwise.
+fn is_plain(line: &[u8]) -> bool {
+    let is_plain = |is_plain, octet: &u8| is_plain & matches!(octet, 0x20..=0x25 | 0x27..=0x7e);
+    line.iter().fold(true, is_plain) && !line.ends_with(b">")
+}
+
+/// A line without the ticks that make it code where people write to each other; the fence around a block is no text.
+fn without_ticks(line: &[u8]) -> &[u8] {
+    if !line.starts_with(b"`") {
+        return line;
+    }
+    match line {
+        [b'`', b'`', b'`', ..] => b"",
+        [b'`', inside @ .., b'`'] if !inside.contains(&b'`') => inside,
+        _ => line,
+    }
+}
+
+/// A line of a page's source: the letters that its language writes otherwise, and no tags at its ends.
+fn without_markup(line: &str) -> String {
+    const TAGS: [&str; 8] = ["br", "br/", "br /", "p", "pre", "code", "div", "li"];
+    let mut text = line.trim();
+    while let Some((before, tag)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'))
+        && TAGS.contains(&tag.strip_prefix('/').unwrap_or(tag))
+    {
+        text = before.trim_end();
+    }
+    while let Some((tag, after)) = text.strip_prefix('<').and_then(|text| text.split_once('>'))
+        && TAGS.contains(&tag)
+    {
+        text = after.trim_start();
+    }
+    let written = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+        ("&apos;", "'"),
+        ("&nbsp;", " "),
+        ("&amp;", "&"),
+    ];
+    written.iter().fold(text.to_owned(), |text, (name, letter)| text.replace(name, letter))
+}
+
+/// The names under which loggers that write objects keep a line: systemd's journal, containers, and those who write
+/// programs.
+const MESSAGES: [&str; 5] = ["MESSAGE", "log", "message", "msg", "@message"];
+
+/// What `journalctl -o json` or a container's logger wraps into an object: the text of its message, or the octets
+/// where it is no plain text.
 fn journal(line: &[u8]) -> Option<String> {
-    if !line.starts_with(b"{") || position(line, br#""MESSAGE""#).is_none() {
+    if !line.starts_with(b"{") || !line.ends_with(b"}") {
         return None;
     }
     let entry: serde_json::Value = serde_json::from_slice(line).ok()?;
     let octet = |value: &serde_json::Value| u8::try_from(value.as_u64()?).ok();
-    match entry.get("MESSAGE")? {
-        serde_json::Value::String(text) => Some(text.clone()),
+    match MESSAGES.iter().find_map(|name| entry.get(name))? {
+        serde_json::Value::String(text) => Some(text.trim_end_matches('\n').to_owned()),
         serde_json::Value::Array(octets) => {
             let octets: Vec<u8> = octets.iter().filter_map(octet).collect();
             Some(String::from_utf8_lossy(&octets).into_owned())
@@ -248,8 +310,12 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
             '\r' => end(cleaned, &mut given, each),
             '\u{1b}' => match letters.next() {
                 Some('[') => {
-                    // A control sequence (ECMA-48 §5.4) ends with an octet from @ to ~.
-                    let last = letters.by_ref().take(64).find(|letter| ('@'..='~').contains(letter));
+                    let sequence = control(&mut letters);
+                    if let Some(after) = nudged(&sequence, &letters) {
+                        letters = after;
+                        continue;
+                    }
+                    let last = sequence.chars().last();
                     if matches!(last, Some('H' | 'f' | 'J' | 'A' | 'B' | 'E' | 'F' | 'd' | 'G')) {
                         end(cleaned, &mut given, each);
                     }
@@ -292,132 +358,35 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
     }
 }
 
-/// Columns of a console that wraps what is longer.
-const COLUMNS: usize = 80;
-
-/// A line that a console has wrapped within an address: the address is what says which error it was.
-///
-/// ```text
-/// Could not boot: Input/output error (http://i
-/// pxe.org/1d0c6539)
-/// ```
-#[derive(Default)]
-pub(super) struct Wrapped {
-    /// The beginning, and its number.
-    open: Option<(u64, String)>,
-}
-
-impl Wrapped {
-    /// The whole of the line that this one ends, with the number of its beginning, if it ends one.
-    pub(super) fn join(&mut self, number: u64, line: &Cleaned) -> Option<(u64, Cleaned)> {
-        let before = self.open.take();
-        let text = &line.text;
-        if text.len() <= COLUMNS
-            && let Some((_, inside)) = text.rsplit_once('(')
-            && !inside.contains([')', ' '])
-            && (inside.starts_with("http") || "http".starts_with(inside))
-        {
-            self.open = Some((number, text.clone()));
+/// The rest of a control sequence (ECMA-48 §5.4), which ends with an octet from @ to ~.
+fn control(letters: &mut Peekable<Chars<'_>>) -> String {
+    let mut sequence = String::new();
+    while let Some(letter) = letters.next_if(|_| sequence.len() < 64) {
+        sequence.push(letter);
+        if ('@'..='~').contains(&letter) {
+            break;
         }
-        let (number, beginning) = before.filter(|_| text.contains(')'))?;
-        Some((number, Cleaned::of(beginning + text)))
     }
+    sequence
 }
 
-/// The kernel's seconds, where the line begins with them.
-pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
-    let (inside, _) = text.strip_prefix('[')?.split_once(']')?;
-    let bare = inside.trim_start();
-    let is_time = bare.len() <= 14 && bare.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
-    (is_time && bare.contains('.')).then(|| bare.parse().ok())?
-}
-
-/// Where a line's own text begins, after what loggers put before it, and the kernel's seconds if they are there.
-///
-/// Taken off, in any order and number: `[   12.345678]`, `[T123]`, `<6>`, `Nov 25 18:53:21 host kernel:`,
-/// `2026-11-25T18:53:21+01:00 host prog[12]:`, `MESSAGE=` of a journal export.
-pub(super) fn message(text: &str) -> (usize, Option<f64>) {
-    let mut start = 0;
-    let mut seconds = None;
-    for _ in 0..6 {
-        let rest = &text[start..];
-        let Some((length, time)) = prefix(rest) else { break };
-        seconds = seconds.or(time);
-        start += length;
-        start += text[start..].len() - text[start..].trim_start().len();
-    }
-    (start, seconds)
-}
-
-fn prefix(rest: &str) -> Option<(usize, Option<f64>)> {
-    if let Some(inside) = rest.strip_prefix('[') {
-        let (inside, _) = inside.split_once(']').filter(|(inside, _)| inside.len() <= 40)?;
-        let bare = inside.trim();
-        let time = bare.parse::<f64>().ok().filter(|_| bare.contains('.'));
-        let is_caller =
-            bare.len() > 1 && bare.starts_with(['T', 'C']) && bare[1..].bytes().all(|b| b.is_ascii_digit());
-        let is_clock = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.contains(':');
-        return (time.is_some() || is_caller || is_clock).then_some((inside.len() + 2, time));
-    }
-    if let Some(inside) = rest.strip_prefix('<') {
-        let (inside, _) = inside.split_once('>')?;
-        return (inside.len() <= 3 && inside.bytes().all(|b| b.is_ascii_digit()))
-            .then_some((inside.len() + 2, None));
-    }
-    if let Some(rest) = rest.strip_prefix("MESSAGE=") {
-        return Some(("MESSAGE=".len(), None)).filter(|_| !rest.is_empty());
-    }
-    dated(rest).map(|length| (length, None))
-}
-
-/// The length of a syslog line's head: date, host and program.
-fn dated(rest: &str) -> Option<usize> {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = rest.split(' ');
-    let first = words.next()?;
-    let is_clock = |word: &str| word.len() >= 8 && word.as_bytes()[2] == b':' && word.as_bytes()[5] == b':';
-    let mut length = if MONTHS.contains(&first) {
-        let (day, clock) = (words.next()?, words.next()?);
-        if day.is_empty() || !day.bytes().all(|b| b.is_ascii_digit()) || !is_clock(clock) {
-            return None;
-        }
-        first.len() + day.len() + clock.len() + 3
-    } else {
-        let octets = first.as_bytes();
-        let is_date = octets.len() >= 10
-            && octets[4] == b'-'
-            && octets[7] == b'-'
-            && octets[..4].iter().all(u8::is_ascii_digit);
-        if !is_date {
-            return None;
-        }
-        let mut length = first.len() + 1;
-        if let Some(clock) =
-            rest.get(length..).and_then(|rest| rest.split(' ').next()).filter(|word| is_clock(word))
-        {
-            length += clock.len() + 1;
-        }
-        length
+/// What comes after a pair of sequences that sends the cursor to a column and then to the next one of the same row, where
+/// it is: GRUB on a serial line does so in the middle of its words.
+fn nudged<'t>(sequence: &str, letters: &Peekable<Chars<'t>>) -> Option<Peekable<Chars<'t>>> {
+    let place = |sequence: &str| {
+        let (row, column) = sequence.strip_suffix('H')?.split_once(';')?;
+        Some((row.parse::<u32>().ok()?, column.parse::<u32>().ok()?))
     };
-    // Host and program, if the program ends in a colon: `box1 kernel:`, `box1 dhcpd[12]:`.
-    let after = rest.get(length..).unwrap_or_default();
-    let mut words = after.split(' ');
-    if let (Some(host), Some(program)) = (words.next(), words.next())
-        && program.ends_with(':')
-        && !host.ends_with(':')
-    {
-        length += host.len() + program.len() + 2;
-    } else if let Some(program) = after.split(' ').next().filter(|word| word.ends_with(':') && word.len() > 1)
-    {
-        length += program.len() + 1;
-    }
-    Some(length.min(rest.len()))
+    let (row, column) = place(sequence)?;
+    let mut ahead = letters.clone();
+    (ahead.next() == Some('\u{1b}') && ahead.next() == Some('[')).then_some(())?;
+    (place(&control(&mut ahead))? == (row, column.checked_add(1)?)).then_some(ahead)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cleaned, Lines, message};
+    use super::{Cleaned, Lines};
+    use crate::diagnosis::head::head;
 
     fn lines(octets: &[u8]) -> String {
         let mut found = String::new();
@@ -442,6 +411,11 @@ mod tests {
         check(b"10%\r50%\rdone\nnext\n", "1|10%\n1|50%\n1|done\n2|next\n");
         check(b"\x1b[0;32m OK \x1b[0m ready\n", "1|OK ready\n");
         check(b"\x1b[2J\x1b[1;1Htop\x1b[5;1Hbelow\n", "1|top\n1|below\n");
+        // GRUB on a serial line, from a rehearsal; then a cursor that is sent elsewhere.
+        let nudged: &[u8] =
+            b"error: file `/boo\x1b[07;17H\x1b[07;18Ht/grub/normal.mod' not f\x1b[07;49H\x1b[07;50Hound.\n";
+        check(nudged, "1|error: file `/boot/grub/normal.mod' not found.\n");
+        check(b"one\x1b[7;17H\x1b[7;19Htwo\x1b[7;17H\x1b[8;18Hthree\n", "1|one\n1|two\n1|three\n");
         check(b"\x1b]0;rm -rf\x07title\n", "1|title\n");
         check(b"ab\x08c\x00d\n", "1|acd\n");
         check("\u{feff}caf\u{e9} \u{2018}x\u{2019} \u{202e}y\n".as_bytes(), "1|café 'x' y\n");
@@ -457,33 +431,13 @@ mod tests {
         check(br#"{"MESSAGE":"cut"#, "1|{\"MESSAGE\":\"cut\n");
     }
 
-    /// Where a line's own text begins, sign by sign of every logger.
-    #[test]
-    fn heads_of_loggers_are_known() {
-        let check = |line: &str, wanted: &str, time: Option<f64>| {
-            let (start, seconds) = message(line);
-            assert_eq!((&line[start..], seconds), (wanted, time), "{line}");
-        };
-        check("[    3.456789] tg3: up", "tg3: up", Some(3.456789));
-        check("[    3.456789][    T1] tg3: up", "tg3: up", Some(3.456789));
-        check("<6>[ 12.000001] x", "x", Some(12.000001));
-        check("Nov 25 18:53:21 box1 kernel: [ 1.5] x", "x", Some(1.5));
-        check("Nov 25 18:53:21 dnsmasq-dhcp[12]: x y", "x y", None);
-        check("2026-11-25T18:53:21.1+01:00 box1 dhcpd[4]: x", "x", None);
-        check("2026-11-25 18:53:21,123 - util.py: x", "x", None);
-        check("MESSAGE=x", "x", None);
-        check("[FAILED] Failed to start x", "[FAILED] Failed to start x", None);
-        check("May the force", "May the force", None);
-        check("plain: x", "plain: x", None);
-    }
-
     proptest::proptest! {
         /// Hostile octets neither stop the reading nor reach the terminal.
         #[test]
         fn nothing_a_terminal_obeys_is_left(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
             let text = lines(&octets);
             assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()), "{text:?}");
-            text.lines().for_each(|line| { message(line); });
+            text.lines().for_each(|line| { head(line); });
         }
     }
 }

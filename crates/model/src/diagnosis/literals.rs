@@ -5,6 +5,7 @@
 //! jumps. Here a bit for every place of the table says first whether anything is looked up there: those sixteen
 //! kilobytes stay in the processor's nearest cache.
 
+use super::shape::is_cut;
 use std::collections::HashMap;
 
 /// Octets that are looked up together; no text is shorter.
@@ -75,7 +76,7 @@ impl Literals {
     }
 
     /// Calls `each` with the number of every text that stands in the line and its place, for each place where it does,
-    /// from left to right.
+    /// from left to right; also where the line's beginning is the text without its first letters.
     pub(super) fn find(&self, line: &[u8], mut each: impl FnMut(usize, usize)) {
         for (at, window) in line.windows(LOOKED_UP).enumerate() {
             let octets = [window[0], window[1], window[2], window[3]];
@@ -85,8 +86,15 @@ impl Literals {
             }
             let row = usize::from(self.table[place]) - 1;
             for entry in self.rows[row].iter().filter(|entry| entry.octets == octets) {
-                let Some(begin) = at.checked_sub(entry.offset) else { continue };
-                if line[begin..].starts_with(&self.texts[entry.number]) {
+                let text = &self.texts[entry.number];
+                let Some(begin) = at.checked_sub(entry.offset) else {
+                    let cut = entry.offset - at;
+                    if is_cut(text, cut) && line.starts_with(&text[cut..]) {
+                        each(entry.number, 0);
+                    }
+                    continue;
+                };
+                if line[begin..].starts_with(text) {
                     each(entry.number, begin);
                 }
             }
@@ -123,6 +131,7 @@ mod tests {
         assert_eq!(found(&texts, "files not found: 3"), [0, 1, 2, 3]);
         assert_eq!(found(&texts, "found, found"), [1, 1]);
         assert_eq!(found(&texts, "fil"), [0_usize; 0]);
+        assert_eq!(found(&texts, "les not found: 3"), [0, 1, 3]);
         assert_eq!(found(&texts, ""), [0_usize; 0]);
         assert!(Literals::new(vec![b"abc".to_vec()]).is_none(), "too short to be looked up");
     }

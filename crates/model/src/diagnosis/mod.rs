@@ -10,22 +10,25 @@
 
 mod clean;
 mod decode;
+mod head;
 mod judge;
 mod literals;
 mod milestone;
 mod reading;
 mod shape;
 mod watch;
+mod wrapped;
 
 use crate::catalogue::{self, Cause, Stage};
 use crate::ladder::Rung;
 use crate::silence::Explanation;
 use crate::traffic::Traffic;
-use clean::{Lines, Wrapped};
+use clean::Lines;
 use reading::Boot;
 use std::collections::VecDeque;
 use watch::{Stamps, Watch};
 use wire::capture::NotCapture;
+use wrapped::Wrapped;
 
 /// Earlier boots of which a summary is kept.
 const EARLIER: usize = 20;
@@ -147,12 +150,12 @@ impl Reader {
 
     /// Takes the next octets of the log.
     pub fn take(&mut self, octets: &[u8]) {
-        self.read(|lines, each| lines.take(octets, each));
+        self.read(false, |lines, each| lines.take(octets, each));
     }
 
     /// The log is over: judges it.
     pub fn finish(mut self) -> Diagnosis {
-        self.read(|lines, each| {
+        self.read(true, |lines, each| {
             lines.finish(each);
         });
         let is_junk = self.lines.is_junk();
@@ -178,22 +181,23 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
+    fn read(&mut self, is_over: bool, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
         let (Some(watch), Some(stamps)) = (self.watch, &mut self.stamps) else { return };
         let (boot, before, boots) = (&mut self.boot, &mut self.before, &mut self.boots);
         let wrapped = &mut self.wrapped;
-        give(&mut self.lines, &mut |number, line| {
-            if let Some((number, whole)) = wrapped.join(number, line) {
-                boot.read(watch, stamps, number, &whole);
-            }
-            if let Some(ended) = boot.read(watch, stamps, number, line) {
+        let mut each = |piece: &wrapped::Piece<'_>| {
+            if let Some(ended) = boot.read(watch, stamps, piece) {
                 *boots += 1;
                 if before.len() == EARLIER {
                     before.pop_front();
                 }
                 before.push_back(ended);
             }
-        });
+        };
+        give(&mut self.lines, &mut |number, line| wrapped.take(number, line, &mut each));
+        if is_over {
+            wrapped.finish(&mut each);
+        }
     }
 }
 

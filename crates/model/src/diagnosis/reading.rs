@@ -2,10 +2,12 @@
 //! `judge` needs to name its cause.
 
 use super::Evidence;
-use super::clean::{Cleaned, kernel_seconds};
+use super::clean::Cleaned;
+use super::head::kernel_seconds;
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
+use super::wrapped::Piece;
 use crate::catalogue::{Stage, System};
 use crate::ladder::Rung;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +18,13 @@ const KEPT: usize = 240;
 const FIRST: f64 = 2.0;
 /// By so many seconds they go back where it is another start.
 const JUMP: f64 = 10.0;
+/// The same after the system ran: what is printed out of order then is so by less than a second.
+const JUMP_WHEN_UP: f64 = 3.0;
 /// Clients whose exchanges with a TFTP server are remembered at a time.
 const CLIENTS: usize = 256;
+
+/// What UEFI's time-out without an address comes to.
+const NO_OFFER: &str = "PXE over IPv4 timed out before it had an address";
 
 /// What was seen of one shape in one boot.
 #[derive(Clone, Debug)]
@@ -60,7 +67,7 @@ pub(super) struct Boot {
     exchanges: Exchanges,
 }
 
-/// What clients of a TFTP server did last, where its next line means something only with it.
+/// What clients of a TFTP server and UEFI's own stack did last, where the next line means something only with it.
 #[derive(Debug, Default)]
 struct Exchanges {
     /// The file that a client asked for.
@@ -71,11 +78,19 @@ struct Exchanges {
     second_stages: BTreeSet<String>,
     /// Clients that ended their transfer themselves.
     aborted: BTreeSet<String>,
+    /// Whether UEFI's own stack began to boot and has no address so far.
+    lacks_address: bool,
 }
 
 impl Exchanges {
     /// Takes in one line's part of an exchange: the line that it makes whole, and whether it says nothing itself.
     fn hear(&mut self, talk: Talk, captures: &[Capture]) -> (Option<String>, bool) {
+        match talk {
+            Talk::Begins => self.lacks_address = true,
+            Talk::HasAddress => self.lacks_address = false,
+            Talk::TimeIsOut if self.lacks_address => return (Some(NO_OFFER.to_owned()), true),
+            _ => {}
+        }
         let value = |name: &str| captures.iter().find(|capture| capture.name == name).map(|it| &it.value);
         let Some(client) = value("client") else { return (None, false) };
         match talk {
@@ -108,6 +123,7 @@ impl Exchanges {
                 (None, false)
             }
             Talk::Fails => (None, self.aborted.remove(client)),
+            Talk::Begins | Talk::HasAddress | Talk::TimeIsOut => (None, false),
         }
     }
 }
@@ -131,21 +147,16 @@ impl Boot {
         }
     }
 
-    /// Takes in one line. A line with which the next boot begins gives this one back, whole.
-    pub(super) fn read(
-        &mut self,
-        watch: &Watch,
-        stamps: &mut Stamps,
-        number: u64,
-        line: &Cleaned,
-    ) -> Option<Boot> {
+    /// Takes in a line, or what parts of one make. One with which the next boot begins gives this one back, whole.
+    pub(super) fn read(&mut self, watch: &Watch, stamps: &mut Stamps, piece: &Piece<'_>) -> Option<Boot> {
+        let (number, line) = (piece.number, piece.line);
         if line.text.is_empty() {
             self.last_line = number;
             return None;
         }
         let mut sights: Vec<(usize, Vec<Capture>)> = Vec::new();
         let mut start = 0;
-        watch.look(line, stamps, |place, own_text, captures| {
+        watch.look(piece, stamps, |place, own_text, captures| {
             start = own_text;
             sights.push((place, captures));
         });
@@ -162,13 +173,13 @@ impl Boot {
         let (whole, is_explained) = self.hear(watch, &sights);
         if !is_explained {
             let evidence = || Evidence::of(number, &line.text[start..]);
-            self.climb(watch, &meanings, line, &evidence);
-            self.note_sights(watch, sights, line, number, &evidence);
+            self.climb(watch, &meanings, piece, &evidence);
+            self.note_sights(watch, sights, piece, &evidence);
             self.note_odd(&meanings, &evidence);
         }
         self.pass(number, line);
         if let Some(whole) = whole {
-            self.read(watch, stamps, number, &Cleaned::of(whole));
+            self.read(watch, stamps, &Piece::of(number, &Cleaned::of(whole)));
         }
         ended
     }
@@ -176,11 +187,17 @@ impl Boot {
     /// Takes in the kernel's seconds, and says whether they went back to the start of another boot.
     ///
     /// Processors write a little out of order, and people paste a log's pieces as they like: only a jump from far on
-    /// to the first seconds is a new start.
+    /// to the first seconds is a new start, and one after the system ran already.
     fn note_seconds(&mut self, text: &str) -> bool {
         let Some(now) = kernel_seconds(text) else { return false };
         let before = self.seconds.replace(now);
-        !self.is_report && now < FIRST && before.is_some_and(|before| before - now > JUMP)
+        let jump = before.map_or(0.0, |before| before - now);
+        !self.is_report && ((now < FIRST && jump > JUMP) || (self.is_up() && jump > JUMP_WHEN_UP))
+    }
+
+    /// Whether the system runs.
+    fn is_up(&self) -> bool {
+        self.rung.as_ref().is_some_and(|(rung, _)| *rung >= Rung::ControllerSpoke)
     }
 
     /// The boot is over: gives it back, and begins the next one with this line.
@@ -213,19 +230,18 @@ impl Boot {
         &mut self,
         watch: &Watch,
         sights: Vec<(usize, Vec<Capture>)>,
-        line: &Cleaned,
-        number: u64,
+        piece: &Piece<'_>,
         evidence: &impl Fn() -> Evidence,
     ) {
         for (place, captures) in sights {
             for meaning in &watch.watched[place].meanings {
                 if let Meaning::Sign { stage, cause, sign, unless } = *meaning
-                    && !watch.is_voided(unless, &line.folded)
+                    && !watch.is_voided(unless, piece.voids)
                 {
-                    note(self.open.entry((stage, cause, sign)), number, evidence, &captures);
+                    note(self.open.entry((stage, cause, sign)), piece.last, evidence, &captures);
                 }
             }
-            note(self.seen.entry(place), number, evidence, &captures);
+            note(self.seen.entry(place), piece.last, evidence, &captures);
         }
     }
 
@@ -235,6 +251,7 @@ impl Boot {
             Meaning::Opening(row) => match OPENINGS[*row].begins {
                 Begins::Boot => self.last_text > 0,
                 Begins::Part(_) => has_run && !self.is_report,
+                Begins::Again => self.is_up() && !self.is_report,
                 Begins::Report => false,
             },
             _ => false,
@@ -247,7 +264,7 @@ impl Boot {
             match OPENINGS[*row].begins {
                 Begins::Part(phase) => self.phase = self.phase.max(Some(phase)),
                 Begins::Report => self.is_report = true,
-                Begins::Boot => {}
+                Begins::Boot | Begins::Again => {}
             }
         }
     }
@@ -257,7 +274,7 @@ impl Boot {
         &mut self,
         watch: &Watch,
         meanings: &[Meaning],
-        line: &Cleaned,
+        piece: &Piece<'_>,
         evidence: &impl Fn() -> Evidence,
     ) {
         for meaning in meanings {
@@ -266,7 +283,7 @@ impl Boot {
             }
             let Meaning::Milestone { row, unless } = *meaning else { continue };
             let milestone = &milestones()[row];
-            if watch.is_voided(unless, &line.folded) {
+            if watch.is_voided(unless, piece.voids) {
                 continue;
             }
             if self.rung.as_ref().is_none_or(|(rung, _)| *rung <= milestone.rung) {
@@ -297,9 +314,31 @@ impl Boot {
     }
 }
 
-/// Whether a person wrote this line below the log: `(nothing more for ten minutes)`.
+/// Whether a person wrote this line below the log: `(nothing more for ten minutes)`, the end of a block, a sentence of
+/// his own.
 fn is_remark(text: &str) -> bool {
-    text.starts_with('(') && text.ends_with(')') && text.contains(' ')
+    match text.as_bytes() {
+        [b'(', .., b')'] => text.contains(' '),
+        [b'[' | b'<', .., b']' | b'>'] => is_mark(text),
+        [b'.' | b'-' | b'~', ..] => text.bytes().all(|octet| octet == b'.' || octet == b'-' || octet == b'~'),
+        [.., b'.' | b'!' | b'?'] => is_sentence(text),
+        _ => false,
+    }
+}
+
+/// A mark of a forum or a page: `[/code]`, `[snip]`, `[...]`.
+fn is_mark(text: &str) -> bool {
+    const MARKS: [&str; 9] = ["code", "/code", "quote", "/quote", "snip", "...", "cut", "/pre", "/details"];
+    let inside = &text[1..text.len() - 1];
+    MARKS.iter().any(|mark| inside.eq_ignore_ascii_case(mark))
+}
+
+/// A sentence of somebody who speaks of himself or to others: no program does.
+fn is_sentence(text: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "I", "I'm", "I've", "my", "My", "anybody", "Anybody", "anyone", "Anyone", "thanks", "Thanks", "Thank",
+    ];
+    text.len() <= 400 && text.split([' ', ',', '.', '!', '?']).any(|word| WORDS.contains(&word))
 }
 
 fn note<K: Ord>(

@@ -62,6 +62,32 @@ impl Letters {
     }
 }
 
+/// Where a shape stands in a line, and what stands at its blanks.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) begin: usize,
+    pub(super) end: usize,
+    pub(super) captures: Vec<Capture>,
+    /// Where anything may stand, or nothing of the shape follows: a line that goes on there need not be one.
+    open: Vec<(usize, usize)>,
+}
+
+impl Found {
+    /// Whether this place is within the shape.
+    pub(super) fn reaches_over(&self, place: usize) -> bool {
+        self.begin < place && place < self.end
+    }
+
+    /// Whether this place is within the shape, and not where anything may stand.
+    pub(super) fn holds_together(&self, place: usize) -> bool {
+        self.reaches_over(place) && !self.open.iter().any(|(begin, end)| (*begin..=*end).contains(&place))
+    }
+}
+
+/// Letters of a shape's first text that the edge of a picture may have cut off, where so many are left.
+const CUT_OFF: usize = 3;
+const LEFT: usize = 9;
+
 /// What stood at a named blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Capture {
@@ -122,7 +148,7 @@ impl Shape {
         folded: &[u8],
         start: usize,
         anchored: usize,
-    ) -> Option<Vec<Capture>> {
+    ) -> Option<Found> {
         let lead = match self.pieces.as_slice() {
             [Piece::Blank(..), Piece::Text(text), ..] | [Piece::Text(text), ..] => text,
             _ => return None,
@@ -132,32 +158,21 @@ impl Shape {
             from = from.max(anchored);
         }
         for _ in 0..STARTS {
-            let at = from + position(&folded[from..], lead)?;
-            let spans = self.from(folded, start, at, lead);
-            if let Some(spans) = spans {
-                let named = spans.into_iter().filter(|(name, _, _)| !name.is_empty());
-                return Some(
-                    named
-                        .filter_map(|(name, begin, end)| {
-                            Some(Capture { name, value: line.get(begin..end)?.to_owned() })
-                        })
-                        .collect(),
-                );
+            let Some(place) = position(&folded[from..], lead) else { break };
+            let at = from + place;
+            if let Some(places) = self.from(folded, start, at, lead) {
+                return Some(places.found(line));
             }
             from = at + 1;
         }
-        None
+        let edge = folded.get(start..)?;
+        let cut = (1..=CUT_OFF).find(|cut| is_cut(lead, *cut) && edge.starts_with(&lead[*cut..]))?;
+        self.from(folded, start, start, &lead[cut..]).map(|places| places.found(line))
     }
 
     /// The blanks' places where the first text stands at `at`.
-    fn from(
-        &self,
-        folded: &[u8],
-        start: usize,
-        at: usize,
-        lead: &[u8],
-    ) -> Option<Vec<(&'static str, usize, usize)>> {
-        let mut spans = Vec::new();
+    fn from(&self, folded: &[u8], start: usize, at: usize, lead: &[u8]) -> Option<Places> {
+        let (mut spans, mut open) = (Vec::new(), Vec::new());
         let mut pieces = self.pieces.as_slice();
         let mut begin = at;
         if let [Piece::Blank(name, letters), rest @ ..] = pieces {
@@ -194,6 +209,9 @@ impl Shape {
             if end == from && *letters != Letters::Any {
                 return None;
             }
+            if *letters == Letters::Any || rest.is_empty() {
+                open.push((from, end));
+            }
             spans.push((*name, from, end));
             position_now = after;
             pieces = rest.get(1..).unwrap_or_default();
@@ -205,8 +223,34 @@ impl Shape {
         if self.at_end && folded[position_now..].iter().any(|octet| *octet != b' ') {
             return None;
         }
-        Some(spans)
+        Some(Places { begin, end: position_now, spans, open })
     }
+}
+
+/// The places of a shape and of its blanks in a line.
+struct Places {
+    begin: usize,
+    end: usize,
+    spans: Vec<(&'static str, usize, usize)>,
+    open: Vec<(usize, usize)>,
+}
+
+impl Places {
+    fn found(self, line: &str) -> Found {
+        let named = self.spans.into_iter().filter(|(name, _, _)| !name.is_empty());
+        let captures = named
+            .filter_map(|(name, begin, end)| Some(Capture { name, value: line.get(begin..end)?.to_owned() }));
+        Found { begin: self.begin, end: self.end, captures: captures.collect(), open: self.open }
+    }
+}
+
+/// Whether a text is still itself without so many letters at its beginning: they are of one word with what follows, and
+/// were not what denies it.
+pub(super) fn is_cut(text: &[u8], cut: usize) -> bool {
+    const DENIALS: [&[u8]; 5] = [b"un", b"ln", b"dls", b"non", b"no"];
+    text.len() >= cut + LEFT
+        && text[..=cut].iter().all(u8::is_ascii_alphanumeric)
+        && !DENIALS.contains(&&text[..cut])
 }
 
 /// Where a blank that begins at `from` ends, and where the text that follows it ends.
@@ -241,13 +285,13 @@ pub(super) fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, fold};
+    use super::{Found, Shape, fold};
 
     fn found(shape: &'static str, line: &str) -> String {
         let folded: Vec<u8> = line.bytes().map(fold).collect();
         match Shape::parse(shape).unwrap().find_from(line, &folded, 0, 0) {
             None => "-".into(),
-            Some(captures) => {
+            Some(Found { captures, .. }) => {
                 captures.iter().map(|capture| format!("{}={} ", capture.name, capture.value)).collect()
             }
         }
@@ -285,6 +329,11 @@ mod tests {
         check("^grub>$", "grub> ls", "-");
         check("file '{file}' not found", "error: file `/boot/x.mod' not found.", "file=/boot/x.mod");
         check("a {x} b {y} c", "a 1 b 2 d a 3 b 4 c", "x=3 y=4");
+        check("no route to host {host}", "route to host a", "-");
+        check("unable to mount root from {host}", "able to mount root from a", "-");
+        check("firmware load for {file} failed", "rmware load for a failed", "file=a");
+        check("^firmware load for {file} failed", "mware load for a failed", "file=a");
+        check("firmware load for {file} failed", "x mware load for a failed", "-");
         for wrong in ["", "{a}", "{a", "{a}{b} x", "{a:words} x", "{a:any} x"] {
             assert_eq!(Shape::parse(wrong), None, "{wrong}");
         }

@@ -4,10 +4,11 @@
 //! One pass over the folded line finds the longest text of every shape at once ([`Literals`], linear in the
 //! line); only shapes whose text is there are looked at closer.
 
-use super::clean::{Cleaned, message};
+use super::head::head;
 use super::literals::Literals;
 use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, TALK, Talk, milestones};
 use super::shape::{Capture, Shape, fold, position};
+use super::wrapped::Piece;
 use crate::catalogue::{self, Look, Sign, Stage, Weight};
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -41,6 +42,13 @@ pub(super) enum Meaning {
 pub(super) struct Watched {
     shape: Shape,
     pub(super) meanings: Vec<Meaning>,
+}
+
+impl Watched {
+    /// Whether it only says what one exchange of several lines is about.
+    fn is_talk(&self) -> bool {
+        self.meanings.iter().all(|meaning| matches!(meaning, Meaning::Talk(_)))
+    }
 }
 
 /// All shapes, compiled.
@@ -97,25 +105,33 @@ impl Watch {
         self.places.get(line).copied()
     }
 
-    /// Calls `each` for every shape in the line, once, with where the line's own text begins and what stands at the
+    /// Calls `each` for every shape in the piece, once, with where the line's own text begins and what stands at the
     /// shape's blanks.
     pub(super) fn look(
         &self,
-        cleaned: &Cleaned,
+        piece: &Piece<'_>,
         stamps: &mut Stamps,
         mut each: impl FnMut(usize, usize, Vec<Capture>),
     ) {
         stamps.now += 1;
+        let cleaned = piece.line;
         let mut start = None;
         self.literals.find(&cleaned.folded, |literal, at| {
-            let start = *start.get_or_insert_with(|| message(&cleaned.text).0);
+            let start = *start.get_or_insert_with(|| head(&cleaned.text).length);
             for place in &self.behind[literal] {
                 if std::mem::replace(&mut stamps.seen[*place], stamps.now) == stamps.now {
                     continue;
                 }
                 let shape = &self.watched[*place].shape;
-                if let Some(captures) = shape.find_from(&cleaned.text, &cleaned.folded, start, at) {
-                    each(*place, start, captures);
+                let Some(found) = shape.find_from(&cleaned.text, &cleaned.folded, start, at) else {
+                    continue;
+                };
+                let is_one = |at: &usize| match self.watched[*place].is_talk() {
+                    true => found.reaches_over(*at),
+                    false => found.holds_together(*at),
+                };
+                if piece.breaks.is_empty() || piece.breaks.iter().any(is_one) {
+                    each(*place, start, found.captures);
                 }
             }
         });

@@ -6,10 +6,10 @@
 use super::together;
 use crate::controller::apply::fault::{Fault, Outcome};
 use crate::controller::witness::{Meter, Witness};
+use crate::digest::Sha256;
 use linux::sensors::{Sensor, is_virtual, temperatures};
 use model::failure::Failure;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use sha2::{Digest as _, Sha256};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,7 +30,7 @@ const FRACTION_ENDS: u64 = 0x3fe3_0109_ffab_e3d9;
 fn chain() -> u64 {
     let mut digest = [0; 32];
     for _ in 0..CHAIN {
-        digest = Sha256::digest(digest).into();
+        digest = Sha256::digest(digest);
     }
     let [a, b, c, d, e, f, g, h, ..] = digest;
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
