@@ -310,47 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        313 failed boots, 53 healthy ones
-        wrapped at 80 columns              310 kept, 1 healthy blamed
-        wrapped at 72 columns              307 kept, 3 healthy blamed
-        wrapped at blanks before 72        304 kept, 0 healthy blamed
-        cut at column 80                   244 kept, 2 healthy blamed
-        quoted                             312 kept, 0 healthy blamed
-        quoted twice                       312 kept, 0 healthy blamed
-        numbered by cat -n                 309 kept, 0 healthy blamed
-        numbered by grep -n                312 kept, 0 healthy blamed
-        numbered by a forum                312 kept, 0 healthy blamed
-        numbered by an editor              312 kept, 0 healthy blamed
-        left edge cut by 1 to 3            302 kept, 1 healthy blamed
-        1 % of letters misread             285 kept, 2 healthy blamed
-        last 25 lines                      312 kept, 0 healthy blamed
-        last 12 lines                      300 kept, 2 healthy blamed
-        after a healthy boot               289 kept, 0 healthy blamed
-        syslog, old heads                  312 kept, 0 healthy blamed
-        syslog, RFC 5424                   312 kept, 0 healthy blamed
-        journalctl -o short-iso            312 kept, 0 healthy blamed
-        journalctl -o short-monotonic      312 kept, 0 healthy blamed
-        journalctl -o short-unix           312 kept, 0 healthy blamed
-        journalctl -o short-full           312 kept, 0 healthy blamed
-        journalctl -o json                 313 kept, 0 healthy blamed
-        a container's log in JSON          313 kept, 0 healthy blamed
-        a container's name before it       311 kept, 0 healthy blamed
-        clock before it                    312 kept, 0 healthy blamed
-        clock in brackets before it        312 kept, 0 healthy blamed
-        date and clock before it           311 kept, 0 healthy blamed
-        level before it                    312 kept, 0 healthy blamed
-        blanks doubled                     313 kept, 0 healthy blamed
-        empty lines between                313 kept, 0 healthy blamed
-        coloured                           313 kept, 0 healthy blamed
-        CRLF                               313 kept, 0 healthy blamed
-        escaped for a web page             313 kept, 0 healthy blamed
-        in a code block                    312 kept, 0 healthy blamed
-        in a fence                         313 kept, 0 healthy blamed
-        indented                           313 kept, 0 healthy blamed
-        a list                             312 kept, 0 healthy blamed
-        as code, line by line              313 kept, 0 healthy blamed
-        cut off with dots                  312 kept, 0 healthy blamed
-        with somebody's words              313 kept, 0 healthy blamed
-        in capitals                        312 kept, 0 healthy blamed
-    "#]].assert_eq(&table);
+        340 failed boots, 54 healthy ones
+        wrapped at 80 columns              336 kept, 1 healthy blamed
+        wrapped at 72 columns              333 kept, 3 healthy blamed
+        wrapped at blanks before 72        328 kept, 0 healthy blamed
+        cut at column 80                   262 kept, 2 healthy blamed
+        quoted                             339 kept, 0 healthy blamed
+        quoted twice                       339 kept, 0 healthy blamed
+        numbered by cat -n                 334 kept, 0 healthy blamed
+        numbered by grep -n                339 kept, 0 healthy blamed
+        numbered by a forum                339 kept, 0 healthy blamed
+        numbered by an editor              339 kept, 0 healthy blamed
+        left edge cut by 1 to 3            329 kept, 1 healthy blamed
+        1 % of letters misread             310 kept, 2 healthy blamed
+        last 25 lines                      339 kept, 0 healthy blamed
+        last 12 lines                      326 kept, 2 healthy blamed
+        after a healthy boot               312 kept, 0 healthy blamed
+        syslog, old heads                  339 kept, 0 healthy blamed
+        syslog, RFC 5424                   339 kept, 0 healthy blamed
+        journalctl -o short-iso            339 kept, 0 healthy blamed
+        journalctl -o short-monotonic      339 kept, 0 healthy blamed
+        journalctl -o short-unix           339 kept, 0 healthy blamed
+        journalctl -o short-full           339 kept, 0 healthy blamed
+        journalctl -o json                 340 kept, 0 healthy blamed
+        a container's log in JSON          340 kept, 0 healthy blamed
+        a container's name before it       338 kept, 0 healthy blamed
+        clock before it                    339 kept, 0 healthy blamed
+        clock in brackets before it        339 kept, 0 healthy blamed
+        date and clock before it           338 kept, 0 healthy blamed
+        level before it                    339 kept, 0 healthy blamed
+        blanks doubled                     340 kept, 0 healthy blamed
+        empty lines between                340 kept, 0 healthy blamed
+        coloured                           340 kept, 0 healthy blamed
+        CRLF                               340 kept, 0 healthy blamed
+        escaped for a web page             340 kept, 0 healthy blamed
+        in a code block                    339 kept, 0 healthy blamed
+        in a fence                         340 kept, 0 healthy blamed
+        indented                           340 kept, 0 healthy blamed
+        a list                             339 kept, 0 healthy blamed
+        as code, line by line              340 kept, 0 healthy blamed
+        cut off with dots                  339 kept, 0 healthy blamed
+        with somebody's words              340 kept, 0 healthy blamed
+        in capitals                        339 kept, 0 healthy blamed
+    "#]]
+    .assert_eq(&table);
 }
