@@ -186,6 +186,9 @@ pub const CAUSES: &[Cause] = &[
                 .says("root= names {device}, which does not exist on this machine."),
             usual("/dev/disk/by-uuid/{uuid} does not exist")
                 .says("root= names the UUID {uuid}, which no file system here has."),
+            proof("Timed out waiting for device /dev/gpt-auto-root").says(
+                "No root= is given: systemd waits for a partition of the type of a root, which this machine does not have.",
+            ),
             usual("Timed out waiting for device /dev/disk/by-uuid/{uuid}")
                 .says("root= names the UUID {uuid}, which no file system here has."),
             usual("unknown-block({major:number},{minor:number})").unless(&[
@@ -285,6 +288,7 @@ pub const CAUSES: &[Cause] = &[
             supports("Dependency failed for Initrd Root", "the initrd waited for it"),
             supports("Volume group '{group}' not found", "the root is on LVM that is not active"),
             excludes("Dependency failed for Local File Systems", "the root was mounted"),
+            excludes("gpt-auto-root", "no root is named"),
             excludes("/dev/mapper/live-rw", "the root is a live image"),
             excludes("Dependency failed for local-fs.target", "the root was mounted"),
             supports("Dependency failed for initrd-root", "the initrd waited for it"),
@@ -373,11 +377,14 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: mounting UUID={uuid} on /boot failed: No such file or directory")
                 .says("/etc/fstab mounts UUID {uuid} at /boot, and it is not there."),
             usual("Dependency failed for local-fs.target"),
+            trace("Timed out waiting for device /dev/disk/by-uuid/{uuid}")
+                .says("/etc/fstab names the UUID {uuid}, and it is not there."),
         ],
         clues: &[
             supports("Timed out waiting for device", "the device never came"),
             supports("emergency mode", "the boot ends there"),
             excludes("dracut", "it is the initrd that stops"),
+            excludes("Initrd Root", "it is the initrd that stops"),
             excludes("requires a manual fsck", "a file system is damaged"),
             excludes("RUN fsck MANUALLY", "a file system is damaged"),
             excludes("Failed to start File System Check", "a file system is damaged"),

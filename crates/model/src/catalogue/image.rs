@@ -328,7 +328,7 @@ pub const CAUSES: &[Cause] = &[
             usual("tar: Skipping to next header"),
             proof("bunzip2: crc error"),
             proof("gunzip: crc error"),
-            proof("bad CRC"),
+            proof("bad CRC").unless(&["default environment"]),
             proof("the image is not what the line names"),
             usual("corrupted data"),
             usual("crc error").unless(&["initramfs", "kernel", "system halted", "usb"]),

@@ -15,6 +15,7 @@ pub const CAUSES: &[Cause] = &[
             proof("server returned error: HTTP/1.{minor} 404"),
             proof("HTTP/1.{minor} 404 Not Found"),
             proof("ERROR 404: Not Found"),
+            proof("Validation of image href {url} failed, reason: Got HTTP code 404").says("The web server does not have {url}."),
             usual("'GET {path}vmlinuz{rest:any} HTTP/{version}' 404").says("The web server has no {path}vmlinuz{rest}."),
             usual("'GET {path}initrd{rest:any} HTTP/{version}' 404").says("The web server has no {path}initrd{rest}."),
             usual("'GET {path}linux{rest:any} HTTP/{version}' 404").says("The web server has no {path}linux{rest}."),

@@ -19,6 +19,8 @@ const NAMED: f64 = 0.5;
 const STRONG: f64 = 0.75;
 /// The most that a log can prove.
 const MOST: f64 = 0.97;
+/// Lines that are said in one breath: systemd reports a job's end and its reason one after the other.
+const BREATH: u64 = 3;
 /// Lines of evidence that are shown of a cause.
 const SHOWN: usize = 5;
 /// Causes that are named of one boot.
@@ -164,11 +166,12 @@ impl Candidate<'_> {
         let is_before = self.line() <= other.line();
         let is_symptom = other.cause.kind == Kind::Symptom
             && (self.cause.kind == Kind::Root || self.line() < other.line());
+        let is_said_with = other.cause.kind == Kind::Symptom && self.line() <= other.line() + BREATH;
         // What proves itself may do so late, when somebody looked: `arping` after the transfers that failed.
         let is_proven = self.confidence >= STRONG
             && self.signs.first().is_some_and(|(sign, _)| sign.weight == Weight::Proof);
         let hides = self.cause.hides.contains(&other.cause.id);
-        (hides && (is_before || is_proven)) || (is_before && is_symptom)
+        (hides && (is_before || is_said_with || is_proven)) || (is_before && is_symptom)
     }
 
     fn as_consequence(&self) -> Consequence {
