@@ -317,6 +317,29 @@ fn every_cause_that_is_named_has_a_page() {
     keep("a cause has a page in the catalogue (crates/model/src/catalogue):", &broken);
 }
 
+/// A page that says which test holds a promise is worth what the test is: each one that is named must be there.
+#[test]
+fn tests_that_the_guide_names_are_there() {
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+    let (mut broken, mut count) = (Vec::new(), 0);
+    for (path, text) in files().into_iter().filter(|(path, _)| path.starts_with("docs/src/")) {
+        for (at, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with('|')) {
+            let is_name = |word: &&str| {
+                let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+                word.matches('_').count() >= 2 && word.split('_').all(is_part)
+            };
+            for name in line.split('`').skip(1).step_by(2).filter(is_name) {
+                count += 1;
+                if !sources.contains(&format!("fn {name}(")) {
+                    broken.push(format!("{path}:{}: {name}", at + 1));
+                }
+            }
+        }
+    }
+    assert!(count > 40, "tests are named in another way than this test knows: {count} found");
+    keep("no test has this name; the page promises what nothing holds:", &broken);
+}
+
 /// What is longer than a file can be read in one go owes its reader a reason.
 #[test]
 fn long_files_give_a_reason() {

@@ -41,6 +41,18 @@ pub(crate) enum Variant {
     Preserved,
     /// The PC's old partition table.
     OldTable,
+    /// LVM on a RAID 5 of three disks.
+    Parity,
+    /// btrfs on a RAID 6 of four.
+    DoubleParity,
+    /// The root on a RAID 10 of four disks.
+    StripedMirrors,
+    /// An encrypted root on a RAID 1.
+    EncryptedMirror,
+    /// An encrypted root that the box's TPM opens.
+    TpmOpened,
+    /// The system on a disk of its own, and data that stays on another.
+    TwoDisks,
     /// An initrd with the drivers of exactly the hardware that [`super::agreement`] rehearses.
     OwnDrivers,
     /// The same for one NIC alone, and a root without the drivers of those disks.
@@ -54,6 +66,15 @@ const LINE: &str = "line.toml";
 const RECIPE: &str = "appliance.toml";
 /// What stands for the partitions in the example.
 const PARTITIONS: &str = include_str!("layouts/plain.toml");
+/// The question for what opens an encrypted disk, and the virtual box's answer.
+const UNLOCK: [Change; 2] = [
+    (
+        LINE,
+        "[appliance]\n",
+        "[[question]]\nid = \"unlock\"\nask = \"Passphrase\"\ntype = \"passphrase\"\n\n[appliance]\n",
+    ),
+    (LINE, "answers = { ", "answers = { unlock = \"open sesame\", "),
+];
 
 impl Variant {
     /// The line's folder name, and what is replaced by what in its files.
@@ -91,20 +112,15 @@ impl Variant {
                 let layout = layout(include_str!("layouts/mirrored.toml"));
                 ("mirrored", vec![layout, image("\"nginx-light\", \"mdadm\",")])
             }
-            Variant::Encrypted => (
-                "encrypted",
-                vec![
+            Variant::Encrypted => {
+                let mut changes = vec![
                     layout(include_str!("layouts/encrypted.toml")),
                     live(r#""lvm2", "cryptsetup-bin", "xfsprogs", "thin-provisioning-tools","#),
                     image(r#""nginx-light", "lvm2", "cryptsetup-initramfs", "thin-provisioning-tools","#),
-                    (
-                        LINE,
-                        "[appliance]\n",
-                        "[[question]]\nid = \"unlock\"\nask = \"Passphrase\"\ntype = \"passphrase\"\n\n[appliance]\n",
-                    ),
-                    (LINE, "answers = { ", "answers = { unlock = \"open sesame\", "),
-                ],
-            ),
+                ];
+                changes.extend(UNLOCK);
+                ("encrypted", changes)
+            }
             Variant::Subvolumes => (
                 "subvolumes",
                 vec![
@@ -118,6 +134,50 @@ impl Variant {
                 ("preserved", vec![layout, live("\"xfsprogs\",")])
             }
             Variant::OldTable => ("old-table", vec![layout(include_str!("layouts/old-table.toml"))]),
+            Variant::Parity => (
+                "parity",
+                vec![
+                    layout(include_str!("layouts/parity.toml")),
+                    live("\"lvm2\", \"mdadm\", \"xfsprogs\","),
+                    image("\"nginx-light\", \"mdadm\", \"lvm2\","),
+                ],
+            ),
+            Variant::DoubleParity => (
+                "double-parity",
+                vec![
+                    layout(include_str!("layouts/double-parity.toml")),
+                    live("\"mdadm\", \"btrfs-progs\","),
+                    image("\"nginx-light\", \"mdadm\", \"btrfs-progs\","),
+                ],
+            ),
+            Variant::StripedMirrors => {
+                let layout = layout(include_str!("layouts/striped-mirrors.toml"));
+                ("striped-mirrors", vec![layout, image("\"nginx-light\", \"mdadm\",")])
+            }
+            Variant::EncryptedMirror => {
+                let mut changes = vec![
+                    layout(include_str!("layouts/encrypted-mirror.toml")),
+                    live("\"mdadm\", \"cryptsetup-bin\","),
+                    image("\"nginx-light\", \"mdadm\", \"cryptsetup-initramfs\","),
+                ];
+                changes.extend(UNLOCK);
+                ("encrypted-mirror", changes)
+            }
+            Variant::TpmOpened => {
+                let mut changes = vec![
+                    layout(include_str!("layouts/tpm-opened.toml")),
+                    live("\"cryptsetup-bin\", \"clevis-luks\", \"clevis-tpm2\","),
+                    image(
+                        "\"nginx-light\", \"cryptsetup-initramfs\", \"clevis-initramfs\", \"clevis-tpm2\",",
+                    ),
+                ];
+                changes.extend(UNLOCK);
+                ("tpm-opened", changes)
+            }
+            Variant::TwoDisks => {
+                let layout = layout(include_str!("layouts/two-disks.toml"));
+                ("two-disks", vec![layout, live("\"xfsprogs\",")])
+            }
             Variant::OwnDrivers => {
                 ("own-drivers", vec![(LINE, "root     = \"nfs\"", "root = \"nfs\"\ndrivers = \"hardware\"")])
             }
@@ -214,8 +274,21 @@ impl Rig {
             "KERNEL" => self.output("kernel"),
             "INITRD" => self.output("initrd"),
             STOCK_INITRD => self.stock_initrd(),
+            "DISKS" => self.finished_disks(),
             word => word.replace("bootworks.live=LIVE", &format!("bootworks.live={}", self.listed("digest"))),
         }
+    }
+
+    /// The folder with the disks of a finished box of this build, for boxes that begin as it ended.
+    fn finished_disks(&self) -> String {
+        let list = std::fs::read(self.line.join(".build/outputs.json")).unwrap();
+        let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+        let folder = self.line.with_extension(format!("disks-{}", list["build"].as_str().unwrap()));
+        let folder = folder.display().to_string();
+        if !Path::new(&folder).exists() {
+            self.rehearse(&["--keep-disks", &folder]).ended_with(0);
+        }
+        folder
     }
 
     /// What `bootworks check` finds of the devices with these modaliases.

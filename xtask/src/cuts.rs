@@ -4,7 +4,7 @@
 //! The instants are drawn from a seed, so that a run can be had again. The table is written as it grows, and a run of hours
 //! that was stopped goes on where it was.
 
-use crate::shell::{Result, Stop, note, root, say};
+use crate::shell::{Result, Stop, note, say};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ pub(crate) fn run(count: Option<&str>, seed: Option<&str>) -> Result<()> {
     let (count, seed) = (number(count, USUAL)?, number(seed, 1)?);
     let programs = crate::programs::build()?;
     let folder = crate::programs::target().join("cuts");
-    let line = lay_line(&folder)?;
+    let line = lay_line(&programs.bootworks, &folder)?;
     let mut run = Run::resume(folder.join(format!("cuts-{seed}.md")), seed)?;
     if run.rows > 0 {
         note(&format!("{} has {} rows already; going on", run.table.display(), run.rows));
@@ -53,20 +53,26 @@ pub(crate) fn run(count: Option<&str>, seed: Option<&str>) -> Result<()> {
     if run.failed == 0 { Ok(()) } else { Err(Stop::new(format!("{} cuts did not end well", run.failed))) }
 }
 
-/// The example line with a smaller kernel in its appliance, so that hundreds of installations are a matter of hours.
-fn lay_line(folder: &Path) -> Result<PathBuf> {
-    let line = folder.join("line");
+/// The line of `bootworks new` with a smaller kernel in its appliance, so that hundreds of installations are a matter of
+/// hours. It is made anew each time; what was built of it stays.
+fn lay_line(bootworks: &Path, folder: &Path) -> Result<PathBuf> {
+    let (line, made) = (folder.join("line"), folder.join("line.new"));
     let failed = |error: std::io::Error| Stop::new(format!("cannot lay {}: {error}", line.display()));
     std::fs::create_dir_all(&line).map_err(failed)?;
-    let example = root().join("examples/edge-gateway/.");
-    let copied = Command::new("cp").arg("-a").arg(example).arg(&line).status().map_err(failed)?;
-    let recipe = line.join("appliance.toml");
+    let _ = std::fs::remove_dir_all(&made);
+    let new = Command::new(bootworks).arg("new").arg(&made).stdout(Stdio::null()).status().map_err(failed)?;
+    let recipe = made.join("appliance.toml");
     let text = std::fs::read_to_string(&recipe).map_err(failed)?;
     let smaller = text.replace("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"");
-    if !copied.success() || smaller == text {
+    if !new.success() || smaller == text {
         return Err(Stop::new(format!("{} is not the example line that is known here", recipe.display())));
     }
     std::fs::write(&recipe, smaller).map_err(failed)?;
+    let copied = Command::new("cp").arg("-a").arg(made.join(".")).arg(&line).status().map_err(failed)?;
+    if !copied.success() {
+        return Err(Stop::new(format!("cannot copy {} to {}", made.display(), line.display())));
+    }
+    std::fs::remove_dir_all(&made).map_err(failed)?;
     Ok(line)
 }
 

@@ -34,6 +34,7 @@ const fn package(name: &'static str, file: &'static str, reason: &'static str) -
 const REHEARSE: &[Package] = &[
     package("qemu-system-x86", "/usr/bin/qemu-system-x86_64", "runs virtual boxes"),
     package("qemu-utils", "/usr/bin/qemu-img", "makes virtual disks"),
+    package("e2fsprogs", "/usr/sbin/debugfs", "breaks the disks of finished virtual boxes"),
     package("seabios", "/usr/share/seabios/bios-256k.bin", "BIOS of virtual boxes"),
     package("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd", "UEFI of virtual boxes"),
     package("ipxe-qemu", "/usr/lib/ipxe/qemu/pxe-e1000e.rom", "boot ROMs of virtual network cards"),
@@ -42,6 +43,7 @@ const REHEARSE: &[Package] = &[
 ];
 
 const TEST: &[Package] = &[
+    package("swtpm", "/usr/bin/swtpm", "the TPM of virtual boxes"),
     package("udhcpc", "/usr/sbin/udhcpc", "a DHCP client to test the server with"),
     package("isc-dhcp-client", "/usr/sbin/dhclient", "a DHCP client to test the server with"),
     package("tftp-hpa", "/usr/bin/tftp", "a TFTP client to test the server with"),

@@ -14,6 +14,7 @@
 mod beacon;
 mod causes;
 mod controller;
+mod digest;
 mod http;
 mod init;
 mod modprobe;

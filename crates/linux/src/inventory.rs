@@ -38,6 +38,8 @@ pub fn read_devices(root: &Path, boot_nic: Option<Mac>) -> Inventory {
         interfaces: interfaces(root),
         disks: Vec::new(),
         devices: devices(root),
+        // Documentation/ABI/stable/sysfs-class-tpm
+        tpm2: line(&root.join("sys/class/tpm/tpm0/tpm_version_major")) == "2",
         parts: parts(root),
     }
 }

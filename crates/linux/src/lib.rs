@@ -27,9 +27,12 @@ pub mod partitions;
 pub mod power;
 pub mod privileges;
 pub mod process;
+pub mod resident;
 pub mod sensors;
 pub mod signature;
 pub mod sockets;
+#[cfg(target_feature = "crt-static")]
+mod static_c;
 pub mod tools;
 pub mod tree;
 pub mod uevent;

@@ -53,6 +53,14 @@ pub fn temperatures(root: &Path) -> Vec<Sensor> {
     found
 }
 
+/// Whether the processors below `root` are a virtual machine's, which shows no temperature of the real ones: their
+/// hypervisor says so by a bit of CPUID, which the kernel shows among their flags.
+pub fn is_virtual(root: &Path) -> bool {
+    let text = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
+    let flags = text.lines().find(|line| line.starts_with("flags"));
+    flags.is_some_and(|line| line.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
 fn folder(path: &Path) -> Vec<std::path::PathBuf> {
     std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
@@ -87,5 +95,18 @@ mod tests {
             [sensor("coretemp Package id 0", 71, Some(100)), sensor("coretemp temp3", 30, None)]
         );
         assert_eq!(temperatures(&root.path().join("no")), []);
+    }
+
+    /// A virtual box shows no temperature, and is not to be sent back for it; a real one is.
+    #[test]
+    fn virtual_machines_are_known_by_their_flags() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("proc")).unwrap();
+        let has = |flags: &str| {
+            let text = format!("processor\t: 0\nflags\t\t: fpu sse2 {flags}\nbugs\t\t: hypervisor\n");
+            std::fs::write(root.path().join("proc/cpuinfo"), text).unwrap();
+            is_virtual(root.path())
+        };
+        assert!(has("hypervisor lahf_lm") && !has("lahf_lm") && !is_virtual(&root.path().join("no")));
     }
 }

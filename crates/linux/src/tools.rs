@@ -48,6 +48,10 @@ tools! {
     QEMU = "qemu-system-x86_64" in "qemu-system-x86" for "rehearsing with virtual boxes";
     /// Makes virtual disks.
     QEMU_IMG = "qemu-img" in "qemu-utils" for "making virtual disks";
+    /// Is the TPM of virtual boxes.
+    SWTPM = "swtpm" in "swtpm" for "the TPM of a virtual box";
+    /// Changes ext4 file systems that are not mounted.
+    DEBUGFS = "debugfs" in "e2fsprogs" for "spoiling the disk of a finished virtual box";
     /// Writes ext4.
     MKFS_EXT4 = "mkfs.ext4" in "e2fsprogs" for "making ext4 file systems";
     /// Checks ext4, which growing it demands.
@@ -71,7 +75,13 @@ tools! {
     /// Makes and opens encrypted volumes.
     CRYPTSETUP = "cryptsetup" in "cryptsetup-bin" for "making encrypted volumes";
     /// Puts what opens encrypted volumes into an initramfs.
-    CRYPTROOT = "cryptroot" in "cryptsetup-initramfs" for "opening encrypted volumes at boot";
+    CRYPTROOT = "hooks/cryptroot" in "cryptsetup-initramfs" for "opening encrypted volumes at boot";
+    /// Has a TPM open encrypted volumes.
+    CLEVIS = "clevis-luks-bind" in "clevis-luks" for "having the TPM open encrypted volumes";
+    /// Its part that knows TPM 2.0.
+    CLEVIS_TPM2 = "clevis-encrypt-tpm2" in "clevis-tpm2" for "having the TPM open encrypted volumes";
+    /// Puts that into an initramfs.
+    CLEVIS_HOOK = "hooks/clevis" in "clevis-initramfs" for "having the TPM open encrypted volumes at boot";
     /// Makes and starts volume groups.
     LVM = "lvm" in "lvm2" for "making LVM volume groups";
     /// Checks thin pools, which LVM does before it starts one.
@@ -85,7 +95,7 @@ tools! {
 /// Programs that `build` and `lock` run on the server.
 pub const BUILD: &[Tool] = &[APT_GET, APT_CACHE, CHROOT];
 /// Programs that `rehearse` runs on the server.
-pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG];
+pub const REHEARSE: &[Tool] = &[QEMU, QEMU_IMG, DEBUGFS];
 /// Programs that the controller runs in every live OS.
 pub const LIVE_OS: &[Tool] = &[CHROOT, MKFS_EXT4, MKFS_VFAT, MKSWAP, EFIBOOTMGR];
 
@@ -102,9 +112,12 @@ pub fn for_storage(disks: &[DiskLayout], stack: &Stack) -> Vec<Tool> {
         }
     }
     let volumes = || stack.groups.iter().flat_map(|group| &group.volumes);
+    let by_tpm = stack.vaults.iter().any(|vault| vault.tpm2);
     let has = [
         (!stack.raids.is_empty(), MDADM),
         (!stack.vaults.is_empty(), CRYPTSETUP),
+        (by_tpm, CLEVIS),
+        (by_tpm, CLEVIS_TPM2),
         (!stack.groups.is_empty(), LVM),
         (volumes().any(|volume| volume.kind == VolumeKind::Pool), THIN_CHECK),
         (!stack.is_empty(), MODPROBE),
@@ -141,8 +154,10 @@ pub fn of_appliance(disks: &[DiskLayout], stack: &Stack) -> Vec<Tool> {
     // Only the live OS makes file systems, and kmod is in every appliance.
     tools.retain(|tool| !matches!(*tool, MKFS_XFS | MKFS_BTRFS | MODPROBE));
     for tool in &mut tools {
-        if *tool == CRYPTSETUP {
-            *tool = CRYPTROOT;
+        match *tool {
+            CRYPTSETUP => *tool = CRYPTROOT,
+            CLEVIS => *tool = CLEVIS_HOOK,
+            _ => {}
         }
     }
     tools

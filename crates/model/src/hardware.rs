@@ -264,6 +264,9 @@ pub struct Inventory {
     pub disks: Vec<Disk>,
     /// Every device with a modalias.
     pub devices: Vec<Device>,
+    /// Whether it has a TPM 2.0 that the kernel drives.
+    #[serde(default)]
+    pub tpm2: bool,
     /// Versions and serial numbers of parts, by what they are of: `BIOS`, `board serial`, `nvme0n1 firmware`.
     pub parts: std::collections::BTreeMap<String, String>,
 }

@@ -288,6 +288,9 @@ pub struct Vault {
     pub name: String,
     /// What opens it.
     pub key: Key,
+    /// Whether the box's TPM 2.0 opens it too, so that nobody is asked.
+    #[serde(default)]
+    pub tpm2: bool,
     /// What is made on it.
     pub content: Content,
 }

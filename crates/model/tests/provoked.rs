@@ -18,6 +18,8 @@ struct Provoked {
     what: String,
     cause: String,
     seen: Vec<String>,
+    /// Day and seconds of the rehearsal that was green last, where they were kept.
+    green: Option<(String, u32)>,
 }
 
 #[derive(serde::Deserialize)]
@@ -64,18 +66,20 @@ const HEAD: &str = "# Provoked
 
 What was broken on purpose in rehearsals, and by what its cause was recognised: from the console's log alone, as
 `bootworks diagnose` reads it; from the timeline, told by the box or found by the server; on the box's own screen.
-`KERNEL`, `INITRD` and the digest `LIVE` are the line's own; `STOCK-INITRD` is one that Debian's mkinitramfs made.
-`cargo xtask test` runs one of these each day, `--rehearsals` all.
+`KERNEL`, `INITRD` and the digest `LIVE` are the line's own; `STOCK-INITRD` is one that Debian's mkinitramfs made;
+`DISKS` are a finished box's, kept by `--keep-disks`.
+`cargo xtask test` runs one of these each day, `--rehearsals` all. Where a rehearsal's day and seconds were kept, the last
+column has those of the last one that was green; the machine was QEMU's translator on two shared processors.
 
-| what is broken | `bootworks rehearse …` | cause | log | timeline | screen |
-| --- | --- | --- | --- | --- | --- |
+| what is broken | `bootworks rehearse …` | cause | log | timeline | screen | green |
+| --- | --- | --- | --- | --- | --- | --- |
 ";
 
 /// The guide says what was seen, and no more.
 #[test]
 fn the_guide_has_what_was_provoked() {
     let mut page = HEAD.to_owned();
-    for Provoked { arguments, what, cause, seen, .. } in table() {
+    for Provoked { arguments, what, cause, seen, green, .. } in table() {
         let (stage, _) = catalogue::find(&cause).unwrap();
         let by = |road: &str| if seen.iter().any(|seen| seen == road) { "yes" } else { "" };
         let quoted = arguments.iter().map(|word| match word.contains(' ') {
@@ -85,12 +89,13 @@ fn the_guide_has_what_was_provoked() {
         let arguments: Vec<String> = quoted.collect();
         let _ = writeln!(
             page,
-            "| {what} | `{}` | [`{cause}`](causes/{}.md#{cause}) | {} | {} | {} |",
+            "| {what} | `{}` | [`{cause}`](causes/{}.md#{cause}) | {} | {} | {} | {} |",
             arguments.join(" "),
             stage.id(),
             by("log"),
             by("timeline"),
-            by("screen")
+            by("screen"),
+            green.map(|(day, seconds)| format!("{day}, {seconds} s")).unwrap_or_default()
         );
     }
     expect_file!["../../../docs/src/provoked.md"].assert_eq(&page);

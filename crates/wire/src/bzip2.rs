@@ -15,8 +15,10 @@ mod bits;
 mod block;
 mod chain;
 mod expansion;
+mod front;
 mod random;
 mod scan;
+mod unsort;
 
 pub use block::{Block, Workshop, decode};
 pub use chain::{Chain, Tail};

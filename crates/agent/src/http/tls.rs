@@ -3,6 +3,7 @@
 //! One of everything: X25519, ChaCha20-Poly1305, Ed25519. Both ends come out of one build, so there is nothing to
 //! choose between, and each algorithm more would have to fit into every initrd.
 
+use crate::digest::Sha256;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
 use rustls::crypto::{
@@ -16,7 +17,6 @@ use rustls::sign::SigningKey;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme, StreamOwned, version,
 };
-use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ impl Authority {
         others: &[CertificateDer<'_>],
         name: &ServerName<'_>,
     ) -> Result<(), CertificateError> {
-        let known = others.iter().find(|other| Sha256::digest(other)[..] == self.0);
+        let known = others.iter().find(|other| Sha256::digest(other) == self.0);
         let authority = known.ok_or(CertificateError::UnknownIssuer)?;
         let anchor = anchor_from_trusted_cert(authority).map_err(|_| CertificateError::BadEncoding)?;
         let certificate = EndEntityCert::try_from(server).map_err(|_| CertificateError::BadEncoding)?;
@@ -249,7 +249,7 @@ mod tests {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
-        (config, Sha256::digest(authority.der()).into())
+        (config, Sha256::digest(authority.der()))
     }
 
     /// What a box gets that was told of `authority`, from a server on this machine.

@@ -3,12 +3,12 @@
 
 use super::network::Found;
 use super::voice::Voice;
+use crate::digest::Sha256;
 use crate::http;
 use linux::mount;
 use model::boot::BootParameters;
 use model::ladder::Rung;
 use model::timeline::Trouble;
-use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use model::failure::Result;
 use model::ladder::Rung;
 use model::timeline::Trouble;
 use rustix::io::Errno;
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const WRITES: &str = "/live/writes";
 const MEMORY: &str = "/live/memory";
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// How long the server's NFS port may leave a connection unanswered.
+const NFS_ANSWERS: Duration = Duration::from_secs(10);
 /// The causes that stand for "no root".
 const CAUSES: &[&str] = &[
     "nfs-server-unreachable",
@@ -123,6 +126,12 @@ fn mount_nfs(
     );
     voice.progress(&format!("mounting {server}:{path} over NFS"));
     let source = format!("{server}:{path}");
+    // mount(2) would wait for minutes where packets to the port vanish, and tell nobody (`xs_connect`'s timeouts,
+    // net/sunrpc/xprtsock.c).
+    let answer = TcpStream::connect_timeout(&(server, port).into(), NFS_ANSWERS);
+    if answer.is_err_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
+        return Err(Box::new(nfs_trouble(Errno::TIMEDOUT, &source, port, found, true)));
+    }
     let flags = mount::Flags::RDONLY | mount::Flags::NOATIME;
     match mount::mount(&source, Path::new(READ), "nfs", flags, &options) {
         Ok(()) => Ok(format!("NFS {source}")),

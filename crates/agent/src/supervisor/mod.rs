@@ -376,6 +376,10 @@ fn mount_the_kernels_file_systems() -> Vec<String> {
             Err(error) => refused.push(format!("cannot mount {kind} on {target}: {error}")),
         }
     }
+    // What elsewhere udev makes, and shells take for granted (`<(…)` is /dev/fd/63).
+    for (name, target) in [("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")] {
+        let _ = std::os::unix::fs::symlink(format!("/proc/self/fd{target}"), format!("/dev/{name}"));
+    }
     refused
 }
 

@@ -227,8 +227,7 @@ fn in_order(section: &Section, store: &Store) -> Vec<Opened> {
 
 /// Every tool must be there: all that are missing, with their packages. `place` is where packages are added.
 pub(super) fn check_tools(root: &Path, tools: &[Tool], what: &str, place: &str) -> Result<()> {
-    let folders =
-        ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin", "usr/share/initramfs-tools/hooks"];
+    let folders = ["usr/sbin", "usr/bin", "usr/local/sbin", "usr/local/bin", "usr/share/initramfs-tools"];
     let is_there =
         |name: &str| folders.iter().any(|folder| root.join(folder).join(name).symlink_metadata().is_ok());
     let missing: Vec<_> = tools.iter().filter(|tool| !is_there(tool.name)).collect();

@@ -2,6 +2,7 @@
 //!
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
+mod appliance;
 mod cut;
 mod enough;
 mod filled;
@@ -11,7 +12,7 @@ use super::console::{Keyboard, Line};
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
 use super::relay;
-use super::server::{Server, Settings};
+use super::server::{ABSENCE, Server, Settings};
 use crate::report;
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
@@ -22,6 +23,7 @@ use model::line::{Confirm, Finish, Line as FactoryLine};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -37,6 +39,8 @@ pub(crate) struct Course<'a> {
     pub(crate) expected: Option<String>,
     /// How the box is started.
     pub(crate) start: Start,
+    /// Where the finished box's disks are to be kept.
+    pub(crate) keep: Option<PathBuf>,
     /// What the console must show for the rehearsal to end well there.
     pub(crate) until: Option<String>,
     /// How long nothing new may be heard.
@@ -92,6 +96,8 @@ enum News {
 
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
+/// The verdict where nothing but the console tells.
+const NAMED_BY_LOG: &str = "the console's log alone names the expected cause";
 /// How long a box may be stuck, in the server's judgement, before it counts: a slow machine's boxes are late.
 const STUCK_LASTS: Duration = Duration::from_secs(300);
 /// How often the box itself and Ctrl-C are looked at while nothing is heard.
@@ -121,19 +127,34 @@ impl Course<'_> {
             log_read: Instant::now(),
             starved: 0,
             cuts: 0,
+            tpm_knows: true,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
-        run.install()?;
+        match self.start {
+            Start::Itself(Boot::Disk { .. }) => run.outcome.finished = true,
+            _ => run.install()?,
+        }
         if run.outcome.finished && !run.outcome.interrupted {
+            if let Some(folder) = &self.keep {
+                self.chassis.keep(folder)?;
+            }
+            self.chassis.suffer()?;
             run.boot_appliance(None)?;
         }
         for fault in &self.faults {
-            if let Fault::DiskPulled(number) = fault
-                && run.outcome.ready
-            {
+            let without = match fault {
+                Fault::DiskPulled(number) => Some(number - 1),
+                Fault::TpmCleared => None,
+                _ => continue,
+            };
+            if run.outcome.ready {
                 run.outcome.ready = false;
-                run.boot_appliance(Some(number - 1))?;
+                if *fault == Fault::TpmCleared {
+                    run.course.chassis.clear_tpm()?;
+                    run.tpm_knows = false;
+                }
+                run.boot_appliance(without)?;
             }
         }
         Ok(run.outcome)
@@ -166,6 +187,8 @@ struct Run<'a> {
     log_read: Instant,
     starved: u32,
     cuts: u64,
+    /// Whether the box's TPM still is the one that was there at the installation.
+    tpm_knows: bool,
     timeline: std::fs::File,
 }
 
@@ -177,7 +200,7 @@ enum Then {
     CutPower,
     PullCable,
     PullDisk,
-    KillServer,
+    KillServer(Duration),
 }
 
 impl Run<'_> {
@@ -225,9 +248,9 @@ impl Run<'_> {
                             self.say("the first disk is pulled out");
                             machine.pull_disk()?;
                         }
-                        Then::KillServer => {
-                            self.say("the server is killed and started again");
-                            self.server.kill_and_restart()?;
+                        Then::KillServer(absence) => {
+                            self.say(&format!("the server is killed, for {} s", absence.as_secs()));
+                            self.server.leave(absence);
                         }
                     }
                 }
@@ -245,6 +268,10 @@ impl Run<'_> {
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::new("the rehearsal lost its ears"));
                 }
+            }
+            if self.server.is_back()? {
+                self.say("the server is started again");
+                heard = Instant::now();
             }
             if self.interrupt.came() {
                 self.outcome.interrupted = true;
@@ -275,14 +302,14 @@ impl Run<'_> {
                 return Ok(());
             }
             if self.is_named_by_log() {
-                self.outcome.verdict = "the console's log alone names the expected cause".into();
+                self.outcome.verdict = NAMED_BY_LOG.into();
                 return Ok(());
             }
             if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
                 return Ok(());
             }
-            if heard.elapsed() > self.course.patience {
+            if heard.elapsed() > self.course.patience && !self.server.is_away() {
                 let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
                 self.outcome.verdict = format!(
                     "nothing new for {} s; the last rung was: {rung}",
@@ -339,64 +366,6 @@ impl Run<'_> {
         self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
         if !self.outcome.finished {
             self.outcome.verdict = "the box went off before it was finished".into();
-        }
-    }
-
-    /// From power-on to the line's ready pattern, without a network boot.
-    /// `without` is a disk that was pulled out.
-    fn boot_appliance(&mut self, without: Option<usize>) -> Result<()> {
-        let Some(pattern) = &self.course.line.rehearsal.ready else {
-            self.outcome.ready = true;
-            self.outcome.verdict = "the box is finished; the line names no ready pattern".into();
-            return Ok(());
-        };
-        let wanted = self.ready_line(pattern)?;
-        let pulled = without.map_or(String::new(), |index| format!(" without disk {}", index + 1));
-        self.say(&format!("booting the appliance from its disk{pulled}, waiting for `{wanted}`"));
-        let mut machine = self.switch_on(&Boot::Disk { without })?;
-        let mut locked = self.passphrases()?;
-        let mut heard = Instant::now();
-        loop {
-            match self.news.recv_timeout(GLANCE) {
-                Ok(News::Line(line)) if line.contains(&wanted) => {
-                    self.outcome.ready = true;
-                    self.outcome.verdict =
-                        format!("the box is finished and its appliance is ready, {:.0} s", self.seconds());
-                    return Ok(());
-                }
-                Ok(News::Line(line)) => {
-                    heard = Instant::now();
-                    // cryptsetup's askpass in the initramfs (cryptsetup-initramfs, scripts/local-top/cryptroot).
-                    let asks = |(name, _): &(String, String)| line.contains(&format!("unlock disk {name}"));
-                    if self.is_starved(&line) {
-                        machine.cut_power();
-                        machine = self.switch_on(&Boot::Disk { without })?;
-                        locked = self.passphrases()?;
-                    } else if let Some(position) = locked.iter().position(asks) {
-                        let (name, passphrase) = locked.remove(position);
-                        self.say(&format!("typing the passphrase of `{name}`"));
-                        machine.keyboard.type_in(format!("{passphrase}\n").as_bytes());
-                    }
-                }
-                Ok(News::Entry(entry)) => self.keep(&entry),
-                Err(_) => {}
-            }
-            if self.interrupt.came() {
-                self.outcome.interrupted = true;
-                self.outcome.verdict = "interrupted".into();
-                return Ok(());
-            }
-            if !machine.runs() {
-                self.outcome.verdict = "the box was installed, but the appliance switched itself off".into();
-                return Ok(());
-            }
-            if heard.elapsed() > self.course.patience {
-                self.outcome.verdict = format!(
-                    "the box was installed, but its appliance never said `{wanted}`; silent for {} s",
-                    self.course.patience.as_secs()
-                );
-                return Ok(());
-            }
         }
     }
 
@@ -532,6 +501,7 @@ impl Run<'_> {
         let position = self.faults.iter().position(|fault| match fault {
             Fault::PowerCut(moment)
             | Fault::ServerKilled(moment)
+            | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment) => due(moment),
             _ => false,
@@ -540,7 +510,8 @@ impl Run<'_> {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
-            Some(_) => Then::KillServer,
+            Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
+            Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,
         }
     }

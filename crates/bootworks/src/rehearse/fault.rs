@@ -1,6 +1,7 @@
 //! Faults that a rehearsal can be asked for: what is broken on purpose, and when.
 
 use super::cable::{self, Loss};
+use super::harm::Harm;
 use super::machine::Ailment;
 use super::spoil::{Damage, Output};
 use model::failure::{Failure, Result};
@@ -28,6 +29,8 @@ pub(crate) enum Fault {
     PowerCutAfter(Duration),
     /// The server is killed and started again.
     ServerKilled(Moment),
+    /// The server is killed, and started again a minute later.
+    ServerGone(Moment),
     /// The cable of the first NIC is pulled out, and not put in again.
     LinkLost(Moment),
     /// The first disk is pulled out, and not put in again.
@@ -40,6 +43,10 @@ pub(crate) enum Fault {
     Spoiled(Output, Damage),
     /// The finished appliance is started once more without this disk, counting from 1.
     DiskPulled(usize),
+    /// The finished appliance is started once more with a TPM that knows nothing.
+    TpmCleared,
+    /// Something on the finished appliance's first disk is broken before it starts from there.
+    Appliance(Harm),
 }
 
 impl Fault {
@@ -59,7 +66,9 @@ const MOMENTS: &[(&str, &str)] = &[
         "the box loses power so long after its plan was confirmed; first its disk is started alone",
     ),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
+    ("server-gone@STEP:N%", "the server is killed then, and started again 60 s later"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
+    ("tpm-cleared", "the finished appliance is started once more with a TPM that knows nothing"),
 ];
 
 /// Faults that are there from the beginning.
@@ -105,6 +114,36 @@ const STANDING: &[(&str, &str, Fault)] = &[
     ("image-missing", "the server has no image", Fault::Spoiled(Output::Image, Damage::Missing)),
     ("image-truncated", "the image ends in its middle", Fault::Spoiled(Output::Image, Damage::Halved)),
     ("image-corrupt", "one byte of the image is another", Fault::Spoiled(Output::Image, Damage::Flipped)),
+    (
+        "appliance-core-blank",
+        "the finished disk's GRUB core is blank (BIOS)",
+        Fault::Appliance(Harm::CoreBlank),
+    ),
+    ("appliance-grub-missing", "GRUB's modules are gone", Fault::Appliance(Harm::GrubMissing)),
+    ("appliance-menu-missing", "GRUB's menu is gone", Fault::Appliance(Harm::MenuMissing)),
+    ("appliance-root-wrong", "GRUB's menu names a root that is not there", Fault::Appliance(Harm::RootWrong)),
+    (
+        "appliance-loader-missing",
+        "EFI/BOOT/BOOTX64.EFI is gone (UEFI)",
+        Fault::Appliance(Harm::LoaderMissing),
+    ),
+    ("appliance-kernel-missing", "the appliance's kernel is gone", Fault::Appliance(Harm::KernelMissing)),
+    ("appliance-kernel-truncated", "it ends in its middle", Fault::Appliance(Harm::KernelHalved)),
+    ("appliance-initrd-missing", "the appliance's initrd is gone", Fault::Appliance(Harm::InitrdMissing)),
+    ("appliance-initrd-truncated", "it ends in its middle", Fault::Appliance(Harm::InitrdHalved)),
+    (
+        "appliance-fstab-wrong",
+        "/etc/fstab names an EFI system partition that is not there",
+        Fault::Appliance(Harm::FstabWrong),
+    ),
+    ("appliance-init-missing", "systemd is gone", Fault::Appliance(Harm::InitMissing)),
+    ("appliance-modules-missing", "the kernel's modules are gone", Fault::Appliance(Harm::ModulesMissing)),
+    ("appliance-root-blank", "the root's file system begins with zeros", Fault::Appliance(Harm::RootBlank)),
+    (
+        "appliance-root-damaged",
+        "the root's file system contradicts itself",
+        Fault::Appliance(Harm::RootDamaged),
+    ),
 ];
 
 const fn loses(loss: Loss) -> Fault {
@@ -114,7 +153,7 @@ const fn loses(loss: Loss) -> Fault {
 /// All of them with what they do, a line each.
 pub(crate) fn list() -> Vec<String> {
     let standing = STANDING.iter().map(|(name, what, _)| (*name, *what));
-    standing.chain(MOMENTS.iter().copied()).map(|(name, what)| format!("{name:<22} {what}")).collect()
+    standing.chain(MOMENTS.iter().copied()).map(|(name, what)| format!("{name:<26} {what}")).collect()
 }
 
 impl FromStr for Fault {
@@ -145,6 +184,8 @@ impl FromStr for Fault {
                 })
             }
             ("power-cut", Some(at)) => Ok(Fault::PowerCut(moment_of(at)?)),
+            ("server-gone", Some(at)) => Ok(Fault::ServerGone(moment_of(at)?)),
+            ("tpm-cleared", None) => Ok(Fault::TpmCleared),
             ("server-killed", Some(at)) => Ok(Fault::ServerKilled(moment_of(at)?)),
             _ => {
                 let known =
@@ -176,7 +217,8 @@ mod tests {
     #[test]
     fn faults_are_read_as_typed() {
         let moment = Moment { step: "image".into(), percent: 50 };
-        assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment));
+        assert_eq!("power-cut@image:50%".parse::<Fault>().unwrap(), Fault::PowerCut(moment.clone()));
+        assert_eq!("server-gone@image:50%".parse::<Fault>().unwrap(), Fault::ServerGone(moment));
         assert_eq!(
             "power-cut@37.5s".parse::<Fault>().unwrap(),
             Fault::PowerCutAfter(Duration::from_millis(37_500))

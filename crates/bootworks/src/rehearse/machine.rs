@@ -3,7 +3,9 @@
 use super::accelerator::Accelerator;
 use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
+use super::harm::Harm;
 use super::qmp::Qmp;
+use super::tpm::Tpm;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
 use super::write_cache::{LoggedDisk, Lost};
 use linux::leash::leash;
@@ -62,6 +64,10 @@ pub(crate) struct Chassis {
     pub(crate) ailment: Option<Ailment>,
     /// Whether its power will be cut: then its disks lose what was not flushed.
     pub(crate) loses_power: bool,
+    /// Where the disks of a box are that was finished before; this one begins as it.
+    pub(crate) finished: Option<PathBuf>,
+    /// What is broken on its first disk before it starts from there.
+    pub(crate) harm: Option<Harm>,
 }
 
 /// What is wrong with disks.
@@ -81,6 +87,7 @@ pub(crate) struct Machine {
     child: std::process::Child,
     qmp: Qmp,
     cable: Option<Cable>,
+    tpm: Option<Tpm>,
     /// Types into its serial console.
     pub(crate) keyboard: Keyboard,
 }
@@ -110,26 +117,46 @@ impl Chassis {
         self.folder.join("console.log")
     }
 
+    /// How its disks lie in their files: what is changed from outside is changed in place.
+    fn format(&self) -> &'static str {
+        if self.loses_power || self.harm.is_some() { "raw" } else { "qcow2" }
+    }
+
     fn disk(&self, index: usize) -> PathBuf {
-        self.folder.join(format!("disk{index}.{}", if self.loses_power { "raw" } else { "qcow2" }))
+        self.folder.join(format!("disk{index}.{}", self.format()))
     }
 
     fn logged_disks(&self) -> impl Iterator<Item = LoggedDisk> {
         (0..self.hardware.disks.len()).map(|index| LoggedDisk::at(&self.disk(index)))
     }
 
-    /// Makes its disks and firmware variables, all empty.
+    /// Makes its disks and firmware variables: all empty, or as those of the finished box.
     pub(crate) fn furnish(&self) -> Result<()> {
         for index in 0..self.hardware.disks.len() {
-            Child::of(tools::QEMU_IMG)
-                .args(["create", "-q", "-f", if self.loses_power { "raw" } else { "qcow2" }])
-                .arg(self.disk(index))
-                .arg(self.hardware.disk_bytes.to_string())
-                .run()?;
+            let disk = self.disk(index);
+            match &self.finished {
+                Some(folder) => convert(&folder.join(kept_disk(index)), self.format(), &disk)?,
+                None => Child::of(tools::QEMU_IMG)
+                    .args(["create", "-q", "-f", self.format()])
+                    .arg(disk)
+                    .arg(self.hardware.disk_bytes.to_string())
+                    .run()
+                    .map(drop)?,
+            }
+        }
+        let known = self.finished.as_ref().map(|folder| folder.join(Tpm::STATE));
+        if let Some(known) = known.filter(|known| self.hardware.tpm && known.exists()) {
+            let folder = self.tpm_state();
+            let copied =
+                std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(known, folder.join(Tpm::STATE)));
+            copied.or_fail(|| format!("cannot make {}", folder.display()))?;
         }
         if self.hardware.firmware == Firmware::Uefi {
-            let (_, variables) = ovmf()?;
-            let copy = self.folder.join("variables.fd");
+            let (_, empty) = self.ovmf()?;
+            // A box that was finished under BIOS has none.
+            let kept = self.finished.as_ref().map(|folder| folder.join(VARIABLES));
+            let variables = kept.filter(|variables| variables.exists()).unwrap_or(empty);
+            let copy = self.folder.join(VARIABLES);
             std::fs::copy(variables, &copy).or_fail(|| format!("cannot make {}", copy.display()))?;
             if self.boot_road() == BootRoad::Medium {
                 let folder = self.folder.join("loader/EFI/BOOT");
@@ -149,10 +176,46 @@ impl Chassis {
         }
     }
 
+    /// Where its TPM keeps what it knows.
+    fn tpm_state(&self) -> PathBuf {
+        self.folder.join("tpm")
+    }
+
+    /// Has its TPM forget everything, as a new board's. The box is off.
+    pub(crate) fn clear_tpm(&self) -> Result<()> {
+        let folder = self.tpm_state();
+        std::fs::remove_dir_all(&folder).or_fail(|| format!("cannot remove {}", folder.display()))
+    }
+
+    /// Puts its disks and firmware variables into a folder, for boxes that begin as this one ended. It is off.
+    pub(crate) fn keep(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).or_fail(|| format!("cannot make {}", folder.display()))?;
+        for index in 0..self.hardware.disks.len() {
+            convert(&self.disk(index), "qcow2", &folder.join(kept_disk(index)))?;
+        }
+        if self.hardware.firmware == Firmware::Uefi {
+            let copy = folder.join(VARIABLES);
+            std::fs::copy(self.folder.join(VARIABLES), &copy)
+                .or_fail(|| format!("cannot make {}", copy.display()))?;
+        }
+        if self.hardware.tpm {
+            let copy = folder.join(Tpm::STATE);
+            std::fs::copy(self.tpm_state().join(Tpm::STATE), &copy)
+                .or_fail(|| format!("cannot make {}", copy.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Breaks on its first disk what is to be broken. It is off.
+    pub(crate) fn suffer(&self) -> Result<()> {
+        self.harm.map_or(Ok(()), |harm| harm.strike(&self.disk(0)))
+    }
+
     /// Deletes its disks: what is kept of a rehearsal are its logs.
     pub(crate) fn scrap(&self) {
         self.logged_disks().for_each(|disk| disk.scrap());
-        let _ = std::fs::remove_file(self.folder.join("variables.fd"));
+        let _ = std::fs::remove_file(self.folder.join(VARIABLES));
+        let _ = std::fs::remove_dir_all(self.tpm_state());
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
     }
 
@@ -195,6 +258,17 @@ impl Chassis {
             _ => (None, None),
         };
         command.args(self.arguments(boot, power_goes, end.as_ref())?);
+        let (tpm, control) =
+            if self.hardware.tpm { Some(Tpm::start(&self.tpm_state())?) } else { None }.unzip();
+        if let Some(control) = &control {
+            command.arg("-chardev").arg(format!("socket,id=tpm-control,fd={}", control.as_raw_fd()));
+            command.args([
+                "-tpmdev",
+                "emulator,id=tpm0,chardev=tpm-control",
+                "-device",
+                "tpm-tis,tpmdev=tpm0",
+            ]);
+        }
         command.arg("-chardev").arg(format!("socket,id=control,fd={}", theirs.as_raw_fd()));
         command.args(["-mon", "chardev=control,mode=control", "-S"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -206,13 +280,13 @@ impl Chassis {
             .or_fail(|| format!("cannot write {}", log.display()))?;
         command.stderr(errors);
         let mut child = leash(&mut command).spawn().or_fail(|| "cannot start QEMU".into())?;
-        drop((theirs, end));
+        drop((theirs, end, control));
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(Failure::new("QEMU has no serial console"));
         };
         let keyboard = console::watch(output, input, &self.console_log(), lines, shown)?;
         let qmp = Qmp::open(ours).map_err(|failure| explain_start(failure, &mut child, &log, &command))?;
-        let mut machine = Machine { child, qmp, cable, keyboard };
+        let mut machine = Machine { child, qmp, cable, tpm, keyboard };
         for (index, nic) in self.hardware.nics.iter().enumerate() {
             if !nic.plugged {
                 machine.qmp.execute("set_link", json!({ "name": format!("nic{index}"), "up": false }))?;
@@ -220,6 +294,22 @@ impl Chassis {
         }
         machine.qmp.execute("cont", json!({}))?;
         Ok(machine)
+    }
+
+    /// OVMF's code and its variables, where Debian and Ubuntu put them. The variables are empty, or have Microsoft's keys
+    /// and Secure Boot switched on.
+    fn ovmf(&self) -> Result<(PathBuf, PathBuf)> {
+        let folder = Path::new("/usr/share/OVMF");
+        let kinds = if self.hardware.secure_boot { ["_4M.ms", ".ms"] } else { ["_4M", ""] };
+        let mut pairs = kinds.map(|kind| {
+            (folder.join(format!("OVMF_CODE{kind}.fd")), folder.join(format!("OVMF_VARS{kind}.fd")))
+        });
+        let found = pairs.iter().position(|(code, _)| code.is_file()).ok_or_else(|| {
+            Failure::new("this machine has no UEFI firmware for virtual boxes")
+                .because(format!("{} is not there", pairs[0].0.display()))
+                .hint("`apt-get install ovmf`")
+        })?;
+        Ok(std::mem::take(&mut pairs[found]))
     }
 
     /// QEMU's arguments, without the control line. `cable` is the end of a cable of ours for the first NIC.
@@ -235,7 +325,7 @@ impl Chassis {
         // graphics=off has SeaBIOS and its ROMs print to the serial line as well.
         add(&[
             "-machine",
-            "q35,graphics=off",
+            if self.hardware.secure_boot { "q35,graphics=off,smm=on" } else { "q35,graphics=off" },
             "-nodefaults",
             "-no-user-config",
             "-display",
@@ -251,9 +341,13 @@ impl Chassis {
             &format!("type=1,manufacturer={MANUFACTURER},product={PRODUCT},serial={SERIAL},uuid={UUID}"),
         ]);
         if self.hardware.firmware == Firmware::Uefi {
-            let (code, _) = ovmf()?;
+            let (code, _) = self.ovmf()?;
             add(&["-drive", &format!("if=pflash,unit=0,format=raw,readonly=on,file={}", escape(&code))]);
-            let variables = self.folder.join("variables.fd");
+            if self.hardware.secure_boot {
+                // Only System Management Mode writes the variables, the keys among them (OVMF's README, SMM_REQUIRE).
+                add(&["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+            }
+            let variables = self.folder.join(VARIABLES);
             add(&["-drive", &format!("if=pflash,unit=1,format=raw,file={}", escape(&variables))]);
         }
         let network = *boot == Boot::Network;
@@ -351,7 +445,7 @@ impl Chassis {
                 escape(&logged.log)
             )
         } else {
-            let format = if self.loses_power { "raw" } else { "qcow2" };
+            let format = self.format();
             let file = self.file_of(&disk);
             format!("if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,{file}")
         };
@@ -421,6 +515,7 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        drop(self.tpm.take());
         if let Some(cable) = &mut self.cable {
             cable.unplug();
         }
@@ -432,18 +527,17 @@ pub(crate) fn nic_mac(index: usize) -> Mac {
     Mac([0x52, 0x54, 0x00, 0xb0, 0x07, index as u8])
 }
 
-/// OVMF's code and its empty variables: where Debian and Ubuntu put them.
-fn ovmf() -> Result<(PathBuf, PathBuf)> {
-    let pair = |code: &str, variables: &str| {
-        let folder = Path::new("/usr/share/OVMF");
-        (folder.join(code), folder.join(variables))
-    };
-    let pairs = [pair("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"), pair("OVMF_CODE.fd", "OVMF_VARS.fd")];
-    pairs.into_iter().find(|(code, _)| code.is_file()).ok_or_else(|| {
-        Failure::new("this machine has no UEFI firmware for virtual boxes")
-            .because("/usr/share/OVMF has no OVMF_CODE_4M.fd")
-            .hint("`apt-get install ovmf`")
-    })
+/// File of a box's UEFI variables.
+const VARIABLES: &str = "variables.fd";
+
+/// File of a disk in a folder of finished ones.
+fn kept_disk(index: usize) -> String {
+    format!("disk{index}.qcow2")
+}
+
+/// A disk's content in another file, as another format.
+fn convert(from: &Path, format: &str, to: &Path) -> Result<()> {
+    Child::of(tools::QEMU_IMG).args(["convert", "-O", format]).arg(from).arg(to).run().map(drop)
 }
 
 /// A comma in a path would end QEMU's option; doubled it stands for itself.
@@ -452,7 +546,7 @@ fn escape(path: &Path) -> String {
 }
 
 /// A copy of the descriptor that a child inherits.
-fn inheritable(end: &impl AsFd) -> Result<OwnedFd> {
+pub(super) fn inheritable(end: &impl AsFd) -> Result<OwnedFd> {
     rustix::io::dup(end).or_fail(|| "cannot hand QEMU its control line".into())
 }
 

@@ -8,6 +8,7 @@ mod cable;
 mod console;
 mod course;
 mod fault;
+mod harm;
 mod machine;
 mod models;
 mod network;
@@ -15,6 +16,7 @@ mod qmp;
 mod relay;
 mod server;
 mod spoil;
+mod tpm;
 mod virtual_box;
 mod write_cache;
 
@@ -36,8 +38,8 @@ pub(crate) struct Arguments {
     /// The line's folder
     #[arg(default_value = ".")]
     line: PathBuf,
-    /// What the box is made of: `firmware=bios|uefi`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`; nic and disk may stand several times, the
+    /// What the box is made of: `firmware=bios|uefi`, `secure-boot=on|off`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`, `tpm=2`; nic and disk may stand several times, the
     /// first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
@@ -59,6 +61,12 @@ pub(crate) struct Arguments {
     /// The kernel command line to go with --kernel
     #[arg(long, value_name = "WORDS", requires = "kernel", default_value = "console=ttyS0,115200n8")]
     append: String,
+    /// Keep the finished box's disks in this folder
+    #[arg(long, value_name = "FOLDER")]
+    keep_disks: Option<PathBuf>,
+    /// Start the box from finished disks that --keep-disks kept in this folder, instead of installing it
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["kernel", "keep_disks"])]
+    disks: Option<PathBuf>,
     /// Succeed as soon as the console shows this text, and stop there
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
@@ -80,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     check_pulls(&faults, &hardware)?;
     check_disks(&faults)?;
+    check_tpm(&faults, &hardware)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -110,6 +119,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         folder: folder.clone(),
         hardware,
         loses_power: faults.iter().any(Fault::cuts_power),
+        finished: arguments.disks.clone(),
+        harm: faults.iter().find_map(|fault| match fault {
+            Fault::Appliance(harm) => Some(*harm),
+            _ => None,
+        }),
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
     let start = choose_start(arguments, &chassis);
@@ -129,6 +143,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         faults,
         expected: arguments.expect.clone(),
         start,
+        keep: arguments.keep_disks.clone(),
         until: arguments.until.clone(),
         patience: Duration::from_secs(arguments.patience),
         typed: arguments.console,
@@ -138,6 +153,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     chassis.scrap();
     let _ = std::fs::remove_dir_all(folder.join("outputs"));
     conclude(arguments, &folder, &outcome?)
+}
+
+/// A TPM that the box has not cannot be cleared.
+fn check_tpm(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
+    if hardware.tpm || !faults.contains(&Fault::TpmCleared) {
+        return Ok(());
+    }
+    Err(Failure::new("the box has no TPM that could be cleared").hint("`--box tpm=2`"))
 }
 
 /// A disk that the box has not cannot be pulled: the rehearsal would show nothing.
@@ -170,6 +193,9 @@ fn choose_start(arguments: &Arguments, chassis: &Chassis) -> Start {
     if let Some(kernel) = &arguments.kernel {
         let (initrd, words) = (arguments.initrd.clone(), arguments.append.clone());
         return Start::Itself(Boot::Direct(Direct { kernel: kernel.clone(), initrd, words }));
+    }
+    if arguments.disks.is_some() {
+        return Start::Itself(Boot::Disk { without: None });
     }
     let model = chassis.hardware.nics.first().map(|nic| nic.model.as_str()).unwrap_or_default();
     match chassis.boot_road() {

@@ -1,4 +1,4 @@
-//! The real server as a child process: started, listened to, killed and started again.
+//! The real server as a child process: started, listened to, killed and started again, at once or after a while.
 
 use linux::leash::leash;
 use model::failure::{Explain as _, Failure, Result};
@@ -7,6 +7,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+/// How long a server is away that is not started again at once.
+pub(crate) const ABSENCE: Duration = Duration::from_secs(60);
 
 /// How the server of a rehearsal is started.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub(crate) struct Server {
     child: Child,
     settings: Settings,
     entries: Sender<Entry>,
+    /// Until when it is away, where it is.
+    returns: Option<Instant>,
 }
 
 impl Server {
@@ -68,19 +74,35 @@ impl Server {
                 }
             }
         });
-        Ok(Server { child, settings: settings.clone(), entries: entries.clone() })
+        Ok(Server { child, settings: settings.clone(), entries: entries.clone(), returns: None })
     }
 
-    /// Kills it without a farewell and starts it again.
-    pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
+    /// Kills it without a farewell; [`Server::is_back`] starts it again after `absence`.
+    pub(crate) fn leave(&mut self, absence: Duration) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        *self = Server::start(&self.settings, &self.entries)?;
-        Ok(())
+        self.returns = Some(Instant::now() + absence);
+    }
+
+    /// Whether it was killed and not started again.
+    pub(crate) fn is_away(&self) -> bool {
+        self.returns.is_some()
+    }
+
+    /// Starts it again where its absence is over, and says whether it did.
+    pub(crate) fn is_back(&mut self) -> Result<bool> {
+        let due = self.returns.is_some_and(|at| Instant::now() >= at);
+        if due {
+            *self = Server::start(&self.settings, &self.entries)?;
+        }
+        Ok(due)
     }
 
     /// A failure where it ended by itself, with its last words.
     pub(crate) fn check(&mut self) -> Result<()> {
+        if self.is_away() {
+            return Ok(());
+        }
         match self.child.try_wait() {
             Ok(None) => Ok(()),
             Ok(Some(status)) => {

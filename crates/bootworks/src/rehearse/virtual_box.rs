@@ -53,6 +53,8 @@ pub(crate) enum DiskBus {
 pub(crate) struct VirtualBox {
     /// What starts it.
     pub(crate) firmware: Firmware,
+    /// Whether it starts only what Microsoft's keys have signed, as real machines do from the shop.
+    pub(crate) secure_boot: bool,
     /// Its network cards, the first boots.
     pub(crate) nics: Vec<Nic>,
     /// Whether the first brings a boot ROM; without one, the firmware's own network stack boots.
@@ -69,12 +71,15 @@ pub(crate) struct VirtualBox {
     pub(crate) memory_bytes: u64,
     /// Number of processors.
     pub(crate) processors: u32,
+    /// Whether it has a TPM 2.0.
+    pub(crate) tpm: bool,
 }
 
 impl Default for VirtualBox {
     fn default() -> VirtualBox {
         VirtualBox {
             firmware: Firmware::Bios,
+            secure_boot: false,
             nics: vec![Nic { model: "e1000e".into(), plugged: true }],
             boot_rom: true,
             processor: None,
@@ -83,6 +88,7 @@ impl Default for VirtualBox {
             sector_bytes: 512,
             memory_bytes: 1 << 30,
             processors: 1,
+            tpm: false,
         }
     }
 }
@@ -139,6 +145,7 @@ impl VirtualBox {
     pub(crate) fn describe(&self) -> String {
         let firmware = match self.firmware {
             Firmware::Bios => "BIOS",
+            Firmware::Uefi if self.secure_boot => "UEFI with Secure Boot",
             Firmware::Uefi => "UEFI",
         };
         let nics: Vec<String> = self
@@ -147,7 +154,7 @@ impl VirtualBox {
             .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
             .collect();
         format!(
-            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}",
+            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}{}",
             if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
             if self.boot_rom { "" } else { " without a boot ROM" },
             if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
@@ -157,11 +164,12 @@ impl VirtualBox {
             self.processors,
             if self.processors == 1 { "" } else { "s" },
             self.processor.as_ref().map(|model| format!(" of type {model}")).unwrap_or_default(),
+            if self.tpm { ", TPM 2.0" } else { "" },
         )
     }
 }
 
-const KEYS: &str = "firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus";
+const KEYS: &str = "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -182,6 +190,13 @@ impl FromStr for VirtualBox {
                         "bios" => Firmware::Bios,
                         "uefi" => Firmware::Uefi,
                         _ => return Err(wrong(key, value, "bios or uefi")),
+                    }
+                }
+                "secure-boot" => {
+                    result.secure_boot = match value {
+                        "on" => true,
+                        "off" => false,
+                        _ => return Err(wrong(key, value, "on or off")),
                     }
                 }
                 "rom" => {
@@ -217,6 +232,13 @@ impl FromStr for VirtualBox {
                     }
                 }
                 "memory" => result.memory_bytes = size(key, value)?,
+                "tpm" => {
+                    result.tpm = match value {
+                        "2" => true,
+                        "none" => false,
+                        _ => return Err(wrong(key, value, "2, or none")),
+                    }
+                }
                 "cpus" => {
                     result.processors = value
                         .parse()
@@ -237,6 +259,11 @@ impl FromStr for VirtualBox {
             return Err(Failure::new("a BIOS box boots from the network with a boot ROM only")
                 .because("SeaBIOS has no network stack of its own, as OVMF has")
                 .hint("`--box firmware=uefi,rom=none`"));
+        }
+        if result.secure_boot && result.firmware == Firmware::Bios {
+            return Err(Failure::new("a BIOS box has no Secure Boot")
+                .because("it is UEFI that holds what it starts against keys")
+                .hint("`--box firmware=uefi,secure-boot=on`"));
         }
         Ok(result)
     }
@@ -315,7 +342,12 @@ mod tests {
                 "UEFI, virtio-net-pci without a boot ROM, nvme of 8 GiB, 1024 MiB memory, 1 processor of type qemu32"
             ],
         );
+        check(
+            "firmware=uefi,secure-boot=on",
+            expect!["UEFI with Secure Boot, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor"],
+        );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
+        check("tpm=2", expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor, TPM 2.0"]);
     }
 
     #[test]
@@ -330,7 +362,7 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
         check(
             "disk-sector=520",
@@ -358,6 +390,13 @@ mod tests {
             hint: `--box firmware=uefi,rom=none`"#]],
         );
         check(
+            "secure-boot=on",
+            expect![[r#"
+            error: a BIOS box has no Secure Boot
+            because: it is UEFI that holds what it starts against keys
+            hint: `--box firmware=uefi,secure-boot=on`"#]],
+        );
+        check(
             "rom=pxe,firmware=uefi",
             expect![[r#"
             error: `pxe` is no rom for --box
@@ -373,7 +412,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
         );
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Served {
 /// The account of transfers: what each box has got of each file so far.
 #[derive(Clone)]
 pub(crate) struct Transfers {
+    /// By the box, and by the file's digest; where it is not fetched over HTTP, by what tells it from others.
     open: Arc<Mutex<HashMap<(Mac, String), Begun>>>,
     /// Where it is told that a box fetches.
     board: Board,
@@ -208,6 +209,16 @@ impl Transfers {
         self.board.fetches(of);
     }
 
+    /// A box gets a file by another road than HTTP; `as_known` tells this transfer from others to it.
+    pub(crate) fn follow(&self, of: Mac, as_known: String, name: &str, bytes: u64) -> Followed {
+        let (name, at) = (name.to_owned(), Instant::now());
+        let key = (of, as_known);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.insert(key.clone(), Begun { name, at, last: at, sent: 0, bytes });
+        drop(open);
+        Followed { transfers: self.clone(), key }
+    }
+
     /// A box begins to get octets `first` up to `after`, or goes on where it was cut off.
     fn begin(&self, of: Mac, store: &Store, served: &Served, first: u64, after: u64) -> Account {
         let now = Instant::now();
@@ -238,6 +249,28 @@ impl Transfers {
             sent: 0,
             failed: None,
         }
+    }
+}
+
+/// A transfer that is shown for as long as this lives; none that can be resumed.
+pub(crate) struct Followed {
+    transfers: Transfers,
+    key: (Mac, String),
+}
+
+impl Followed {
+    /// So much of the file is there.
+    pub(crate) fn arrived(&self, bytes: u64) {
+        let mut open = self.transfers.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(begun) = open.get_mut(&self.key) {
+            (begun.sent, begun.last) = (bytes, Instant::now());
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.transfers.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 

@@ -342,7 +342,8 @@ fn start(ears: Ears, setting: Setting, store: &Store) -> Result<JoinSet<Result<(
         leases: usage,
     });
     let loaders = Arc::new(Loaders { service: service.clone(), kept: Mutex::default() });
-    servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), (seen.clone(), board))));
+    let told = (seen.clone(), board, service.transfers.clone());
+    servers.spawn(never(tftp::serve(tftp, ports, loaders, owner.clone(), told)));
     servers.spawn(keep(nfs::spawn(exports, nfs, owner, seen)));
     servers.spawn(watch::watch(service.clone(), alarm));
     let https = more.https.map(|listener| (listener, Some(credentials)));

@@ -4,6 +4,7 @@
 
 use super::board::Board;
 use super::dhcp::{Claims, Desk, Keep, Leases, Trade};
+use super::file::Transfers;
 use super::neighbours::Neighbours;
 use super::rivals::{self, Watch};
 use super::socket::{bind_shared_udp, bind_udp};
@@ -62,7 +63,7 @@ fn serve_with(
     dhcp: Dhcp,
     ports: Ports,
     files: &[(&str, Arc<[u8]>)],
-) -> (UnboundedReceiver<(Mac, Event)>, Board) {
+) -> (UnboundedReceiver<(Mac, Event)>, Board, Transfers) {
     ip(&format!("address add {SERVER}/24 dev {interface}"));
     ip(&format!("link set {interface} up"));
     let own = Subnet {
@@ -115,8 +116,10 @@ fn serve_with(
     let file = |content: &Arc<[u8]>| File { content: content.clone(), role: FileRole::Loader };
     let files: BTreeMap<_, _> =
         files.iter().map(|(name, content)| ((*name).to_owned(), file(content))).collect();
-    tokio::spawn(tftp::serve(socket, ports, Arc::new(files), owner, (seen, board.clone())));
-    (events, board)
+    let transfers = Transfers::new(board.clone());
+    let told = (seen, board.clone(), transfers.clone());
+    tokio::spawn(tftp::serve(socket, ports, Arc::new(files), owner, told));
+    (events, board, transfers)
 }
 
 /// A cable between `s0` here and `c0` in the namespace `client`.
@@ -225,7 +228,7 @@ fn system_a_second_dhcp_server_is_an_alarm() {
         while !on_client("ss -lun | grep -q :67").await.0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let (_, board) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
+        let (_, board, _) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
         shown(&board, "the alarm", |view| view["alarms"][0]["cause"] == "dhcp-two-servers").await;
         let view = serde_json::to_value(board.view()).unwrap();
         let sentence = view["alarms"][0]["sentence"].as_str().unwrap();
@@ -244,7 +247,7 @@ fn system_an_address_in_use_is_not_offered() {
         ip("-n client link set squatter up");
         // Linux answers for an address on every interface; the box itself must not.
         assert!(on_client("echo 1 > /proc/sys/net/ipv4/conf/c0/arp_ignore").await.0);
-        let (mut events, board) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
+        let (mut events, board, _) = serve_with("s0", Dhcp::Full, Ports::Many, &[]);
         let (well, said) = on_client("udhcpc -f -n -q -i c0 -s /bin/true").await;
         assert!(well && said.contains("10.77.0.51"), "{said}");
         assert!(
@@ -282,7 +285,7 @@ async fn firmware_beside_another_server(firmware: Firmware) {
     ip("-n client link set c0 address 52:54:00:00:00:99");
     let _other = other_server("c0", &[]);
     let content: Arc<[u8]> = vec![7; 300_000].into();
-    let (mut events, board) =
+    let (mut events, board, _) =
         serve_with("b0", Dhcp::Proxy, Ports::Many, &[(model::boot::UEFI_LOADER, content)]);
     let http = tokio::net::TcpListener::bind((SERVER, 80)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -318,7 +321,7 @@ fn system_files_go_out_from_one_port_too() {
         lay_cable();
         ip("-n client address add 10.77.0.50/24 dev c0");
         let content: Arc<[u8]> = (0..700_000u32).map(|index| (index % 251) as u8).collect();
-        let (_, _) = serve_with("s0", Dhcp::Full, Ports::One, &[("ipxe.efi", content.clone())]);
+        let _serving = serve_with("s0", Dhcp::Full, Ports::One, &[("ipxe.efi", content.clone())]);
         let scratch = tempfile::tempdir().unwrap();
         let target = scratch.path().join("got");
         let got = target.display();
@@ -337,6 +340,41 @@ fn system_files_go_out_from_one_port_too() {
         // Another port of the server must not have spoken.
         let (_, said) = on_client("ss -un state connected").await;
         assert!(!said.contains("10.77.0.1"), "{said}");
+    });
+}
+
+/// A loader that crawls is told from one that stands still: how far each transfer is, for as long as it lasts.
+#[test]
+fn system_the_progress_of_a_transfer_is_seen() {
+    in_private_network(async || {
+        lay_cable();
+        let content: Arc<[u8]> = vec![7; 3_000_000].into();
+        let (_events, _, transfers) = serve_with("s0", Dhcp::Full, Ports::Many, &[("ipxe.efi", content)]);
+        let script = "#!/bin/sh\n[ \"$1\" = bound ] && ip address replace $ip/$mask dev c0\nexit 0\n";
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("script");
+        std::fs::write(&path, script).unwrap();
+        tool("chmod").args(["+x"]).arg(&path).run().unwrap();
+        let (well, said) = on_client(&format!("udhcpc -f -n -q -i c0 -s {}", path.display())).await;
+        assert!(well, "{said}");
+        // A client that takes 1 MB and then nothing more.
+        let fetch = format!(
+            "curl -sS --tftp-blksize 1400 tftp://{SERVER}//ipxe.efi | (head -c 1000000 >/dev/null; sleep 20)"
+        );
+        let client = tokio::spawn(async move { on_client(&fetch).await });
+        let seen = async {
+            loop {
+                let view = serde_json::to_value(transfers.under_way()).unwrap();
+                if view[0]["sent_bytes"].as_u64() >= Some(256 << 10) {
+                    return view;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let view = tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
+        assert_eq!((&view[0]["box"], &view[0]["file"]), (&"52:54:00:00:00:01".into(), &"ipxe.efi".into()));
+        assert_eq!(view[0]["bytes"], 3_000_000);
+        client.abort();
     });
 }
 

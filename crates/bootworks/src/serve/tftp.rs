@@ -9,6 +9,7 @@
 //! `wire::tftp::transfer`'s.
 
 use super::board::Board;
+use super::file::{Followed, Transfers};
 use model::failure::{Explain as _, Result};
 use model::timeline::{Cut, Event, FileRole, Road};
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,8 @@ const MOST_PASSED_ON: usize = 32;
 const STACK: usize = 128 << 10;
 /// How much later than it should a transfer may wake up: less system calls that move the alarm by nothing.
 const LATENESS: Duration = Duration::from_millis(50);
+/// A transfer's progress is noted each time that so many bytes more have arrived: the shortest takes part of a second.
+const NOTED_EACH: u64 = 256 << 10;
 /// The longest packet taken in; requests have 512 octets at most (RFC 2347 §2).
 const LONGEST: usize = 1024;
 
@@ -70,7 +73,8 @@ pub(crate) enum Ports {
 }
 
 /// Serves until the socket fails. `socket` is bound to port 69 of the server's address, non-blocking. What is seen
-/// of a box goes to the first of `told`; the second counts requests, those without an answer by their reason.
+/// of a box goes to the first of `told`; the second counts requests, those without an answer by their reason; the third
+/// shows what is under way.
 ///
 /// Errors: the socket is no more.
 pub(crate) async fn serve(
@@ -78,7 +82,7 @@ pub(crate) async fn serve(
     ports: Ports,
     files: Arc<dyn Files>,
     owner: Owner,
-    (seen, board): (UnboundedSender<(Mac, Event)>, Board),
+    (seen, board, transfers): (UnboundedSender<(Mac, Event)>, Board, Transfers),
 ) -> Result<Infallible> {
     let what = || "cannot go on serving files over TFTP".to_owned();
     let shared = Arc::new(socket.try_clone().or_fail(what)?);
@@ -97,7 +101,8 @@ pub(crate) async fn serve(
         if ports == Ports::One && peers.pass_on(peer, packet) {
             continue;
         }
-        let seen = Timeline { owner: owner.clone(), peer, seen: seen.clone() };
+        let (owner, seen, transfers) = (owner.clone(), seen.clone(), transfers.clone());
+        let seen = Timeline { owner, peer, seen, transfers };
         let request = match ReadRequest::parse(packet) {
             Ok(request) => request,
             Err(refusal) => {
@@ -256,6 +261,7 @@ fn carry(mut line: Line, request: &ReadRequest, name: &str, file: File, seen: &T
     let size = file.content.len() as u64;
     let mut transfer = Transfer::new(file.content, request.wishes, began.elapsed());
     let mut announced = false;
+    let (mut followed, mut noted) = (None, 0);
     let mut bytes = [0; LONGEST];
     while transfer.ending().is_none() {
         while let Some(packet) = transfer.poll(began.elapsed()) {
@@ -268,6 +274,11 @@ fn carry(mut line: Line, request: &ReadRequest, name: &str, file: File, seen: &T
         if transfer.has_begun() && !announced {
             seen.tell(Event::TransferStarted { road: Road::Tftp, file: name.into(), bytes: size });
             announced = true;
+            followed = seen.follow(name, size);
+        }
+        if let Some(followed) = followed.as_ref().filter(|_| transfer.bytes() >= noted + NOTED_EACH) {
+            noted = transfer.bytes();
+            followed.arrived(noted);
         }
         let wait = transfer.wake().saturating_sub(began.elapsed());
         match line.receive(&mut bytes, wait) {
@@ -300,15 +311,24 @@ struct Timeline {
     owner: Owner,
     peer: SocketAddr,
     seen: UnboundedSender<(Mac, Event)>,
+    transfers: Transfers,
 }
 
 impl Timeline {
     /// Events of an address that nobody leased have no box to go to.
     fn tell(&self, event: Event) {
-        let SocketAddr::V4(peer) = self.peer else { return };
-        if let Some(mac) = (self.owner)(*peer.ip()) {
+        if let Some(mac) = self.of() {
             let _ = self.seen.send((mac, event));
         }
+    }
+
+    fn follow(&self, name: &str, bytes: u64) -> Option<Followed> {
+        self.of().map(|mac| self.transfers.follow(mac, self.peer.to_string(), name, bytes))
+    }
+
+    fn of(&self) -> Option<Mac> {
+        let SocketAddr::V4(peer) = self.peer else { return None };
+        (self.owner)(*peer.ip())
     }
 
     fn failed(&self, file: &str, bytes: u64, why: Cut, reason: String) {

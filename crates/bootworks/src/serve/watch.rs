@@ -91,12 +91,12 @@ struct Told {
     highest: Option<Rung>,
 }
 
-/// Silent beyond its patience, or starting over again and again.
+/// Silent beyond its patience, starting over again and again, or in need of a file that we cannot read.
 fn is_worth_a_look(state: &BoxState, now: Timestamp) -> bool {
     // A finished box that is wanted again is heard of once it boots from the network.
     let is_wanted_again =
         state.installed.is_none() && state.highest().is_some_and(|(rung, _)| rung == Rung::PoweredOff);
-    state.overdue(now).is_some() || state.climbs >= 2 || is_wanted_again
+    state.overdue(now).is_some() || state.climbs >= 2 || state.unreadable || is_wanted_again
 }
 
 /// Notes on the timelines which boxes do not hear our answers to the connections that they begin.

@@ -85,6 +85,7 @@ fn a_virtual_box() {
                   "driver": "e1000e"
                 }
               ],
+              "tpm2": false,
               "parts": {}
             }"#]],
     );

@@ -226,6 +226,11 @@ pub const CAUSES: &[Cause] = &[
                 .says("The command line's ip={value} is written wrongly."),
             usual("Error: inet prefix is expected rather than"),
             usual("Error: any valid prefix is expected rather than"),
+            // initramfs-tools, scripts/functions, `configure_networking`: it waits for what ip= names, minutes on end.
+            usual("Waiting up to {seconds:number} secs for {interface} to become available")
+                .unless(&["done", "for any", "for interface with", "for device with"])
+                .at_the_end()
+                .says("The initrd waits for {interface}, which ip= names and this machine does not have."),
         ],
         fixes: &[
             fix(

@@ -46,6 +46,27 @@ pub const MACHINE: &[Cause] = &[
         ..BLANK
     },
     Cause {
+        id: "temperature-unknown",
+        sentence: "The line limits the processors' temperature, and no sensor of this machine shows it.",
+        signs: &[usual("cause: temperature-unknown")],
+        fixes: &[
+            fix(
+                "`sensors` (lm-sensors) in the live OS: it shows what the kernel's drivers see, coretemp or k10temp in processors",
+            ),
+            fix_on(
+                Line,
+                "leave `processor-celsius` out under [burn-in] in line.toml, where these servers show none",
+            ),
+            fix_on(
+                Line,
+                "a newer `kernel` under [live] in line.toml, where the processor is newer than its drivers",
+            ),
+        ],
+        decide: "`lsmod` in the live OS's shell: is coretemp (Intel) or k10temp (AMD) loaded",
+        sources: &[SOURCE, "linux: drivers/hwmon/coretemp.c, drivers/hwmon/k10temp.c"],
+        ..BLANK
+    },
+    Cause {
         id: "too-hot",
         sentence: "A part of the machine gets hotter under load than it may.",
         signs: &[

@@ -79,6 +79,8 @@ pub const CAUSES: &[Cause] = &[
             usual("INT18: BOOT FAILURE"),
             usual("Booting from Hard Disk...").at_the_end().says("The BIOS starts the boot sector of the disk, and nothing more is seen: there is no boot loader in it, or one for another firmware."),
             usual("Boot failed: could not read the boot disk"),
+            // GRUB, grub-core/boot/i386/pc/boot.S prints this and jumps behind itself; diskboot.S would go on with `loading`.
+            usual("^GRUB$").at_the_end().says("The boot sector of the disk says `GRUB`, and nothing more is seen: what it loads next, GRUB's core, is gone or damaged."),
         ],
         clues: &[
             against("PXE-E", "the network boot failed before it"),

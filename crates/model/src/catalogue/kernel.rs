@@ -128,6 +128,7 @@ pub const CAUSES: &[Cause] = &[
             proof("crc error{:any}initrd"),
             proof("XZ-compressed data is corrupt"),
             proof("ZSTD-compressed data is corrupt"),
+            proof("ZSTD-compressed data is truncated").says("The initrd ends before its archive does: the kernel could unpack only its beginning."),
             proof("ZSTD-compressed data is probably corrupt"),
             proof("Ramdisk image is corrupt or invalid"),
             usual("RAMDISK: Couldn't find valid RAM disk image"),
@@ -140,7 +141,7 @@ pub const CAUSES: &[Cause] = &[
             fix("archives put one behind the other: pad each to four octets with zeros"),
             fix("another place each boot: test the memory (memtest86+)"),
         ],
-        hides: &["root-param-missing", "init-missing", "initrd-not-loaded", "init-exited", "modules-dir-mismatch", "nic-driver-missing", "live-medium-not-found"],
+        hides: &["root-param-missing", "init-missing", "initrd-not-loaded", "init-exited", "modules-dir-mismatch", "nic-driver-missing", "live-medium-not-found", "initramfs-disk-driver-missing", "root-spec-wrong"],
         decide: "`lsinitrd`, `lsinitramfs` or `bootworks initrd list FILE` on the server's file: does it read to its end",
         sources: &["linux: init/initramfs.c", "https://github.com/Tomas-M/linux-live/issues/206"],
         ..BLANK

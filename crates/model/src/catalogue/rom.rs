@@ -94,6 +94,7 @@ pub const CAUSES: &[Cause] = &[
             proof("no offer to {mac} in {count:number} requests of the firmware").says("{mac} asks for an address {count} times, and nobody offers one."),
             proof("PXE-E51"),
             proof("PXE-E52").says("An offer of a boot file came, but none of an address: the DHCP server beside the proxy is silent."),
+            proof("PXE over IPv4 timed out before it had an address").says("The firmware asked for an address over IPv4 until its time was out (PXE-E18), and nobody offered one."),
             proof("PXE-E16"),
             proof("No DHCP or proxyDHCP offers were received"),
             proof("No valid offer received"),
@@ -116,7 +117,7 @@ pub const CAUSES: &[Cause] = &[
             fix("give the offer what this firmware wants: boot file and next-server for its architecture (option 93)"),
             fix_on(Line, "check `interface` under [network] in line.toml: `bootworks serve` answers on that one only"),
         ],
-        hides: &["rom-exit", "no-bootable-device"],
+        hides: &["rom-exit", "no-bootable-device", "uefi-boot-order", "http-boot-failed"],
         decide: "Does the DHCP server log this MAC? No line: cable, VLAN, relay, spanning tree. DISCOVER and OFFER again and again: the offer is not usable, or is lost on its way back",
         sources: &["edk2: NetworkPkg/UefiPxeBcDxe", "https://github.com/pypxe/PyPXE/issues/15", "Intel PXE 2.1 specification, appendix of ROM messages"],
         ..BLANK

@@ -6,6 +6,8 @@
 //! cut: nothing that a boot prints is.
 
 use super::shape::fold;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
@@ -308,8 +310,12 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
             '\r' => end(cleaned, &mut given, each),
             '\u{1b}' => match letters.next() {
                 Some('[') => {
-                    // A control sequence (ECMA-48 §5.4) ends with an octet from @ to ~.
-                    let last = letters.by_ref().take(64).find(|letter| ('@'..='~').contains(letter));
+                    let sequence = control(&mut letters);
+                    if let Some(after) = nudged(&sequence, &letters) {
+                        letters = after;
+                        continue;
+                    }
+                    let last = sequence.chars().last();
                     if matches!(last, Some('H' | 'f' | 'J' | 'A' | 'B' | 'E' | 'F' | 'd' | 'G')) {
                         end(cleaned, &mut given, each);
                     }
@@ -352,6 +358,31 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
     }
 }
 
+/// The rest of a control sequence (ECMA-48 §5.4), which ends with an octet from @ to ~.
+fn control(letters: &mut Peekable<Chars<'_>>) -> String {
+    let mut sequence = String::new();
+    while let Some(letter) = letters.next_if(|_| sequence.len() < 64) {
+        sequence.push(letter);
+        if ('@'..='~').contains(&letter) {
+            break;
+        }
+    }
+    sequence
+}
+
+/// What comes after a pair of sequences that sends the cursor to a column and then to the next one of the same row, where
+/// it is: GRUB on a serial line does so in the middle of its words.
+fn nudged<'t>(sequence: &str, letters: &Peekable<Chars<'t>>) -> Option<Peekable<Chars<'t>>> {
+    let place = |sequence: &str| {
+        let (row, column) = sequence.strip_suffix('H')?.split_once(';')?;
+        Some((row.parse::<u32>().ok()?, column.parse::<u32>().ok()?))
+    };
+    let (row, column) = place(sequence)?;
+    let mut ahead = letters.clone();
+    (ahead.next() == Some('\u{1b}') && ahead.next() == Some('[')).then_some(())?;
+    (place(&control(&mut ahead))? == (row, column.checked_add(1)?)).then_some(ahead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Cleaned, Lines};
@@ -380,6 +411,11 @@ mod tests {
         check(b"10%\r50%\rdone\nnext\n", "1|10%\n1|50%\n1|done\n2|next\n");
         check(b"\x1b[0;32m OK \x1b[0m ready\n", "1|OK ready\n");
         check(b"\x1b[2J\x1b[1;1Htop\x1b[5;1Hbelow\n", "1|top\n1|below\n");
+        // GRUB on a serial line, from a rehearsal; then a cursor that is sent elsewhere.
+        let nudged: &[u8] =
+            b"error: file `/boo\x1b[07;17H\x1b[07;18Ht/grub/normal.mod' not f\x1b[07;49H\x1b[07;50Hound.\n";
+        check(nudged, "1|error: file `/boot/grub/normal.mod' not found.\n");
+        check(b"one\x1b[7;17H\x1b[7;19Htwo\x1b[7;17H\x1b[8;18Hthree\n", "1|one\n1|two\n1|three\n");
         check(b"\x1b]0;rm -rf\x07title\n", "1|title\n");
         check(b"ab\x08c\x00d\n", "1|acd\n");
         check("\u{feff}caf\u{e9} \u{2018}x\u{2019} \u{202e}y\n".as_bytes(), "1|café 'x' y\n");

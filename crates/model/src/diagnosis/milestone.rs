@@ -208,14 +208,24 @@ pub(super) enum Talk {
     Aborts,
     /// The server's last word on such a transfer, or on one that the client does not acknowledge.
     Fails,
+    /// UEFI's own stack begins to boot over IPv4.
+    Begins,
+    /// It has an address.
+    HasAddress,
+    /// Its time is out: for DHCP where it has no address, for TFTP where it has one
+    /// (edk2, NetworkPkg/UefiPxeBcDxe/PxeBcBoot.c, `EFI_TIMEOUT`).
+    TimeIsOut,
 }
 
-/// Lines of TFTP servers that mean something only together.
+/// Lines of TFTP servers and of UEFI's own stack that mean something only together.
 pub(super) const TALK: &[(Talk, &str)] = &[
     (Talk::Asks, "RRQ from {client} filename {file}"),
     (Talk::Refuses, "sending NAK (1, File not found) to {client}"),
     (Talk::Aborts, "error {code:number} {:any} received from {client}"),
     (Talk::Fails, "failed sending {file} to {client}"),
+    (Talk::Begins, "Start PXE over IPv4"),
+    (Talk::HasAddress, "Station IP address is {address}"),
+    (Talk::TimeIsOut, "PXE-E18"),
 ];
 
 /// Words by which a system is known, for the order of the fixes.

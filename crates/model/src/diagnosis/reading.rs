@@ -23,6 +23,9 @@ const JUMP_WHEN_UP: f64 = 3.0;
 /// Clients whose exchanges with a TFTP server are remembered at a time.
 const CLIENTS: usize = 256;
 
+/// What UEFI's time-out without an address comes to.
+const NO_OFFER: &str = "PXE over IPv4 timed out before it had an address";
+
 /// What was seen of one shape in one boot.
 #[derive(Clone, Debug)]
 pub(super) struct Sight {
@@ -64,7 +67,7 @@ pub(super) struct Boot {
     exchanges: Exchanges,
 }
 
-/// What clients of a TFTP server did last, where its next line means something only with it.
+/// What clients of a TFTP server and UEFI's own stack did last, where the next line means something only with it.
 #[derive(Debug, Default)]
 struct Exchanges {
     /// The file that a client asked for.
@@ -75,11 +78,19 @@ struct Exchanges {
     second_stages: BTreeSet<String>,
     /// Clients that ended their transfer themselves.
     aborted: BTreeSet<String>,
+    /// Whether UEFI's own stack began to boot and has no address so far.
+    lacks_address: bool,
 }
 
 impl Exchanges {
     /// Takes in one line's part of an exchange: the line that it makes whole, and whether it says nothing itself.
     fn hear(&mut self, talk: Talk, captures: &[Capture]) -> (Option<String>, bool) {
+        match talk {
+            Talk::Begins => self.lacks_address = true,
+            Talk::HasAddress => self.lacks_address = false,
+            Talk::TimeIsOut if self.lacks_address => return (Some(NO_OFFER.to_owned()), true),
+            _ => {}
+        }
         let value = |name: &str| captures.iter().find(|capture| capture.name == name).map(|it| &it.value);
         let Some(client) = value("client") else { return (None, false) };
         match talk {
@@ -112,6 +123,7 @@ impl Exchanges {
                 (None, false)
             }
             Talk::Fails => (None, self.aborted.remove(client)),
+            Talk::Begins | Talk::HasAddress | Talk::TimeIsOut => (None, false),
         }
     }
 }

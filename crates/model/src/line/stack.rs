@@ -222,10 +222,16 @@ fn vault<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Vau
             None
         }
     };
+    let tpm2 = section.flag("tpm2").unwrap_or_default();
+    if tpm2 && section.has("key-file") {
+        let message = "there is both a `key-file` and `tpm2`";
+        let hint = "a key in a file is read by the appliance itself: leave one of them out";
+        reading.sheet.report(section.place_of("tpm2"), message, hint);
+    }
     let name = name(reading, section, Layer::Vault { keeps_key });
     let on = Stand::Layer(name.as_ref().map_or("", |name| name.value));
     let content = content(reading, section, &on, None);
-    Some(Vault { name: name?.value.to_owned(), key: key?, content: content? })
+    Some(Vault { name: name?.value.to_owned(), key: key?, tpm2, content: content? })
 }
 
 fn group<'s>(reading: &mut Reading<'_, 's>, section: &Section<'s>) -> Option<Group> {

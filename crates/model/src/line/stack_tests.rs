@@ -224,6 +224,21 @@ fn what_could_not_boot() {
             hint: `passphrase = "{{ answer.ID }}"` instead of `key-file`"#]],
     );
     change(
+        ENCRYPTED,
+        "passphrase = \"{{ answer.unlock }}\"\npart-of = \"vg0\"",
+        "tpm2 = true\nkey-file = \"/etc/keys/vault\"\nfilesystem = \"ext4\"\nmount = \"/srv\"",
+        expect![[r#"
+            error: line.toml:44:1: there is both a `key-file` and `tpm2`
+              44 | tpm2 = true
+                 | ^^^^
+            hint: a key in a file is read by the appliance itself: leave one of them out
+
+            error: line.toml:49:8: `vg0`: nothing is part of it
+              49 | name = "vg0"
+                 |        ^^^^^
+            hint: partitions with `part-of = "vg0"`; `count` in `match` multiplies them"#]],
+    );
+    change(
         MIRROR,
         "level = 1\nfilesystem = \"vfat\"",
         "level = 0\nfilesystem = \"vfat\"",

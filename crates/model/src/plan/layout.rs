@@ -74,7 +74,11 @@ pub(super) fn lay_out(
             chosen.push((layout, disk));
         }
     }
-    let reasons = contradictions(&chosen, stack, firmware);
+    let mut reasons = contradictions(&chosen, stack, firmware);
+    let by_tpm = stack.vaults.iter().filter(|vault| vault.tpm2 && !inventory.tpm2);
+    reasons.extend(by_tpm.map(|vault| {
+        format!("its TPM 2.0 is to open the encrypted volume `{}`, and the box has none, or its firmware hides it", vault.name)
+    }));
     if !reasons.is_empty() {
         return Err(Refusal::Layout { reasons });
     }

@@ -200,6 +200,8 @@ pub enum LayerKind {
         uuid: Uuid,
         /// What opens it.
         key: PlannedKey,
+        /// Whether the box's TPM 2.0 opens it too.
+        tpm2: bool,
         /// What is made on it.
         content: PlannedContent,
     },

@@ -123,7 +123,7 @@ pub(super) fn layers(
             if members.len() != 1 {
                 reasons.push(format!("the encrypted volume `{name}` is made of {} things", members.len()));
             }
-            LayerKind::Vault { uuid, key: key.clone(), content }
+            LayerKind::Vault { uuid, key: key.clone(), tpm2: vault.tpm2, content }
         } else {
             let group = stack.groups.iter().find(|group| group.name == *name);
             let volumes = group.map(|group| volumes(group, &order, random)).unwrap_or_default();
@@ -425,6 +425,8 @@ pub(super) fn needs(storage: &Storage) -> Needs {
     const MDADM: Program = Program { name: "mdadm", package: "mdadm" };
     const LVM: Program = Program { name: "lvm", package: "lvm2" };
     const CRYPTSETUP: Program = Program { name: "cryptsetup", package: "cryptsetup-initramfs" };
+    const CLEVIS: Program = Program { name: "clevis-luks-unlock", package: "clevis-initramfs" };
+    const CLEVIS_TPM2: Program = Program { name: "clevis-decrypt-tpm2", package: "clevis-tpm2" };
     const BTRFS: Program = Program { name: "btrfs", package: "btrfs-progs" };
     const THIN_CHECK: Program = Program { name: "thin_check", package: "thin-provisioning-tools" };
     let Storage { disks, layers } = storage;
@@ -454,6 +456,10 @@ pub(super) fn needs(storage: &Storage) -> Needs {
                 None => {}
             }
         }
+    }
+    // What has a passphrase is opened in the initramfs, whatever is mounted from it.
+    if layers.iter().any(|layer| matches!(layer.kind, LayerKind::Vault { tpm2: true, .. })) {
+        needs.programs.extend([CLEVIS, CLEVIS_TPM2]);
     }
     needs.modules.sort_unstable();
     needs.modules.dedup();

@@ -42,7 +42,7 @@ fn encrypted() -> Case {
         let esp = partition(Size::Bytes(512 * MIB), Filesystem::Vfat, "/boot/efi");
         case.layout().partitions = vec![esp, boot, part_of(Size::Rest, "vault")];
         let key = Key::Passphrase("{{ answer.unlock }}".into());
-        let vault = Vault { name: "vault".into(), key, content: Content::PartOf("vg0".into()) };
+        let vault = Vault { name: "vault".into(), key, tpm2: false, content: Content::PartOf("vg0".into()) };
         let plain = |kind, mount| VolumeKind::Plain(filesystem_at(kind, mount));
         let thin = VolumeKind::Thin { pool: "pool".into(), content: filesystem_at(Filesystem::Xfs, "/data") };
         let volumes = vec![
@@ -268,6 +268,28 @@ fn encrypted_volumes() {
         hint: change `[appliance]` in the line, or the answer it is made from"#]]);
 }
 
+/// A TPM opens what it was told on this box; a box without one would ask at each boot, which nobody wanted.
+#[test]
+fn a_volume_that_the_tpm_opens() {
+    let by_tpm = encrypted().with(|case| case.job.appliance.stack.vaults[0].tpm2 = true);
+    by_tpm.refuses(expect![[r#"
+        layout-invalid
+        error: the disk layout of the line does not fit this box
+        because: its TPM 2.0 is to open the encrypted volume `vault`, and the box has none, or its firmware hides it
+        hint: change `[[appliance.disk]]` in the line"#]]);
+    let by_tpm = by_tpm.with(|case| case.inventory.tpm2 = true);
+    let plan = by_tpm.plan().unwrap();
+    let text = plan.text().replace("\n  ", " ");
+    assert!(text.contains("opened by this box's TPM, or a passphrase"), "{text}");
+    let needs = plan
+        .steps
+        .iter()
+        .find_map(|step| if let Step::Initramfs { needs } = step { Some(needs) } else { None });
+    let programs: Vec<&str> = needs.unwrap().programs.iter().map(|program| program.name).collect();
+    expect!["clevis-decrypt-tpm2 clevis-luks-unlock cryptsetup lvm thin_check"]
+        .assert_eq(&programs.join(" "));
+}
+
 /// A key in a file opens what does not hold the root.
 #[test]
 fn a_key_in_a_file() {
@@ -275,7 +297,7 @@ fn a_key_in_a_file() {
         case.layout().partitions[1].size = Size::Bytes(4 * GIB);
         case.layout().partitions.push(part_of(Size::Rest, "safe"));
         let (key, content) = (Key::File("/etc/keys/safe".into()), filesystem_at(Filesystem::Xfs, "/data"));
-        case.job.appliance.stack.vaults = vec![Vault { name: "safe".into(), key, content }];
+        case.job.appliance.stack.vaults = vec![Vault { name: "safe".into(), key, tpm2: false, content }];
     });
     settled(
         &case,

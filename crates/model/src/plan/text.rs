@@ -235,8 +235,9 @@ impl Plan {
                 fold(text, "", &format!("{head}: {}", self.contents(content)));
                 show_uuid(text, "  ", content);
             }
-            LayerKind::Vault { key, content, .. } => {
+            LayerKind::Vault { key, tpm2, content, .. } => {
                 let opened = match key {
+                    PlannedKey::Passphrase(_) if *tpm2 => "this box's TPM, or a passphrase".to_owned(),
                     PlannedKey::Passphrase(_) => "a passphrase".to_owned(),
                     PlannedKey::File(path) => format!("the key in {path}"),
                 };

@@ -262,7 +262,14 @@ fn other_peoples_loaders() {
 fn kernels_and_initrds() {
     let before = [ROM, LOADER, IPXE, SCRIPT].concat();
     check(&[&before, "7 http not-found kernel 0\n"].concat(), 200, "S18", "http-404");
-    check(&[&before, "7 http unreadable kernel 0\n"].concat(), 200, "S18b", "http-server-error");
+    let unreadable = [&before, "7 http unreadable kernel 0\n"].concat();
+    check(&unreadable, 200, "S18b", "http-server-error");
+    // What the server knows at once is told at once; what it could read in the end is no trouble any more.
+    check(&unreadable, 8, "S18b", "http-server-error");
+    quiet(&[&unreadable, "9 http whole kernel kernel 8000000\n"].concat(), 12);
+    let image = "80 http unreadable /image/0 0\n";
+    let laid_out: String = END.split_inclusive('\n').take(3).collect();
+    check(&[&before, FILES, INITRD, ROOT, &laid_out, image].concat(), 90, "S18b", "http-server-error");
     let kernel = "7 http whole kernel kernel 8000000\n";
     let part = "7.1 http starts initrd 30000000\n9 http by-client initrd 12000000\n";
     check(&[&before, kernel, part].concat(), 300, "S19", "ipxe-stall");

@@ -3,7 +3,7 @@
 //! Nothing in here is stored. The server folds what it reads back at its start and each new entry after that;
 //! `bootworks boxes`, the API and the rehearsal read the result.
 
-use super::{Client, Entry, Event, Timestamp, Trouble};
+use super::{Client, Cut, Entry, Event, Timestamp, Trouble};
 use crate::hardware::{Disk, PciId, Smbios};
 use crate::ladder::{LADDER, Rung};
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct BoxState {
     /// What the server makes of its silence, until it climbs again.
     #[serde(default)]
     pub silence: Option<Trouble>,
+    /// Whether the server could not read a file that it asked for, until it climbs again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
     /// The step of the plan that runs.
     pub step: Option<StepState>,
     /// Ids of the questions open on the box, oldest first.
@@ -209,6 +212,7 @@ impl BoxState {
             sent_to_disk: false,
             live: String::new(),
             silence: None,
+            unreadable: false,
             step: None,
             open: Vec::new(),
             answered: BTreeMap::new(),
@@ -336,6 +340,7 @@ impl BoxState {
         self.awaits_turn = false;
         self.sent_to_disk = false;
         self.silence = None;
+        self.unreadable = false;
         self.step = None;
         self.open.clear();
         self.answered.clear();
@@ -345,6 +350,7 @@ impl BoxState {
     fn reach(&mut self, rung: Rung, at: Timestamp) {
         if !self.rungs.contains_key(&rung) {
             self.silence = None;
+            self.unreadable = false;
         }
         self.rungs.entry(rung).or_insert(at);
         // A box that keeps trying and gets past the rung it hung at is out of that trouble.
@@ -360,6 +366,7 @@ impl BoxState {
                 self.address = Some(*address);
             }
             Event::TurnAwaited { .. } => self.awaits_turn = true,
+            Event::TransferFailed { why: Cut::Unreadable, .. } => self.unreadable = true,
             Event::Reached { rung: Rung::PoweredOff, .. } => self.installed = Some(entry.at),
             // From here on its disk is written to, and nothing on it is finished.
             Event::Reached { rung: Rung::PlanConfirmed, .. } => self.installed = None,

@@ -2,9 +2,10 @@
 
 use super::bits::Bits;
 use super::expansion::Expansion;
+use super::front::Front;
 use super::random::REVEAL;
+use super::unsort::Unsorting;
 use super::{BLOCK, Flaw, LARGEST_BLOCK, Stretch};
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// Symbols between two changes of the code table.
@@ -29,12 +30,13 @@ pub struct Block {
     pub checksum: u32,
 }
 
-/// What decoding a block needs and need not be made anew for each: 4 MB.
+/// What decoding a block needs and need not be made anew for each: 5 MB.
 #[derive(Debug, Default)]
 pub struct Workshop {
     sorted: Vec<u32>,
     tables: Vec<Table>,
     selectors: Vec<u8>,
+    unsorting: Unsorting,
 }
 
 /// Decodes the block that a stretch is, from its first bit to its last.
@@ -66,7 +68,8 @@ pub fn decode(stretch: &Stretch, workshop: &mut Workshop) -> Result<Block, Flaw>
     if origin >= size {
         return Err(Flaw::Contradiction("its first octet is outside it"));
     }
-    let mut packed = unsort(&mut workshop.sorted, counts, origin);
+    link(&mut workshop.sorted, counts);
+    let mut packed = workshop.unsorting.undo(&mut workshop.sorted, origin);
     if is_random {
         reveal(&mut packed);
     }
@@ -193,10 +196,9 @@ fn symbols_of(
     counts: &mut [u32; 256],
 ) -> Result<(), Flaw> {
     const OVERFULL: Flaw = Flaw::Contradiction("it is too large");
-    let Workshop { sorted, tables, selectors } = workshop;
+    let Workshop { sorted, tables, selectors, .. } = workshop;
     let end = octets.len() + 1;
-    let mut front = [0_u8; 256];
-    front[..octets.len()].copy_from_slice(octets);
+    let mut front = Front::of(octets);
     sorted.clear();
     sorted.reserve_exact(LARGEST_BLOCK);
     // A run's length is written with the digits 1 and 2, the lowest first.
@@ -223,17 +225,14 @@ fn symbols_of(
                 if sorted.len() + run > LARGEST_BLOCK {
                     return Err(OVERFULL);
                 }
-                counts[usize::from(front[0])] += run as u32;
-                sorted.resize(sorted.len() + run, u32::from(front[0]));
+                counts[usize::from(front.first())] += run as u32;
+                sorted.resize(sorted.len() + run, u32::from(front.first()));
                 (run, digit) = (0, 1);
             }
             if symbol == end {
                 return bits.check();
             }
-            let place = symbol - 1;
-            let octet = front[place & 255];
-            front.copy_within(0..place & 255, 1);
-            front[0] = octet;
+            let octet = front.take(symbol - 1);
             counts[usize::from(octet)] += 1;
             if sorted.len() >= LARGEST_BLOCK {
                 return Err(OVERFULL);
@@ -246,8 +245,8 @@ fn symbols_of(
     Err(Flaw::Contradiction("it has no end"))
 }
 
-/// Undoes the sorting: each octet's entry gets the place of the one that follows it, then the chain is walked.
-fn unsort(sorted: &mut [u32], counts: [u32; 256], origin: usize) -> Vec<u8> {
+/// Gives each entry the place of the one that follows it in the plain block.
+fn link(sorted: &mut [u32], counts: [u32; 256]) {
     let mut next = [0_u32; 256];
     let mut sum = 0;
     for (place, count) in next.iter_mut().zip(counts) {
@@ -262,13 +261,6 @@ fn unsort(sorted: &mut [u32], counts: [u32; 256], origin: usize) -> Vec<u8> {
             *entry |= (index as u32) << 8;
         }
     }
-    let mut packed = vec![0; sorted.len()];
-    let mut entry = sorted[origin];
-    for octet in &mut packed {
-        entry = sorted[(entry >> 8) as usize];
-        *octet = entry as u8;
-    }
-    packed
 }
 
 /// Undoes what bzip2 before 0.9.5 did to repetitive blocks: at places of a fixed list the lowest bit was turned.

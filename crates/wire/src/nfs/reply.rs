@@ -145,6 +145,21 @@ impl Content {
     }
 }
 
+/// READ (§3.3.6) of `count` bytes that whoever sends the reply takes from the file itself: all that comes before them.
+/// Behind them follow as many zeros as [`padding`] says.
+pub fn before_content(xid: u32, file: &Attributes, count: u32, is_end: IsEnd) -> Reply {
+    let mut writer = begin(xid, 0, ATTRIBUTES_BYTES + 16);
+    attributes_or_none(&mut writer, Some(file));
+    writer.u32(count).bool(is_end == IsEnd::Yes).u32(count);
+    let count = count as usize;
+    Reply::before(writer, count + padding(count))
+}
+
+/// How many zeros follow behind so many bytes of a file (RFC 4506 §4.10).
+pub fn padding(count: usize) -> usize {
+    count.wrapping_neg() % 4
+}
+
 /// Whether nothing follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsEnd {

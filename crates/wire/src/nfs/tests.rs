@@ -213,6 +213,17 @@ fn answers() {
         );
     }
 
+    // A reply whose bytes are sent from the file is the same octets, its record's length among them.
+    for count in 1..=8 {
+        let mut content = Content::begin(Vec::new(), 1, &FILE, count);
+        content.rest().fill(7);
+        content.add(count);
+        let whole = content.finish(IsEnd::No);
+        let before = reply::before_content(1, &FILE, count as u32, IsEnd::No);
+        let rest = [&[7; 8][..count], &[0; 3][..reply::padding(count)]].concat();
+        assert_eq!([before.record(), &rest].concat(), whole.record(), "{count}");
+    }
+
     let mut listing = Listing::with_attributes(1, &FILE, 4096, 4096);
     assert!(listing.add(&Entry { number: 0x1d, name: b"passwd", cookie: 0xc0 }, Some((&FILE, b"HANDLE"))));
     shows(

@@ -162,8 +162,13 @@ impl Reply {
     }
 
     /// Closes what [`Reply::accepted`] began.
-    pub fn of(mut writer: Writer) -> Reply {
-        let length = writer.length().saturating_sub(record::HEADER);
+    pub fn of(writer: Writer) -> Reply {
+        Reply::before(writer, 0)
+    }
+
+    /// Closes what [`Reply::accepted`] began, where `more` bytes of the same message follow that are not in memory.
+    pub fn before(mut writer: Writer, more: usize) -> Reply {
+        let length = writer.length().saturating_sub(record::HEADER).saturating_add(more);
         // Replies stay far below 2³¹ bytes: the largest is a READ of what FSINFO allows.
         writer.set_u32(0, u32::try_from(length).unwrap_or(0) | record::LAST);
         Reply { bytes: writer.into_bytes() }

@@ -16,6 +16,7 @@ use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, Ledger, hex};
 use crate::controller::download::Download;
 use crate::controller::witness::Meter;
+use crate::digest::Sha256;
 use entry::Unpacking;
 use linux::archive::Archive;
 use linux::compression;
@@ -24,7 +25,6 @@ use minisign_verify::{PublicKey, Signature};
 use model::api::JobImage;
 use model::failure::{Explain as _, Failure, Result};
 use model::raw::{ImageContent, ImageSignature};
-use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::net::SocketAddrV4;
 use std::ops::Range;
@@ -172,7 +172,7 @@ fn fetch(
                 Some(mut verifier) => verifier.finalize().map_err(|error| error.to_string()),
                 None => Ok(()),
             });
-            return Ok((hasher.finalize().into(), signed));
+            return Ok((hasher.finalize(), signed));
         }
     }
 }

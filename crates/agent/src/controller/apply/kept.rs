@@ -7,11 +7,11 @@ use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, hex};
 use super::{disk, stack};
 use crate::controller::witness::Meter;
+use crate::digest::Sha256;
 use linux::block::BlockDevice;
 use model::failure::{Failure, Result};
 use model::hardware::size_text;
 use model::plan::{Device, Place, Plan};
-use sha2::{Digest as _, Sha256};
 
 /// Up to here all of it is read.
 const WHOLE_BYTES: u64 = 4 << 30;
@@ -128,7 +128,7 @@ fn read(device: &BlockDevice, planned_bytes: u64, meter: &Meter<'_>) -> Result<D
         done += length;
         meter.at(done);
     }
-    Ok(hasher.finalize().into())
+    Ok(hasher.finalize())
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! What every file of the appliance has to contain, so that it can be compared with what the disk gives back.
 
+use crate::digest::Sha256;
 use model::record::ReadBack;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A SHA-256 digest.
-pub(crate) type Digest = [u8; 32];
+pub(crate) use crate::digest::Digest;
 
 /// Digests by path in the appliance.
 #[derive(Debug, Default)]
@@ -41,13 +40,13 @@ impl Ledger {
         for (path, digest) in &self.files {
             hasher.update(format!("{}  {}\n", hex(digest), path.display()));
         }
-        ReadBack { files: self.files.len() as u64, bytes, sha256: hex(&hasher.finalize().into()) }
+        ReadBack { files: self.files.len() as u64, bytes, sha256: hex(&hasher.finalize()) }
     }
 }
 
 /// The digest of bytes that are in memory.
 pub(crate) fn digest_of(bytes: &[u8]) -> Digest {
-    Sha256::digest(bytes).into()
+    Sha256::digest(bytes)
 }
 
 /// The digest of everything that a reader gives.
@@ -55,7 +54,7 @@ pub(crate) fn digest_of_all(reader: &mut impl std::io::Read) -> std::io::Result<
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok(hasher.finalize().into()),
+            0 => return Ok(hasher.finalize()),
             count => hasher.update(&buffer[..count]),
         }
     }

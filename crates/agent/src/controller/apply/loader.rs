@@ -10,6 +10,7 @@ use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, Ledger, digest_of};
 use super::mounts::Mounted;
 use super::{disk, stack};
+use crate::digest::Sha256;
 use linux::block::BlockDevice;
 use linux::process::Child;
 use linux::tools::CHROOT;
@@ -17,7 +18,6 @@ use linux::tree::{self, Tree};
 use model::failure::{Explain as _, Failure, Result};
 use model::plan::{Device, LoaderTarget, Mount, Plan, PlannedContent, PlannedPartition};
 use model::storage::Table;
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -245,7 +245,7 @@ pub(crate) fn keep_written(target: &Path, folder: &Path, ledger: &mut Ledger) ->
                 count => hasher.update(&buffer[..count]),
             }
         }
-        ledger.keep(&entry.path, hasher.finalize().into());
+        ledger.keep(&entry.path, hasher.finalize());
     }
     Ok(())
 }

@@ -6,10 +6,10 @@
 use super::fault::{Blame as _, Fault, Outcome};
 use super::ledger::{Digest, Ledger};
 use crate::controller::witness::Meter;
+use crate::digest::Sha256;
 use linux::tree::Tree;
 use model::failure::{Explain as _, Failure};
 use model::record::ReadBack;
-use sha2::{Digest as _, Sha256};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Mutex;
@@ -70,7 +70,7 @@ fn digest(
     loop {
         let count = file.read(buffer)?;
         if count == 0 {
-            return Ok(hasher.finalize().into());
+            return Ok(hasher.finalize());
         }
         hasher.update(&buffer[..count]);
         meter.at(bytes.fetch_add(count as u64, Ordering::Relaxed) + count as u64);

@@ -5,7 +5,7 @@
 use super::disk;
 use super::fault::{Blame as _, Outcome};
 use linux::process::Child;
-use linux::tools::{CRYPTSETUP, LVM, MDADM, MODPROBE, Tool};
+use linux::tools::{CLEVIS, CRYPTSETUP, LVM, MDADM, MODPROBE, Tool};
 use model::failure::{Explain as _, Failure, Result};
 use model::plan::{Device, Layer, LayerKind, Plan, PlannedKey, PlannedVolume, PlannedVolumeKind, Uuid};
 use model::storage::Level;
@@ -76,14 +76,23 @@ impl<'a> Stacked<'a> {
                     .run()?;
                 self.up.push(index);
             }
-            LayerKind::Vault { uuid, key, .. } => {
+            LayerKind::Vault { uuid, key, tpm2, .. } => {
                 let secret = self.secret(index, key);
                 cryptsetup()
                     .args(["luksFormat", "--batch-mode", "--type=luks2", "--key-file=-"])
                     .args(["--pbkdf-memory", KEY_MEMORY_KIB, "--uuid", &uuid.to_string()])
                     .args(&members)
-                    .input(secret)
+                    .input(secret.clone())
                     .run()?;
+                if *tpm2 {
+                    // To the TPM itself and to no register of it: those of this boot are not those of the disk's.
+                    Child::of(CLEVIS)
+                        .args(["-y", "-k", "-", "-d"])
+                        .args(&members)
+                        .args(["tpm2", "{}"])
+                        .input(secret)
+                        .run()?;
+                }
                 self.raise_one(index, layer)?;
             }
             LayerKind::Group { volumes } => {

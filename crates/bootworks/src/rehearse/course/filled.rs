@@ -6,10 +6,13 @@ use model::storage::Key;
 use model::template::{self, Fact, Name};
 
 impl Run<'_> {
-    /// The encrypted volumes that the appliance asks a passphrase for at its boot, each with it.
+    /// The encrypted volumes that nobody but a person opens at the appliance's boot, each with its passphrase.
     pub(super) fn passphrases(&self) -> Result<Vec<(String, String)>> {
         let mut passphrases = Vec::new();
         for vault in &self.course.line.appliance.stack.vaults {
+            if vault.tpm2 && self.tpm_knows {
+                continue;
+            }
             if let Key::Passphrase(template) = &vault.key {
                 passphrases.push((vault.name.clone(), self.fill_in(template, "the passphrase")?));
             }

@@ -10,6 +10,7 @@ use super::Witness;
 use super::exports::{Exports, tidy};
 use super::files::File;
 use super::memory;
+use super::outbox::Parcel;
 use super::readers::Readers;
 use super::shelf::{self, Folder, Place, Walked};
 use super::tree::{Node, ROOT};
@@ -18,6 +19,7 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -30,6 +32,8 @@ use wire::rpc::{self, Caller, NoCall, Refusal, Reply};
 
 /// READ gives at most so much at once: the most that Linux takes (`NFS_MAX_FILE_IO_SIZE`).
 const READ_MOST: u32 = 1 << 20;
+/// From so many bytes on two more calls of the kernel cost less than to take them into our memory and out again.
+const ENCLOSED_LEAST: usize = 16 << 10;
 /// READDIR gives at most so much at once.
 const LISTING_MOST: u32 = 256 << 10;
 /// What clients are told to ask for.
@@ -46,16 +50,22 @@ const NAME_MOST: usize = 255;
 /// A reply, or what it takes to get one.
 pub(super) enum Answer {
     /// At once.
-    Now(Reply),
+    Now(Parcel),
     /// After waiting for the disk; at most `weight` bytes.
     Later {
         /// How large the reply can be.
         weight: usize,
         /// The waiting.
-        reply: Pin<Box<dyn Future<Output = Reply> + Send>>,
+        reply: Pin<Box<dyn Future<Output = Parcel> + Send>>,
     },
     /// The message is no call: nothing can be said.
     Never,
+}
+
+impl Answer {
+    fn now(reply: Reply) -> Answer {
+        Answer::Now(reply.into())
+    }
 }
 
 /// From where and by what a call came.
@@ -120,11 +130,11 @@ impl Desk {
     fn answer_with(self: &Arc<Self>, message: &[u8], road: Road, unwalked: Unwalked) -> Answer {
         let call = match rpc::Call::parse(message) {
             Ok(call) => call,
-            Err(NoCall::Answer(reply)) => return Answer::Now(reply),
+            Err(NoCall::Answer(reply)) => return Answer::now(reply),
             Err(NoCall::Rubbish) => return Answer::Never,
         };
         let xid = call.xid;
-        let refused = |refusal| Answer::Now(Reply::refused(xid, refusal));
+        let refused = |refusal| Answer::now(Reply::refused(xid, refusal));
         match (call.program, call.version) {
             // A datagram is too small for READ: NFS is served over TCP only, its NULL answers pings.
             (nfs::PROGRAM, nfs::VERSION) if road.transport == Transport::Tcp || call.procedure == 0 => {
@@ -133,7 +143,7 @@ impl Desk {
                     (None, Unwalked::Walk) => self.answer_after_walking(message, road),
                     (None, Unwalked::Refuse(status)) => {
                         let procedure = Procedure::of(call.procedure).unwrap_or(Procedure::Null);
-                        Answer::Now(reply::failed(xid, procedure, status, None, None))
+                        Answer::now(reply::failed(xid, procedure, status, None, None))
                     }
                 }
             }
@@ -163,12 +173,12 @@ impl Desk {
     fn answer_nfs(&self, call: &rpc::Call<'_>, road: Road) -> Option<Answer> {
         let xid = call.xid;
         let Some(procedure) = Procedure::of(call.procedure) else {
-            return Some(Answer::Now(Reply::refused(xid, Refusal::NoSuchProcedure)));
+            return Some(Answer::now(Reply::refused(xid, Refusal::NoSuchProcedure)));
         };
         let Ok(asked) = Call::parse(procedure, call.arguments) else {
-            return Some(Answer::Now(Reply::refused(xid, Refusal::GarbageArguments)));
+            return Some(Answer::now(Reply::refused(xid, Refusal::GarbageArguments)));
         };
-        let Some(handle) = asked.handle() else { return Some(Answer::Now(reply::nothing(xid))) };
+        let Some(handle) = asked.handle() else { return Some(Answer::now(reply::nothing(xid))) };
         let exported = self.exports.now();
         match shelf::find(&exported.folders, handle) {
             Ok(Some(place)) => {
@@ -180,7 +190,7 @@ impl Desk {
                 Some(carry_out(xid, &asked, &call.caller, place, &exported.folders))
             }
             Ok(None) => None,
-            Err(status) => Some(Answer::Now(reply::failed(xid, procedure, status, None, None))),
+            Err(status) => Some(Answer::now(reply::failed(xid, procedure, status, None, None))),
         }
     }
 
@@ -194,9 +204,9 @@ impl Desk {
                 Walked::Wholly => Status::Stale,
             };
             match desk.answer_with(&message, road, Unwalked::Refuse(status)) {
-                Answer::Now(reply) => reply,
+                Answer::Now(parcel) => parcel,
                 Answer::Later { reply, .. } => reply.await,
-                Answer::Never => Reply::refused(0, Refusal::SystemError),
+                Answer::Never => Reply::refused(0, Refusal::SystemError).into(),
             }
         };
         Answer::Later { weight: READ_MOST as usize, reply: Box::pin(reply) }
@@ -213,7 +223,7 @@ impl Desk {
             Some(Ok(mount::Call::Mount(path))) => {
                 let desk = Arc::clone(self);
                 let path = tidy(&String::from_utf8_lossy(path));
-                let reply = async move { desk.mount(xid, client, path).await };
+                let reply = async move { desk.mount(xid, client, path).await.into() };
                 return Answer::Later { weight: 256, reply: Box::pin(reply) };
             }
             Some(Ok(mount::Call::Dump)) => {
@@ -233,7 +243,7 @@ impl Desk {
                 mount::exports(xid, self.exports.now().paths.iter().map(|(path, _)| path.as_bytes()))
             }
         };
-        Answer::Now(reply)
+        Answer::now(reply)
     }
 
     async fn mount(&self, xid: u32, client: IpAddr, path: String) -> Reply {
@@ -274,7 +284,7 @@ impl Desk {
 
     fn answer_portmap(&self, call: &rpc::Call<'_>, road: Road) -> Answer {
         let (xid, version) = (call.xid, call.version);
-        Answer::Now(match portmap::Call::parse(version, call.procedure, call.arguments) {
+        Answer::now(match portmap::Call::parse(version, call.procedure, call.arguments) {
             None => Reply::refused(xid, Refusal::NoSuchProcedure),
             Some(Err(_)) => Reply::refused(xid, Refusal::GarbageArguments),
             Some(Ok(portmap::Call::Null)) => portmap::nothing(xid),
@@ -323,8 +333,8 @@ fn carry_out(
     let (volume, node) = (&place.volume, place.node);
     let tree = &volume.tree;
     let it = tree.attributes(node);
-    let failed = |procedure, status| Answer::Now(reply::failed(xid, procedure, status, Some(it), None));
-    Answer::Now(match asked {
+    let failed = |procedure, status| Answer::now(reply::failed(xid, procedure, status, Some(it), None));
+    Answer::now(match asked {
         Call::Null => reply::nothing(xid),
         Call::GetAttr(_) => reply::attributes(xid, it),
         Call::Access(_, bits) => reply::access(xid, it, bits & granted(it, caller)),
@@ -442,15 +452,21 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
     // A file cannot be larger than `i64::MAX`, so what is left over fits where it is needed.
     let left = it.size_bytes.saturating_sub(offset);
     let count = usize::try_from(left.min(u64::from(count.min(READ_MOST)))).unwrap_or(0);
-    let mut content = Content::begin(memory::of(count), xid, &it, count);
+    let begin = || Content::begin(memory::of(count), xid, &it, count);
     if count == 0 {
-        return Answer::Now(content.finish(if left == 0 { IsEnd::Yes } else { IsEnd::No }));
+        return Answer::now(begin().finish(if left == 0 { IsEnd::Yes } else { IsEnd::No }));
     }
-    if let Some(file) = place.volume.files.at_hand(&place.volume.tree, place.node) {
+    let file = place.volume.files.at_hand(&place.volume.tree, place.node);
+    if let Some(file) = file.as_ref().filter(|file| can_be_enclosed(file, offset, count)) {
+        let reply = reply::before_content(xid, &it, count as u32, end_of(&it, offset, count));
+        return Answer::Now(Parcel::with_file(reply, Arc::clone(file), offset, count));
+    }
+    let mut content = begin();
+    if let Some(file) = file {
         let read = reading::read(&file, offset, content.rest(), Patience::None);
         content.add(read.unwrap_or(0));
         if read == Ok(count) {
-            return Answer::Now(content.finish(end_of(&it, offset, count)));
+            return Answer::now(content.finish(end_of(&it, offset, count)));
         }
     }
     let reply = async move {
@@ -462,15 +478,24 @@ fn read(xid: u32, place: Place, offset: u64, count: u32) -> Answer {
             tokio::task::spawn_blocking(move || read_from_disk(content, &place, &it, offset, count));
         let (reply, found) = match blocking.await {
             Ok(answer) => answer,
-            Err(_) => return Reply::refused(xid, Refusal::SystemError),
+            Err(_) => return Reply::refused(xid, Refusal::SystemError).into(),
         };
         if found == Found::Outdated {
             // Who asks next gets the attributes as they are now.
             tokio::spawn(async move { drop(refresh.newer(&outdated).await) });
         }
-        reply.unwrap_or_else(|status| reply::failed(xid, Procedure::Read, status, Some(&it), None))
+        reply.unwrap_or_else(|status| reply::failed(xid, Procedure::Read, status, Some(&it), None)).into()
     };
     Answer::Later { weight: count, reply: Box::pin(reply) }
+}
+
+/// Whether a piece of a file can be sent straight from the kernel's memory: it is worth it, and nothing of it has to be
+/// waited for. Its last octet says besides that the file did not become shorter, and that what is being read in is there.
+fn can_be_enclosed(file: &OwnedFd, offset: u64, count: usize) -> bool {
+    let last = offset + count as u64 - 1;
+    count >= ENCLOSED_LEAST
+        && reading::read(file, last, &mut [0], Patience::None) == Ok(1)
+        && linux::resident::is_in_memory(file, offset, count as u64)
 }
 
 /// Whether a file was found as it was walked.

@@ -5,18 +5,15 @@
 
 use super::super::socket::watch_for_death;
 use super::answer::{Answer, Desk, Road};
-use super::{ipv4, memory};
-use std::collections::VecDeque;
-use std::io::{ErrorKind, IoSlice};
+use super::ipv4;
+use super::outbox::{Ability, Outbox, Parcel};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::net::tcp::WriteHalf;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use wire::nfs::portmap::Transport;
-use wire::rpc::Reply;
 use wire::rpc::record::Assembler;
 
 /// A call is at most so large. Only WRITE has large ones, and FSINFO tells clients to stay far below.
@@ -27,8 +24,6 @@ const UNDER_WAY_MOST: usize = 4 << 20;
 /// So much is sent before the next call is looked at: the client works on one answer while the next is read, and the
 /// memory is at hand again. Less than that goes out with what follows it.
 const SENT_AT_ONCE: usize = 64 << 10;
-/// Replies in one write.
-const REPLIES_AT_ONCE: usize = 16;
 /// After so many bytes other clients have their turn.
 const TURN: usize = 4 << 20;
 /// Calls are short: a buffer for each of some thousand connections.
@@ -48,7 +43,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
     let mut calls =
         Calls { assembler: Assembler::new(CALL_MOST), buffer: vec![0; HEARD_AT_ONCE], start: 0, end: 0 };
     let mut outbox = Outbox::default();
-    let (done, mut finished) = mpsc::unbounded_channel::<(Reply, usize)>();
+    let (done, mut finished) = mpsc::unbounded_channel::<(Parcel, usize)>();
     let mut waiting = JoinSet::new();
     let mut hears = true;
     loop {
@@ -56,7 +51,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
         let mut ability = Ability::Takes;
         loop {
             if outbox.ready >= SENT_AT_ONCE && ability == Ability::Takes {
-                let Ok(seen) = outbox.send(&writing) else { return };
+                let Ok(seen) = outbox.send(writing.as_ref()) else { return };
                 ability = seen;
             }
             if outbox.turn >= TURN {
@@ -73,7 +68,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
                 Err(_) => return,
             };
             match desk.answer(&message, road) {
-                Answer::Now(reply) => outbox.put(reply),
+                Answer::Now(parcel) => outbox.put(parcel),
                 Answer::Later { weight, reply } => {
                     let weight = weight + REPLY_WEIGHT;
                     outbox.under_way += weight;
@@ -83,7 +78,7 @@ pub(super) async fn hold(mut stream: TcpStream, desk: Arc<Desk>, share: impl Fn(
                 Answer::Never => {}
             }
         }
-        if ability == Ability::Takes && outbox.has_any() && outbox.send(&writing).is_err() {
+        if ability == Ability::Takes && outbox.has_any() && outbox.send(writing.as_ref()).is_err() {
             return;
         }
         if !hears && outbox.under_way == 0 {
@@ -129,74 +124,5 @@ impl Calls {
 
     fn is_used_up(&self) -> bool {
         self.start == self.end
-    }
-}
-
-/// Whether the connection takes more at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ability {
-    Takes,
-    Full,
-}
-
-/// What is to be sent.
-#[derive(Default)]
-struct Outbox {
-    replies: VecDeque<Reply>,
-    /// How much of the first one was sent.
-    sent: usize,
-    /// Bytes that are not sent yet.
-    ready: usize,
-    /// Bytes of replies that are being made or not sent yet.
-    under_way: usize,
-    /// Bytes sent since others had their turn.
-    turn: usize,
-}
-
-impl Outbox {
-    fn put(&mut self, reply: Reply) {
-        self.under_way += reply.record().len();
-        self.ready += reply.record().len();
-        self.replies.push_back(reply);
-    }
-
-    fn has_any(&self) -> bool {
-        !self.replies.is_empty()
-    }
-
-    /// Sends what is ready, as far as the connection takes it now.
-    ///
-    /// Errors: the connection's; it is no more.
-    fn send(&mut self, writing: &WriteHalf<'_>) -> std::io::Result<Ability> {
-        while self.has_any() {
-            let mut slices = [IoSlice::new(&[]); REPLIES_AT_ONCE];
-            let mut skipped = self.sent;
-            for (slice, reply) in slices.iter_mut().zip(&self.replies) {
-                *slice = IoSlice::new(reply.record().get(skipped..).unwrap_or_default());
-                skipped = 0;
-            }
-            match writing.try_write_vectored(&slices) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.advance(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Ability::Full),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Ability::Takes)
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.sent += count;
-        self.turn += count;
-        self.ready = self.ready.saturating_sub(count);
-        while let Some(length) = self.replies.front().map(|reply| reply.record().len()) {
-            if self.sent < length {
-                return;
-            }
-            self.sent -= length;
-            self.under_way = self.under_way.saturating_sub(length);
-            self.replies.pop_front().map(Reply::into_memory).into_iter().for_each(memory::take_back);
-        }
     }
 }

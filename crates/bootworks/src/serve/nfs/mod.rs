@@ -9,6 +9,7 @@ mod conversation;
 pub(super) mod exports;
 mod files;
 mod memory;
+mod outbox;
 mod readers;
 mod shelf;
 mod tree;

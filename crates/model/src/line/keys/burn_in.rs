@@ -34,7 +34,7 @@ pub(super) const BURN_IN: Table = Table {
             Kind::Number,
             May("what the sensors themselves call critical"),
             "90",
-            "What the processors' own sensors may show meanwhile at most, in degrees Celsius.",
+            "What the processors' own sensors may show meanwhile at most, in degrees Celsius. A box none of whose processors shows any is refused, unless it is a virtual machine.",
         ),
         key(
             "disks",

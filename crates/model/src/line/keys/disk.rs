@@ -184,6 +184,13 @@ pub(super) const ENCRYPTED: Table = Table {
                 r#""/etc/keys/data.key""#,
                 "Where a random key is kept that is made on the box; not for what holds the root itself.",
             ),
+            key(
+                "tpm2",
+                Kind::Flag,
+                May("`false`"),
+                "true",
+                "Whether the box's own TPM 2.0 opens it at each boot. The `passphrase` stays, and is asked for where the TPM cannot.",
+            ),
         ],
         CONTENT,
     ],

@@ -26,8 +26,9 @@ pub(super) const RULES: &[Rule] = &[
         ["http-server-error"],
         "run `bootworks build` again, and look at the server's disk",
         |seen| {
+            // The server knows at once, and the box waits for as long as it takes.
+            seen.state.unreadable.then_some(())?;
             let file = seen.cut(Road::Http, Cut::Unreadable)?;
-            seen.is_overdue().then_some(())?;
             found([format!("{}: {}", file.name, file.reason)])
         }
     ),

@@ -346,10 +346,16 @@ pub(super) fn understand(request: &Packet) -> Result<(Mac, MessageType), Reason>
         return Err(Reason::Reply);
     }
     let (htype, hlen) = (request.htype, request.hlen);
-    // The group bit and all zeros: no NIC has such an address, and many spoofed or broken packets do.
-    let mac = request.mac().filter(|mac| mac.0[0] & 1 == 0 && mac.0 != [0; 6]);
-    let mac = mac.ok_or(Reason::NotEthernet { htype, hlen })?;
-    Ok((mac, request.message_type().ok_or(Reason::PlainBootp)?))
+    let mac = request.mac().ok_or(Reason::NotEthernet { htype, hlen })?;
+    // The group bit and all zeros: many spoofed or broken packets have such an address.
+    if mac.0[0] & 1 != 0 || mac.0 == [0; 6] {
+        return Err(Reason::NoNics(mac));
+    }
+    match request.message_type() {
+        Some(kind) => Ok((mac, kind)),
+        None if request.options.has(option::MESSAGE_TYPE) => Err(Reason::UnknownMessage),
+        None => Err(Reason::PlainBootp),
+    }
 }
 
 /// Where a reply goes (RFC 2131 §4.1). A client without an address gets a broadcast even where it would take

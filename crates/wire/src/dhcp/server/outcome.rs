@@ -2,6 +2,7 @@
 
 use super::super::NotBootp;
 use super::super::option::MessageType;
+use crate::mac::Mac;
 use alloc::string::String;
 use core::fmt;
 use core::net::Ipv4Addr;
@@ -108,7 +109,7 @@ pub enum Reason {
     /// Another server's reply.
     #[error("another server's reply")]
     Reply,
-    /// It has no Ethernet address, or one that no NIC can have.
+    /// It has no Ethernet address.
     #[error("no Ethernet client (hardware type {htype}, address length {hlen})")]
     NotEthernet {
         /// Hardware type.
@@ -116,9 +117,15 @@ pub enum Reason {
         /// Address length.
         hlen: u8,
     },
+    /// An Ethernet address that no NIC can have.
+    #[error("a client with {0}, which is the address of no NIC")]
+    NoNics(Mac),
     /// BOOTP without DHCP.
     #[error("plain BOOTP without a DHCP message type")]
     PlainBootp,
+    /// A kind of message that DHCP does not have, or none that is one octet.
+    #[error("a DHCP message of an unknown type")]
+    UnknownMessage,
     /// A kind of message that servers send.
     #[error("{} from a client", .0.name())]
     ServersMessage(MessageType),
@@ -149,7 +156,9 @@ impl Reason {
             Reason::NotBootp(_) => "not-bootp",
             Reason::Reply => "reply",
             Reason::NotEthernet { .. } => "not-ethernet",
+            Reason::NoNics(_) => "no-nics-address",
             Reason::PlainBootp => "plain-bootp",
+            Reason::UnknownMessage => "unknown-message",
             Reason::ServersMessage(_) => "servers-message",
             Reason::NoAddress(_) => "no-address",
             Reason::NotItsAddress(_) => "not-its-address",

@@ -354,7 +354,9 @@ fn ignored_packets_have_a_name() {
         room.asks(MessageType::Discover, 1, |packet| packet.op = Direction::Reply),
         room.asks(MessageType::Discover, 1, |packet| packet.hlen = 20),
         room.asks(MessageType::Discover, 1, |packet| packet.chaddr = [0; 16]),
+        room.asks(MessageType::Discover, 1, |packet| packet.chaddr[0] = 1),
         room.asks(MessageType::Discover, 1, |packet| packet.options.remove(option::MESSAGE_TYPE)),
+        room.asks(MessageType::Discover, 1, |packet| packet.options.set(option::MESSAGE_TYPE, [77])),
         room.says(MessageType::Ack, 1),
     ];
     check(
@@ -363,8 +365,10 @@ fn ignored_packets_have_a_name() {
             ignored: 3 octets, but a BOOTP packet has at least 236
             ignored: another server's reply
             ignored: no Ethernet client (hardware type 1, address length 20)
-            ignored: no Ethernet client (hardware type 1, address length 6)
+            ignored: a client with 00:00:00:00:00:00, which is the address of no NIC
+            ignored: a client with 01:54:00:00:00:01, which is the address of no NIC
             ignored: plain BOOTP without a DHCP message type
+            ignored: a DHCP message of an unknown type
             ignored: ACK from a client"#]],
     );
     let answer = room

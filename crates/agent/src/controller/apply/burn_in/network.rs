@@ -4,11 +4,11 @@ use crate::controller::apply::fault::{Blame as _, Fault, Outcome};
 use crate::controller::apply::ledger::hex;
 use crate::controller::download::Download;
 use crate::controller::witness::{Meter, Witness};
+use crate::digest::Sha256;
 use model::burn_in::{rate, rate_text};
 use model::failure::Failure;
 use model::hardware::size_text;
 use model::plan::Plan;
-use sha2::{Digest as _, Sha256};
 use std::net::SocketAddrV4;
 use std::path::Path;
 use std::time::Instant;
@@ -44,7 +44,7 @@ pub(super) fn test(
             done += count as u64;
             meter.at(done);
         }
-        let digest = hex(&hasher.finalize().into());
+        let digest = hex(&hasher.finalize());
         if digest != image.sha256 {
             let failure = Failure::new("what was fetched is not what the server was given")
                 .because(format!("its SHA-256 is {digest}"))

@@ -5,10 +5,10 @@
 
 use super::Stop;
 use crate::controller::apply::ledger::Ledger;
+use crate::digest::Sha256;
 use linux::archive::{Archive, Entry};
 use linux::tree::{self, Attributes, Node, Tree};
 use model::failure::{Explain as _, Failure};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
@@ -100,7 +100,7 @@ impl<'a> Unpacking<'a> {
             tree::set_extended(&file, name, value).map_err(|error| refused(error.into()))?;
         }
         // Setting an attribute changes the time of the inode only, so the file's time stands.
-        self.ledger.keep(&entry.path, hasher.finalize().into());
+        self.ledger.keep(&entry.path, hasher.finalize());
         Ok(())
     }
 

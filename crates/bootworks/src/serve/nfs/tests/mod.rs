@@ -281,6 +281,28 @@ async fn retransmissions_fragments_and_pipelines_are_answered() {
     assert!(client.receive().await.is_err(), "a message of 2 GiB ends the conversation");
 }
 
+/// Pieces that go out straight from the kernel's memory are the file's, whatever length they have and wherever they begin;
+/// a file that became shorter ends where it ends now.
+#[tokio::test]
+async fn large_pieces_are_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    let content: Vec<u8> = (0..300_003u32).map(|index| (index % 251) as u8).collect();
+    std::fs::write(&path, &content).unwrap();
+    let server = serve(folder.path()).await;
+    let mut client = Client::connect(server.nfs).await;
+    let root = client.mount("/live").await.unwrap();
+    let large = client.look_up(&root, "large").await.unwrap();
+    for count in [4096, 16_385, 65_538, 99_999, 1 << 20] {
+        assert!(client.read_whole(&large, count).await.unwrap() == content, "in pieces of {count}");
+    }
+    let (piece, is_end) = client.read(&large, 7, 100_001).await.unwrap();
+    assert!(piece == content[7..100_008] && !is_end);
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(30_001).unwrap();
+    let (piece, is_end) = client.read(&large, 0, 65_536).await.unwrap();
+    assert!(piece == content[..30_001] && is_end, "{} bytes", piece.len());
+}
+
 /// Nothing is written, and each procedure says so in its own shape.
 #[tokio::test]
 async fn writing_is_refused() {
