@@ -194,19 +194,12 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
     } else if is_plain(line) {
         cleaned.text.clear();
         let line = line.trim_ascii();
-        let follows = line.iter().skip(1);
-        let has_runs = line.iter().zip(follows).fold(false, |has, (a, b)| has | (*a == b' ' && *b == b' '));
-        if has_runs {
-            let mut before = ' ';
-            for letter in line.iter().map(|octet| char::from(*octet)) {
-                if letter != ' ' || before != ' ' {
-                    cleaned.text.push(letter);
-                }
-                before = letter;
-            }
-        } else {
-            cleaned.text.push_str(std::str::from_utf8(line).unwrap_or_default());
+        let mut rest = line;
+        while let Some(at) = rest.windows(2).position(|pair| pair == b"  ") {
+            cleaned.text.push_str(std::str::from_utf8(&rest[..=at]).unwrap_or_default());
+            rest = rest[at..].trim_ascii_start();
         }
+        cleaned.text.push_str(std::str::from_utf8(rest).unwrap_or_default());
         give(cleaned, number, each);
     } else {
         let text = String::from_utf8_lossy(line);
@@ -219,7 +212,7 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
 
 /// Whether the line is ASCII without anything that a terminal obeys, and without what a web page writes otherwise.
 fn is_plain(line: &[u8]) -> bool {
-    let is_plain = |is_plain, octet: &u8| is_plain & matches!(octet, 0x20..=0x25 | 0x27..=0x7e);
+    let is_plain = |is_plain, octet: &u8| is_plain & matches!(octet, 0x20..=0x7e) & (*octet != b'&');
     line.iter().fold(true, is_plain) && !line.ends_with(b">")
 }
 

@@ -26,18 +26,26 @@ pub(super) struct Literals {
     bits: Vec<u64>,
     /// For every place the number of its row, from 1; 0 where no text is looked up.
     table: Vec<u16>,
-    /// The texts of every place.
-    rows: Vec<Vec<Entry>>,
+    /// For every row where its entries begin; those of the next begin where they end.
+    rows: Vec<u32>,
+    /// The texts of every row.
+    entries: Vec<Entry>,
 }
 
 /// A text at its place in the table.
+#[derive(Clone, Copy)]
 struct Entry {
     /// The four octets that are looked up.
     octets: [u8; LOOKED_UP],
+    /// The next four of the text, zeros where it has none: most that are looked up in vain end here, before the text itself
+    /// is fetched.
+    next: u32,
+    /// Which octets of `next` are the text's.
+    mask: u32,
     /// Where in the text they stand.
-    offset: usize,
+    offset: u32,
     /// The text's number.
-    number: usize,
+    number: u32,
 }
 
 impl Literals {
@@ -70,9 +78,21 @@ impl Literals {
                 table[place] = u16::try_from(rows.len()).ok()?;
                 bits[place / 64] |= 1 << (place % 64);
             }
-            rows[usize::from(table[place]) - 1].push(Entry { octets, offset, number });
+            let behind = &text[offset + LOOKED_UP..];
+            rows[usize::from(table[place]) - 1].push(Entry {
+                octets,
+                next: four(behind),
+                mask: four(&[0xff; LOOKED_UP][..behind.len().min(LOOKED_UP)]),
+                offset: u32::try_from(offset).ok()?,
+                number: u32::try_from(number).ok()?,
+            });
         }
-        Some(Literals { texts, bits, table, rows })
+        let entries = rows.concat();
+        let mut begins = vec![0];
+        for row in &rows {
+            begins.push(begins.last().copied().unwrap_or(0) + u32::try_from(row.len()).ok()?);
+        }
+        Some(Literals { texts, bits, table, rows: begins, entries })
     }
 
     /// Calls `each` with the number of every text that stands in the line and its place, for each place where it does,
@@ -85,21 +105,35 @@ impl Literals {
                 continue;
             }
             let row = usize::from(self.table[place]) - 1;
-            for entry in self.rows[row].iter().filter(|entry| entry.octets == octets) {
-                let text = &self.texts[entry.number];
-                let Some(begin) = at.checked_sub(entry.offset) else {
-                    let cut = entry.offset - at;
+            let next = four(&line[at + LOOKED_UP..]);
+            let stands = |entry: &&Entry| entry.octets == octets && (entry.next ^ next) & entry.mask == 0;
+            let entries = self.rows[row] as usize..self.rows[row + 1] as usize;
+            for entry in self.entries[entries].iter().filter(stands) {
+                let (number, offset) = (entry.number as usize, entry.offset as usize);
+                let text = &self.texts[number];
+                let Some(begin) = at.checked_sub(offset) else {
+                    let cut = offset - at;
                     if is_cut(text, cut) && line.starts_with(&text[cut..]) {
-                        each(entry.number, 0);
+                        each(number, 0);
                     }
                     continue;
                 };
                 if line[begin..].starts_with(text) {
-                    each(entry.number, begin);
+                    each(number, begin);
                 }
             }
         }
     }
+}
+
+/// The first four octets as a number, with zeros where there are fewer: no text and no line has a zero.
+fn four(octets: &[u8]) -> u32 {
+    let mut four = [0; LOOKED_UP];
+    match octets.first_chunk() {
+        Some(first) => four = *first,
+        None => four[..octets.len()].copy_from_slice(octets),
+    }
+    u32::from_le_bytes(four)
 }
 
 /// Where four octets are looked up (Knuth's multiplicative hash).

@@ -321,7 +321,7 @@ fn is_remark(text: &str) -> bool {
         [b'(', .., b')'] => text.contains(' '),
         [b'[' | b'<', .., b']' | b'>'] => is_mark(text),
         [b'.' | b'-' | b'~', ..] => text.bytes().all(|octet| octet == b'.' || octet == b'-' || octet == b'~'),
-        [.., b'.' | b'!' | b'?'] => is_sentence(text),
+        [b'A'..=b'Z' | b'a'..=b'z', .., b'.' | b'!' | b'?'] => is_sentence(text),
         _ => false,
     }
 }

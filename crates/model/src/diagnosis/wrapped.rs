@@ -161,10 +161,15 @@ const COLUMNS: usize = 80;
 /// pxe.org/1d0c6539)
 /// ```
 fn opens_address(text: &str) -> bool {
-    text.len() <= COLUMNS
-        && text.rsplit_once('(').is_some_and(|(_, inside)| {
-            !inside.contains([')', ' ']) && (inside.starts_with("http") || "http".starts_with(inside))
-        })
+    if text.len() > COLUMNS {
+        return false;
+    }
+    // From the end, where nearly every line has a blank soon.
+    let last = text.bytes().enumerate().rev().find(|(_, octet)| matches!(octet, b'(' | b')' | b' '));
+    last.filter(|(_, octet)| *octet == b'(').is_some_and(|(at, _)| {
+        let inside = &text[at + 1..];
+        inside.starts_with("http") || "http".starts_with(inside)
+    })
 }
 
 #[cfg(test)]
