@@ -22,6 +22,10 @@ const KEY_BYTES: usize = 64;
 /// Memory that opening an encrypted volume takes, in KiB: enough to slow a guesser down, and there on the smallest
 /// box (cryptsetup's own choice is half of the memory, of the box that it is made on).
 const KEY_MEMORY_KIB: &str = "262144";
+/// How fast a new RAID may synchronise its members while the box is installed, in KiB/s of each: else it takes disks and
+/// processor from the installation. The appliance's kernel goes on at full speed (Documentation/admin-guide/md.rst).
+const SYNCHRONISES_KIB: &str = "1000";
+const SYNCHRONISES: &str = "/proc/sys/dev/raid/speed_limit_max";
 
 /// The layers of a plan that are up; taken down when dropped, whatever happened.
 pub(crate) struct Stacked<'a> {
@@ -61,6 +65,8 @@ impl<'a> Stacked<'a> {
         let members: Vec<PathBuf> = layer.members.iter().map(|member| node(self.plan, *member)).collect();
         match &layer.kind {
             LayerKind::Raid { level, uuid, is_for_firmware, .. } => {
+                // A kernel without the limit only takes longer.
+                let _ = std::fs::write(SYNCHRONISES, SYNCHRONISES_KIB);
                 // A bitmap makes a mirror whole again in seconds after a power cut; striping alone has nothing to do.
                 let bitmap = if *level == Level::Raid0 { "none" } else { "internal" };
                 mdadm()
