@@ -196,14 +196,11 @@ impl<'a> Stacked<'a> {
         let of = |layer: &Layer| {
             let LayerKind::Raid { level, .. } = &layer.kind else { return None };
             let real = Path::new(&md_node(&layer.name)).canonicalize().ok()?;
-            let folder = Path::new("/sys/class/block").join(real.file_name()?).join("md/sync_completed");
-            let text = std::fs::read_to_string(folder).ok()?;
-            let (done, all) = text.trim().split_once(" / ")?;
-            let (done, all): (u64, u64) = (done.parse().ok()?, all.parse().ok()?);
-            let (level, name, percent) = (level.number(), &layer.name, done * 100 / all.max(1));
-            Some(format!(
-                "RAID {level} `{name}` is {percent} % synchronised, and goes on when the appliance starts"
-            ))
+            let folder = Path::new("/sys/class/block").join(real.file_name()?).join("md");
+            let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+            let (number, name) = (level.number(), &layer.name);
+            let how_far = how_far(&read("sync_completed"), &read("resync_start"), &read("degraded"))?;
+            Some(format!("RAID {number} `{name}` is {how_far}, and goes on when the appliance starts"))
         };
         raids.filter_map(of).collect()
     }
@@ -294,6 +291,17 @@ fn md_uuid(uuid: Uuid) -> String {
     [&hex[..8], &hex[8..16], &hex[16..24], &hex[24..]].join(":")
 }
 
+/// How far a RAID is that is not synchronised, by files of its folder in sysfs (Documentation/admin-guide/md.rst). One that
+/// nobody wrote to since it was started waits with it, and shows no progress.
+fn how_far(sync_completed: &str, resync_start: &str, degraded: &str) -> Option<String> {
+    let progress = sync_completed.trim().split_once(" / ").and_then(|(done, all)| {
+        let (done, all): (u64, u64) = (done.parse().ok()?, all.parse().ok()?);
+        Some(format!("{} % synchronised", done * 100 / all.max(1)))
+    });
+    let is_whole = matches!(resync_start.trim(), "" | "none") && matches!(degraded.trim(), "" | "0");
+    progress.or_else(|| (!is_whole).then(|| "not synchronised yet".to_owned()))
+}
+
 /// The kernel loads most of this by itself when it is asked for; nodes of what is not loaded are not there.
 fn load_modules(layer: &Layer) {
     let modules: &[&str] = match &layer.kind {
@@ -318,4 +326,25 @@ fn random_key() -> Result<Vec<u8>> {
         .map_err(std::io::Error::from)
         .or_fail(cannot)?;
     if count == KEY_BYTES { Ok(bytes) } else { Err(Failure::new(cannot())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::how_far;
+
+    /// Who ships a RAID that is not whole yet should read so in its record.
+    #[test]
+    fn what_is_not_synchronised_is_said() {
+        let told = |completed, start, degraded| how_far(completed, start, degraded).unwrap_or_default();
+        assert_eq!(told("524288 / 1048576\n", "524288\n", "0\n"), "50 % synchronised");
+        assert_eq!(told("none\n", "0\n", "0\n"), "not synchronised yet", "started, and nobody wrote to it");
+        assert_eq!(
+            told("none\n", "none\n", "1\n"),
+            "not synchronised yet",
+            "the last member is made from the others"
+        );
+        assert_eq!(told("none\n", "none\n", "0\n"), "");
+        assert_eq!(told("", "", ""), "", "RAID 0 has none of it");
+        assert_eq!(told("1 / 0\n", "0\n", ""), "100 % synchronised");
+    }
 }
