@@ -249,7 +249,11 @@ impl Run<'_> {
                             machine.pull_disk()?;
                         }
                         Then::KillServer(absence) => {
-                            self.say(&format!("the server is killed, for {} s", absence.as_secs()));
+                            let back = match absence.as_secs() {
+                                0 => "started again".to_owned(),
+                                seconds => format!("started again after {seconds} s"),
+                            };
+                            self.say(&format!("the server is killed, to be {back}"));
                             self.server.leave(absence);
                         }
                     }
