@@ -21,13 +21,16 @@ use seen::Seen;
 /// What a silence means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// Which signature it is: `S12`, as in the table of [`signatures`]; `log` where lines of the box's own say it.
+    /// Which signature it is: `S12`, as in the table of [`signatures`], or [`LAST_WORDS`].
     pub signature: &'static str,
     /// The likeliest cause, with what was seen and what tells it apart from the others.
     pub trouble: Trouble,
     /// Other causes of the same silence, the likelier first.
     pub others: Vec<String>,
 }
+
+/// Instead of a signature: lines of the box's own say it.
+pub const LAST_WORDS: &str = "log";
 
 /// What is known besides the box's own timeline.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,21 +3,22 @@
 //! A rule over events knows where a box stopped. Its own lines may say why, and then they come first.
 
 use super::seen::Seen;
-use super::{Explanation, missing};
+use super::{Explanation, LAST_WORDS, missing};
 use crate::diagnosis::{self, Evidence, Finding, Verdict};
 use crate::timeline::Trouble;
 
-/// What is named instead of a signature where the box's own lines say it.
-pub(super) const LOG: &str = "log";
+/// What a kernel says last, whoever started it (kernel/panic.c).
+const PANIC: &str = "Kernel panic - not syncing";
 /// How sure a reading of the lines must be to go before what the events say.
 const SURE: f64 = 0.5;
 /// Lines that are quoted.
 const QUOTED: usize = 3;
 
-/// What the lines of this climb say of a box that fell silent, or those of the climb before of one that goes in circles;
-/// what the events say stands behind it.
+/// What the lines of this climb say of a box that fell silent or whose kernel said that it stops, or those of the climb
+/// before of one that goes in circles; what the events say stands behind it.
 pub(super) fn tell(seen: &Seen<'_>, by_events: Option<Explanation>) -> Option<Explanation> {
-    let here = seen.is_overdue().then_some(&seen.said);
+    let has_stopped = seen.is_overdue() || seen.said.iter().any(|line| line.contains(PANIC));
+    let here = has_stopped.then_some(&seen.said);
     let before = by_events.is_some().then_some(&seen.said_before);
     let findings = [here, before].into_iter().flatten().find_map(|lines| failures(lines));
     let Some(findings) = findings else { return by_events };
@@ -39,7 +40,7 @@ pub(super) fn tell(seen: &Seen<'_>, by_events: Option<Explanation>) -> Option<Ex
         evidence,
         fix: first.fix.clone(),
     };
-    Some(Explanation { signature: LOG, trouble, others })
+    Some(Explanation { signature: LAST_WORDS, trouble, others })
 }
 
 /// What a boot failed of whose lines these are, if that is sure.
