@@ -2,7 +2,7 @@
 
 use super::Surroundings;
 use crate::hardware::PciId;
-use crate::ladder::Rung;
+use crate::ladder::{LADDER, Rung};
 use crate::timeline::state::{BoxState, Standing};
 use crate::timeline::{Client, Cut, Denial, Entry, Event, FileRole, Road, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,6 +275,17 @@ impl<'s> Seen<'s> {
     /// Whether the next rung's patience has run out.
     pub(super) fn is_overdue(&self) -> bool {
         self.state.overdue(self.now).is_some()
+    }
+
+    /// Whether the operating system has had its address for longer than it takes to mount a root, and the next rung is
+    /// overdue: a stock initrd tells no rung, so what is overdue may be its first word, which a slow machine that
+    /// unpacks for minutes says late.
+    pub(super) fn has_dawdled(&self) -> bool {
+        let patience = LADDER[Rung::MountedRoot as usize].patience.unwrap_or_default().as_millis();
+        let told = self.state.rungs.contains_key(&Rung::InitrdSpoke);
+        let is_late =
+            |(_, at): &(Ipv4Addr, Timestamp)| u128::from(self.now.0.saturating_sub(at.0)) > patience;
+        self.is_overdue() && (told || self.system.taken.as_ref().is_none_or(is_late))
     }
 
     /// Seconds since anything was heard of the box.

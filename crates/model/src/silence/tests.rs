@@ -315,6 +315,12 @@ fn roots() {
     quiet(&[&before, stock, seeks].concat(), 40);
     quiet(&[&before, stock, seeks, "20 mounts\n"].concat(), 40);
     check(&[&before, stock].concat(), 300, "S27", "route-missing");
+    // A slow machine unpacks for a minute and a half; what comes after that is not late.
+    let slow = "95 ipconfig asks 3\n95.1 offers\n97 ipconfig takes\n";
+    quiet(&[&before, slow].concat(), 130);
+    check(&[&before, slow].concat(), 220, "S27", "route-missing");
+    quiet(&[&before, slow, "99 seeks mount-3-udp known\n"].concat(), 130);
+    quiet(&[before.as_str(), &slow.replace("takes", "takes 10.77.0.99")].concat(), 130);
     check(&[&before, stock, seeks, "20 mounts\n"].concat(), 300, "S30", "nfs-not-in-initrd");
     check(&[&before, stock, "20 mounts\n40 reads 9 0\n"].concat(), 300, "S30", "nfs-hang-after-mount");
     check(
