@@ -325,7 +325,7 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         1 % of letters misread             310 kept, 2 healthy blamed
         last 25 lines                      339 kept, 0 healthy blamed
         last 12 lines                      326 kept, 2 healthy blamed
-        after a healthy boot               312 kept, 0 healthy blamed
+        after a healthy boot               313 kept, 0 healthy blamed
         syslog, old heads                  339 kept, 0 healthy blamed
         syslog, RFC 5424                   339 kept, 0 healthy blamed
         journalctl -o short-iso            339 kept, 0 healthy blamed
@@ -344,12 +344,12 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         coloured                           340 kept, 0 healthy blamed
         CRLF                               340 kept, 0 healthy blamed
         escaped for a web page             340 kept, 0 healthy blamed
-        in a code block                    339 kept, 0 healthy blamed
+        in a code block                    340 kept, 0 healthy blamed
         in a fence                         340 kept, 0 healthy blamed
         indented                           340 kept, 0 healthy blamed
         a list                             339 kept, 0 healthy blamed
         as code, line by line              340 kept, 0 healthy blamed
-        cut off with dots                  339 kept, 0 healthy blamed
+        cut off with dots                  340 kept, 0 healthy blamed
         with somebody's words              340 kept, 0 healthy blamed
         in capitals                        339 kept, 0 healthy blamed
     "#]]

@@ -23,7 +23,8 @@ pub const CAUSES: &[Cause] = &[
             supports("Installation complete", "the installation was done"),
             supports("Installation finished", "the installation was done"),
             supports("Shell>", "the firmware's own shell came first"),
-            excludes("PXE-E", "the network boot itself fails"),
+            excludes("PXE-E{code:hex}:", "the network boot itself fails"),
+            excludes("BdsDxe: failed to load Boot{entry:hex} '{name:any}' from {path:any}: Not Found", "an entry was tried, and is not there any more"),
             excludes("Kernel panic", "a system was started"),
             against("Station IP address is", "the network boot was tried, and failed"),
         ],
@@ -79,11 +80,15 @@ pub const CAUSES: &[Cause] = &[
             usual("INT18: BOOT FAILURE"),
             usual("Booting from Hard Disk...").at_the_end().says("The BIOS starts the boot sector of the disk, and nothing more is seen: there is no boot loader in it, or one for another firmware."),
             usual("Boot failed: could not read the boot disk"),
+            // edk2, MdeModulePkg/Universal/BdsDxe/BdsEntry.c. A network card's entry has its MAC address in its path.
+            usual("BdsDxe: failed to load Boot{entry:hex} '{name:any}' from {path:any}: Not Found")
+                .unless(&["MAC(", "IPv4", "IPv6", "PXE", "HTTP", "URI(", "Fv(", "FvFile", "DVD", "CD-ROM", "CDROM"])
+                .says("The firmware finds no boot loader on {name}."),
             // GRUB, grub-core/boot/i386/pc/boot.S prints this and jumps behind itself; diskboot.S would go on with `loading`.
             usual("^GRUB$").at_the_end().says("The boot sector of the disk says `GRUB`, and nothing more is seen: what it loads next, GRUB's core, is gone or damaged."),
         ],
         clues: &[
-            against("PXE-E", "the network boot failed before it"),
+            against("PXE-E{code:hex}:", "the network boot failed before it"),
             against("remapped NVMe", "the firmware hides the disk"),
         ],
         until: Some(Stage::Rom),

@@ -101,7 +101,8 @@ fn candidates(boot: &Boot) -> Vec<Candidate<'_>> {
 fn holds(sign: &Sign, sight: &Sight, boot: &Boot) -> bool {
     match sign.line {
         Look::Anywhere(_) | Look::Ipxe(_) => true,
-        Look::AtTheEnd(_) => sight.last_line == boot.last_text,
+        // A sign in a line that may go on is noted with the last line of what it may be a part of.
+        Look::AtTheEnd(_) => sight.last_line >= boot.last_text,
         Look::Times(times, _) => sight.repeats >= times,
     }
 }
