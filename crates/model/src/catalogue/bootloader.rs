@@ -262,6 +262,8 @@ pub const CAUSES: &[Cause] = &[
                 .says("The target has no package grub-{package}."),
             usual("dpkg-reconfigure: grub-{package} is not installed")
                 .says("The target has no package grub-{package}."),
+            usual("error: Running 'grub-install {options:any}' failed"),
+            usual("failed to write boot loader configuration"),
         ],
         fixes: &[
             fix("read the lines before it: grub-install says what it lacks"),

@@ -235,7 +235,7 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "squashfs-corrupt",
         sentence: "The root image that arrived is not the one that was built.",
-        signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED"), usual("dracut: FATAL: CD check failed")],
+        signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED"), usual("dracut: FATAL: CD check failed"), usual("one or more files are corrupted")],
         fixes: &[
             fix_on(Line, "`bootworks build`, then boot the box again: a file of the build was exchanged by hand, or is damaged on the server's disk"),
             fix("if it changes from boot to boot: test the box's memory (memtest86+)"),

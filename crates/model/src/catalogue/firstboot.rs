@@ -407,7 +407,7 @@ pub const CAUSES: &[Cause] = &[
             trace("Timed out waiting for device /dev/disk/by-label/{label}").says("/etc/fstab names the label {label}, and it is not there."),
             trace("Timed out waiting for device /dev/disk/by-partuuid/{uuid}").says("/etc/fstab names the partition {uuid}, and it is not there."),
         ],
-        clues: &[
+        clues: &[excludes("/sysusr/usr", "it is the initrd that stops"), 
             supports("Timed out waiting for device", "the device never came"),
             supports("emergency mode", "the boot ends there"),
             excludes("dracut", "it is the initrd that stops"),

@@ -102,6 +102,7 @@ pub const CAUSES: &[Cause] = &[
             usual("to verify signature (is gnupg installed?)"),
             usual("required for verification, but neither seems installed"),
             usual("nothing provides {what} needed by {package}").says("The repositories lack {what}, which {package} needs."),
+            usual("Failed to synchronize cache for repo {repository}").says("The repository {repository} does not give its lists."),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -447,6 +448,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Start sector {sector:number} out of range"),
             proof("Insufficient suitable allocatable extents"),
             proof("is smaller than given size"),
+            usual("Available disk space is too small ({have}); minimum size is {want}").says("The disk has room for {have}, and the layout needs {want}."),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

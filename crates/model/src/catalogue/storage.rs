@@ -98,6 +98,7 @@ pub const CAUSES: &[Cause] = &[
             usual("No hard disks were found"),
             usual("HDD not found on system"),
             usual("No drives available"),
+            usual("No partitionable media were found"),
         ],
         clues: &[
             excludes("Attached SCSI disk", "a disk is there"),
@@ -141,6 +142,7 @@ pub const CAUSES: &[Cause] = &[
             usual("The file /dev/{disk} does not exist and no size was specified").says("/dev/{disk} is not there."),
             usual("matching disk not found"),
             usual("No usable disks selected"),
+            usual("No suitable device was found for deployment"),
         ],
         clues: &[
             supports("No such file or directory (os error 2)", "the device is not there"),
@@ -221,11 +223,24 @@ pub const CAUSES: &[Cause] = &[
             trace("Dependency failed for Local Encrypted Volumes"),
             usual("devid {number:number} uuid {uuid} is missing").says("The file system is on several disks, and the one with the id {number} is missing."),
             usual("BTRFS: failed to read the system array"),
+            usual("Failed to start systemd-cryptsetup@{name}: Unit").says("The initrd has no unit that opens the encrypted volume {name}."),
+            usual("dm-uuid-CRYPT-LUKS").says("dracut waits for an encrypted volume that nobody opens."),
+            usual("Timed out waiting for device dev-mapper-{volume}.device").says("The boot waits for the volume {volume}, which nobody activates."),
         ],
         clues: &[supports("Attached SCSI disk", "the disk itself is there"), supports("nvme0n1: p1", "the disk itself is there"), supports("sda: sda1", "the disk itself is there"), supports("vda: vda1", "the disk itself is there")],
-        fixes: &[fix("RAID: `cat /proc/mdstat`, `mdadm --examine DISK`; with a disk missing `mdadm --run /dev/mdN` starts it degraded, and the boot goes on"), fix("LVM: `pvs`, `vgs`, `vgchange -ay`; encryption: `cryptsetup luksOpen DEVICE NAME` by hand, then /etc/crypttab in the initrd; ZFS: `zpool import -f POOL`; btrfs: `btrfs device scan`, `-o degraded`"), fix("build the initrd anew on the machine once the volume is open, so that it has the modules and the names of today"), fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen")],
+        fixes: &[
+            fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen"),
+            fix_on(
+                Debian,
+                "in its shell open what is closed (`mdadm --run /dev/mdN` where a disk is missing, `vgchange -ay`, `cryptsetup luksOpen DEVICE NAME`, `zpool import -f POOL`, `btrfs device scan`) and `exit`; once it is up `update-initramfs -u -k all`",
+            ),
+            fix_on(
+                Dracut,
+                "in its shell open what is closed (`mdadm --run /dev/mdN` where a disk is missing, `lvm vgchange -ay`, `cryptsetup luksOpen DEVICE NAME`, `btrfs device scan`) and `exit`; once it is up `dracut --force`, and `rd.md.uuid=`, `rd.lvm.lv=GROUP/VOLUME`, `rd.luks.uuid=` as they are today",
+            ),
+        ],
         hides: &["fsck-required", "fstab-device-missing", "unit-timeout", "initramfs-disk-driver-missing", "root-spec-wrong", "init-exited"],
-        decide: "The last lines of the tool that failed",
+        decide: "The last lines of the tool that failed; in a shell `cat /proc/mdstat`, `mdadm --examine DISK`, `vgs -o +devices`, `cryptsetup luksDump DEVICE`, `zpool import`",
         sources: &["bootworks: agent/src/controller/apply/stack.rs"],
         until: Some(Stage::Firstboot),
         ..BLANK
@@ -317,6 +332,7 @@ pub const CAUSES: &[Cause] = &[
             usual("{device} is in use and contains").says("{device} is in use."),
             proof("mounted, cannot repartition"),
             usual("clear-holders: FAIL").says("What was on the disks before could not be taken apart."),
+            usual("couldn't reread partition table: device is in use"),
         ],
         clues: &[supports("md{number:number}: active", "an old RAID is active"), supports("active with {count:number} out of", "an old RAID is active"), supports("logical volume", "an old LVM is active")],
         fixes: &[
