@@ -45,7 +45,13 @@ pub(super) struct Seen<'s> {
     pub(super) root_fetches: Vec<Timestamp>,
     /// What each earlier climb came to, and when it was last heard of.
     pub(super) earlier: Vec<(Rung, Timestamp)>,
+    /// Lines of the box's own that reached the server in this climb, the last of them, and in the one before.
+    pub(super) said: Vec<String>,
+    pub(super) said_before: Vec<String>,
 }
+
+/// Lines of its own that are kept of a box, at least: what ended a boot stands in its last ones.
+const SAID_KEPT: usize = 2000;
 
 /// A root that the box was not given.
 pub(super) struct RootDenial {
@@ -121,6 +127,8 @@ impl<'s> Seen<'s> {
             loader_rounds: Vec::new(),
             root_fetches: Vec::new(),
             earlier: Vec::new(),
+            said: Vec::new(),
+            said_before: Vec::new(),
         };
         let mut announced = BTreeMap::new();
         let mut talking = Client::Rom;
@@ -144,6 +152,7 @@ impl<'s> Seen<'s> {
             *dialogue = Dialogue::default();
         }
         self.files.clear();
+        self.said_before = std::mem::take(&mut self.said);
         self.under_way = None;
         self.roots_refused.clear();
         self.sought.clear();
@@ -237,6 +246,12 @@ impl<'s> Seen<'s> {
             }
             Event::ConnectionUnconfirmed { port, repeated, .. } => {
                 self.unconfirmed.insert(*port, *repeated);
+            }
+            Event::Said { line } => {
+                if self.said.len() >= 2 * SAID_KEPT {
+                    self.said.drain(..SAID_KEPT);
+                }
+                self.said.push(line.clone());
             }
             Event::SentToDisk => self.sent_to_disk.push(entry.at),
             Event::InstallationAsked { .. } => {
