@@ -200,6 +200,7 @@ enum Then {
     CutPower,
     PullCable,
     PullDisk,
+    CheckMachine,
     KillServer(Duration),
 }
 
@@ -247,6 +248,10 @@ impl Run<'_> {
                         Then::PullDisk => {
                             self.say("the first disk is pulled out");
                             machine.pull_disk()?;
+                        }
+                        Then::CheckMachine => {
+                            self.say("the processor reports an error");
+                            machine.check_processor()?;
                         }
                         Then::KillServer(absence) => {
                             let back = match absence.as_secs() {
@@ -507,13 +512,15 @@ impl Run<'_> {
             | Fault::ServerKilled(moment)
             | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
-            | Fault::DiskLost(moment) => due(moment),
+            | Fault::DiskLost(moment)
+            | Fault::MachineCheck(moment) => due(moment),
             _ => false,
         });
         match position.map(|index| self.faults.remove(index)) {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
+            Some(Fault::MachineCheck(_)) => Then::CheckMachine,
             Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
             Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,

@@ -79,6 +79,8 @@ pub(crate) enum Ailment {
     WritesFail,
     /// They say that they are write-protected.
     ReadOnly,
+    /// They do what they are told, and say of themselves that they are failing.
+    Failing,
 }
 
 /// A box that runs.
@@ -334,6 +336,9 @@ impl Chassis {
             "std",
         ]);
         add(&["-m", &format!("{}M", self.hardware.memory_bytes >> 20)]);
+        if let Some(day) = &self.hardware.clock {
+            add(&["-rtc", &format!("base={day}T12:00:00")]);
+        }
         add(&["-smp", &self.hardware.processors.to_string(), "-device", "virtio-rng-pci"]);
         add(&["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]);
         add(&[
@@ -426,7 +431,7 @@ impl Chassis {
             )
         };
         match self.ailment {
-            None => format!("file={file}"),
+            None | Some(Ailment::Failing) => format!("file={file}"),
             Some(Ailment::ReadOnly) => format!("readonly=on,file={file}"),
             Some(Ailment::ReadsFail) => fails("read_aio"),
             Some(Ailment::WritesFail) => fails("write_aio"),
@@ -461,6 +466,10 @@ impl Chassis {
             // is told one, and Linux makes no port for the address zero (drivers/message/fusion/mptsas.c,
             // mptsas_setup_wide_ports): the adapter works, and no disk is behind it.
             serial += &format!(",wwn={:#x}", 0x5000_c500_b007_0000_u64 + index as u64);
+        }
+        if self.ailment == Some(Ailment::Failing) {
+            // The reliability is degraded (NVMe 1.4, figure 194, bit 2 of the critical warning).
+            serial += ",smart_critical_warning=4";
         }
         let order = 10 + index;
         let devices: Vec<String> = match disk_bus(model) {
@@ -502,6 +511,14 @@ impl Machine {
     /// Errors: its controller is none that a disk can be taken from (`virtio-scsi-pci` is one).
     pub(crate) fn pull_disk(&mut self) -> Result<()> {
         self.qmp.execute("device_del", json!({ "id": "drive0" }))?;
+        Ok(())
+    }
+
+    /// Has the first processor report an error of its own: uncorrected, enabled, its context corrupt (Intel SDM 3B
+    /// §16.3.2.2, `VAL`, `UC`, `EN`, `PCC`), while no other is being handled (`MCIP`, `RIPV` of the global status).
+    pub(crate) fn check_processor(&mut self) -> Result<()> {
+        let line = "mce 0 1 0xb200000000000000 0x5 0 0";
+        self.qmp.execute("human-monitor-command", json!({ "command-line": line }))?;
         Ok(())
     }
 

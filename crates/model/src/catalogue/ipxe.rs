@@ -177,7 +177,10 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-proto-unsupported",
         sentence: "This iPXE does not have the protocol of the address it was given.",
-        signs: &[ipxe("3c0920"), ipxe("3c1260"), ipxe("3c0460"), usual("Could not start download: Operation not supported"),
+        signs: &[ipxe("3c0920"), ipxe("3c1260"),
+            // Among the counts of frames it means frames that are not for iPXE: IPv6, LLDP.
+            ipxe("3c0460").unless(&["RXE:", "TXE:"]),
+            usual("Could not start download: Operation not supported"),
             usual("://{address}... Operation not supported").unless(&["ipxe.org"]).says("This iPXE does not have the protocol of {address}."),
         ],
 
