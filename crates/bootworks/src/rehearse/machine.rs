@@ -5,6 +5,7 @@ use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
 use super::harm::Harm;
 use super::qmp::Qmp;
+use super::stick;
 use super::tpm::Tpm;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
 use super::write_cache::{LoggedDisk, Lost};
@@ -68,6 +69,8 @@ pub(crate) struct Chassis {
     pub(crate) finished: Option<PathBuf>,
     /// What is broken on its first disk before it starts from there.
     pub(crate) harm: Option<Harm>,
+    /// Whether a USB stick will be put in.
+    pub(crate) has_stick: bool,
 }
 
 /// What is wrong with disks.
@@ -151,6 +154,9 @@ impl Chassis {
                 std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(known, folder.join(Tpm::STATE)));
             copied.or_fail(|| format!("cannot make {}", folder.display()))?;
         }
+        if self.has_stick {
+            stick::make(&self.stick())?;
+        }
         if self.hardware.firmware == Firmware::Uefi {
             let (_, empty) = self.ovmf()?;
             // A box that was finished under BIOS has none.
@@ -174,6 +180,16 @@ impl Chassis {
             Some(nic) if self.hardware.boot_rom => nic.boot_road(),
             _ => BootRoad::Rom,
         }
+    }
+
+    /// The file of the USB stick that will be put in.
+    pub(crate) fn stick(&self) -> PathBuf {
+        self.folder.join("stick.raw")
+    }
+
+    /// Whether that stick, where there is one, is as it was made.
+    pub(crate) fn stick_is_untouched(&self) -> bool {
+        !self.has_stick || stick::is_untouched(&self.stick())
     }
 
     /// Where its TPM keeps what it knows.
@@ -214,6 +230,7 @@ impl Chassis {
     /// Deletes its disks: what is kept of a rehearsal are its logs.
     pub(crate) fn scrap(&self) {
         self.logged_disks().for_each(|disk| disk.scrap());
+        let _ = std::fs::remove_file(self.stick());
         let _ = std::fs::remove_file(self.folder.join(VARIABLES));
         let _ = std::fs::remove_dir_all(self.tpm_state());
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
@@ -381,6 +398,9 @@ impl Chassis {
         if network && self.boot_road() == BootRoad::Medium {
             self.add_loader_medium(&mut list);
         }
+        if self.has_stick {
+            list.extend(["-device".to_owned(), format!("qemu-xhci,id={}", stick::CONTROLLER)]);
+        }
         for (index, model) in self.hardware.disks.iter().enumerate() {
             if *boot != (Boot::Disk { without: Some(index) }) {
                 self.add_disk(&mut list, power_goes, index, model);
@@ -502,6 +522,14 @@ impl Machine {
     /// Errors: its controller is none that a disk can be taken from (`virtio-scsi-pci` is one).
     pub(crate) fn pull_disk(&mut self) -> Result<()> {
         self.qmp.execute("device_del", json!({ "id": "drive0" }))?;
+        Ok(())
+    }
+
+    /// Puts a USB stick in.
+    pub(crate) fn insert_stick(&mut self, stick: &Path) -> Result<()> {
+        for (command, arguments) in stick::insertion(stick) {
+            self.qmp.execute(command, arguments)?;
+        }
         Ok(())
     }
 
