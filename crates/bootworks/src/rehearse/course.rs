@@ -2,6 +2,7 @@
 //!
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
+mod afterwards;
 mod appliance;
 mod cut;
 mod enough;
@@ -19,7 +20,7 @@ use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
 use model::ladder::Rung;
-use model::line::{Confirm, Finish, Line as FactoryLine};
+use model::line::{Confirm, Line as FactoryLine};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -128,35 +129,19 @@ impl Course<'_> {
             starved: 0,
             cuts: 0,
             tpm_knows: true,
+            was_sent_to_disk: false,
+            key_awaited: None,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
-        match self.start {
-            Start::Itself(Boot::Disk { .. }) => run.outcome.finished = true,
+        let running = match self.start {
+            Start::Itself(Boot::Disk { .. }) => {
+                run.outcome.finished = true;
+                None
+            }
             _ => run.install()?,
-        }
-        if run.outcome.finished && !run.outcome.interrupted {
-            if let Some(folder) = &self.keep {
-                self.chassis.keep(folder)?;
-            }
-            self.chassis.suffer()?;
-            run.boot_appliance(None)?;
-        }
-        for fault in &self.faults {
-            let without = match fault {
-                Fault::DiskPulled(number) => Some(number - 1),
-                Fault::TpmCleared => None,
-                _ => continue,
-            };
-            if run.outcome.ready {
-                run.outcome.ready = false;
-                if *fault == Fault::TpmCleared {
-                    run.course.chassis.clear_tpm()?;
-                    run.tpm_knows = false;
-                }
-                run.boot_appliance(without)?;
-            }
-        }
+        };
+        run.go_on_from(running)?;
         Ok(run.outcome)
     }
 
@@ -189,6 +174,10 @@ struct Run<'a> {
     cuts: u64,
     /// Whether the box's TPM still is the one that was there at the installation.
     tpm_knows: bool,
+    /// Whether the server said since the last start that the box is finished, and sent it to its disk.
+    was_sent_to_disk: bool,
+    /// The prompt at which a key is pressed, and the key.
+    key_awaited: Option<(&'static str, &'static str)>,
     timeline: std::fs::File,
 }
 
@@ -201,6 +190,7 @@ enum Then {
     PullCable,
     PullDisk,
     CheckMachine,
+    InsertStick,
     KillServer(Duration),
 }
 
@@ -219,10 +209,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// From power-on to power-off.
-    fn install(&mut self) -> Result<()> {
+    /// From power-on to the end of the installation. Gives the box where it goes on by itself.
+    fn install(&mut self) -> Result<Option<Machine>> {
         self.started = Instant::now();
-        let Some(mut machine) = self.power_on()? else { return Ok(()) };
+        let Some(mut machine) = self.power_on()? else { return Ok(None) };
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
@@ -233,12 +223,12 @@ impl Run<'_> {
                     heard = Instant::now();
                     match self.take(entry) {
                         Then::GoOn => {}
-                        Then::End => return Ok(()),
+                        Then::End => return Ok(None),
                         Then::CutPower => {
                             machine.cut_power();
                             let lost = self.lose_unflushed()?;
                             self.say(&format!("the box lost its power, {lost}, and is switched on again"));
-                            let Some(again) = self.power_on()? else { return Ok(()) };
+                            let Some(again) = self.power_on()? else { return Ok(None) };
                             machine = again;
                         }
                         Then::PullCable => {
@@ -253,6 +243,10 @@ impl Run<'_> {
                             self.say("the processor reports an error");
                             machine.check_processor()?;
                         }
+                        Then::InsertStick => {
+                            self.say("a USB stick is put in");
+                            machine.insert_stick(&self.course.chassis.stick())?;
+                        }
                         Then::KillServer(absence) => {
                             let back = match absence.as_secs() {
                                 0 => "started again".to_owned(),
@@ -265,12 +259,13 @@ impl Run<'_> {
                 }
                 Ok(News::Line(line)) => {
                     heard = Instant::now();
+                    self.press_key(&line, &machine);
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        let Some(again) = self.power_on()? else { return Ok(()) };
+                        let Some(again) = self.power_on()? else { return Ok(None) };
                         machine = again;
                     } else if self.read(&line) == Then::End {
-                        return Ok(());
+                        return Ok(None);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -285,38 +280,36 @@ impl Run<'_> {
             if self.interrupt.came() {
                 self.outcome.interrupted = true;
                 self.outcome.verdict = "interrupted".into();
-                return Ok(());
+                return Ok(None);
             }
             if self.is_power_due() {
                 machine.cut_power();
                 if self.starts_half_written()? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 self.say("the box is switched on again");
-                let Some(again) = self.power_on()? else { return Ok(()) };
+                let Some(again) = self.power_on()? else { return Ok(None) };
                 machine = again;
                 heard = Instant::now();
             }
-            if self.is_left_running() {
-                machine.cut_power();
-                self.conclude_power_off();
-                return Ok(());
+            if let Some(left) = self.left_running() {
+                return self.leave(left, machine);
             }
             if !machine.runs() {
                 self.conclude_power_off();
-                return Ok(());
+                return Ok(None);
             }
             if self.trouble_since.is_some_and(|since| since.elapsed() > self.trouble_lasts()) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
-                return Ok(());
+                return Ok(None);
             }
             if self.is_named_by_log() {
                 self.outcome.verdict = NAMED_BY_LOG.into();
-                return Ok(());
+                return Ok(None);
             }
             if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
-                return Ok(());
+                return Ok(None);
             }
             if heard.elapsed() > self.course.patience && !self.server.is_away() {
                 let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
@@ -324,7 +317,7 @@ impl Run<'_> {
                     "nothing new for {} s; the last rung was: {rung}",
                     self.course.patience.as_secs()
                 );
-                return Ok(());
+                return Ok(None);
             }
             self.server.check()?;
         }
@@ -356,31 +349,11 @@ impl Run<'_> {
         Then::GoOn
     }
 
-    /// Whether the box is finished and stays on, or starts over, because its line says so.
-    fn is_left_running(&self) -> bool {
-        self.course.line.appliance.finish != Finish::PowerOff
-            && self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff)
-    }
-
-    /// Takes in what the server still has to tell.
-    fn drain(&mut self) {
-        while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
-            self.take(entry);
-        }
-    }
-
-    /// Power-off is the end of an installation only where the box announced it.
-    fn conclude_power_off(&mut self) {
-        self.drain();
-        self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
-        if !self.outcome.finished {
-            self.outcome.verdict = "the box went off before it was finished".into();
-        }
-    }
-
     /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.
     fn power_on(&mut self) -> Result<Option<Machine>> {
         let nic = match &self.course.start {
+            // One that was kept finished is installed again from where it was first.
+            Start::Itself(Boot::Disk { .. }) => return self.switch_on(&Boot::Network).map(Some),
             Start::Itself(boot) => return self.switch_on(boot).map(Some),
             Start::Relayed(nic) => *nic,
         };
@@ -513,7 +486,8 @@ impl Run<'_> {
             | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment)
-            | Fault::MachineCheck(moment) => due(moment),
+            | Fault::MachineCheck(moment)
+            | Fault::StickInserted(moment) => due(moment),
             _ => false,
         });
         match position.map(|index| self.faults.remove(index)) {
@@ -521,6 +495,7 @@ impl Run<'_> {
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
             Some(Fault::MachineCheck(_)) => Then::CheckMachine,
+            Some(Fault::StickInserted(_)) => Then::InsertStick,
             Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
             Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,

@@ -77,7 +77,8 @@ impl Run<'_> {
         Ok(came && !may_start)
     }
 
-    fn has_reached(&self, rung: Rung) -> bool {
+    /// Whether the box has come to a rung.
+    pub(super) fn has_reached(&self, rung: Rung) -> bool {
         self.outcome.rungs.iter().any(|(known, _)| *known == rung)
     }
 }
