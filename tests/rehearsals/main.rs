@@ -244,7 +244,7 @@ fn what_is_provoked_is_named() {
     let rows = rig::provoked();
     for row in rig::picks(&rows) {
         println!("provoking {}", row.name);
-        let rig = Rig::of(row.variant());
+        let rig = row.rig();
         let words: Vec<String> = row.arguments.iter().map(|word| rig.own(word)).collect();
         let words = words.iter().map(String::as_str).chain(["--expect", &row.cause, "--patience", "120"]);
         rig.rehearse(&words.collect::<Vec<_>>()).ended_with(0);

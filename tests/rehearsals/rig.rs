@@ -265,6 +265,24 @@ impl Rig {
         Rig { line }
     }
 
+    /// A line beside this one with the same outputs and another `line.toml`.
+    fn changed(&self, name: &str, changes: &[(String, String)]) -> Rig {
+        let line = self.line.with_file_name(format!("{name}.changed"));
+        let _ = std::fs::remove_dir_all(&line);
+        run(Command::new("cp").arg("-al").arg(&self.line).arg(&line));
+        let (path, _) = (line.join("line.toml"), std::fs::remove_dir_all(line.join(".rehearsals")));
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "line.toml of the example has no `{from}`");
+            text = text.replacen(from, to, 1);
+        }
+        // A file of its own: this one is a link to the other line's.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, text).unwrap();
+        run(Command::new(program()).arg("build").arg(&line));
+        Rig { line }
+    }
+
     /// Path of one of the live OS's outputs: `kernel`, `initrd`, `tree`.
     pub(crate) fn output(&self, name: &str) -> String {
         self.line.join(".build").join(self.listed(name)).display().to_string()
@@ -284,6 +302,7 @@ impl Rig {
             "KERNEL" => self.output("kernel"),
             "INITRD" => self.output("initrd"),
             STOCK_INITRD => self.stock_initrd(),
+            DRACUT_INITRD => self.dracut_initrd(),
             "DISKS" => self.finished_disks(),
             word => word.replace("bootworks.live=LIVE", &format!("bootworks.live={}", self.listed("digest"))),
         }
@@ -523,18 +542,26 @@ pub(crate) struct Provoked {
     pub(crate) arguments: Vec<String>,
     /// Id of the cause.
     pub(crate) cause: String,
+    /// What is replaced by what in the line's `line.toml`.
+    #[serde(default)]
+    line: Vec<(String, String)>,
 }
 
 /// Stands in a row's arguments for an initrd that Debian's own mkinitramfs made.
 const STOCK_INITRD: &str = "STOCK-INITRD";
+/// The same of dracut.
+const DRACUT_INITRD: &str = "DRACUT-INITRD";
 
 impl Provoked {
     /// The line that it is provoked on.
-    pub(crate) fn variant(&self) -> Variant {
-        match self.arguments.iter().any(|word| word == STOCK_INITRD) {
-            true => Variant::StockRoot,
-            false => Variant::Plain,
-        }
+    pub(crate) fn rig(&self) -> Rig {
+        let has = |wanted: &str| self.arguments.iter().any(|word| word == wanted);
+        let rig = Rig::of(match () {
+            () if has(STOCK_INITRD) => Variant::StockRoot,
+            () if has(DRACUT_INITRD) => Variant::DracutRoot,
+            () => Variant::Plain,
+        });
+        if self.line.is_empty() { rig } else { rig.changed(&self.name, &self.line) }
     }
 }
 

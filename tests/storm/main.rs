@@ -113,12 +113,13 @@ fn bench_reads_a_tree() {
     let words: Vec<&str> = server.split(' ').collect();
     let tree = root::read_tree(words[0].parse().unwrap(), words[1].parse().unwrap(), words[2]).unwrap();
     println!(
-        "read-tree folders={} files={} bytes={} walking-ms={} reading-ms={}",
+        "read-tree folders={} files={} bytes={} walking-ms={} reading-ms={} copying-ms={}",
         tree.folders,
         tree.files,
         tree.bytes,
         tree.walking.as_millis(),
-        tree.reading.as_millis()
+        tree.reading.as_millis(),
+        tree.copying.as_millis()
     );
 }
 

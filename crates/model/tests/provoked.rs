@@ -18,6 +18,9 @@ struct Provoked {
     what: String,
     cause: String,
     seen: Vec<String>,
+    /// What is replaced by what in `line.toml`.
+    #[serde(default)]
+    line: Vec<(String, String)>,
     /// Day and seconds of the rehearsal that was green last, where they were kept.
     green: Option<(String, u32)>,
 }
@@ -67,7 +70,7 @@ const HEAD: &str = "# Provoked
 What was broken on purpose in rehearsals, and by what its cause was recognised: from the console's log alone, as
 `bootworks diagnose` reads it; from the timeline, told by the box or found by the server; on the box's own screen.
 `KERNEL`, `INITRD` and the digest `LIVE` are the line's own; `STOCK-INITRD` is one that Debian's mkinitramfs made;
-`DISKS` are a finished box's, kept by `--keep-disks`.
+`DRACUT-INITRD` is dracut's; `DISKS` are a finished box's, kept by `--keep-disks`.
 `cargo xtask test` runs one of these each day, `--rehearsals` all. Where a rehearsal's day and seconds were kept, the last
 column has those of the last one that was green; the machine was QEMU's translator on two shared processors.
 
@@ -79,7 +82,7 @@ column has those of the last one that was green; the machine was QEMU's translat
 #[test]
 fn the_guide_has_what_was_provoked() {
     let mut page = HEAD.to_owned();
-    for Provoked { arguments, what, cause, seen, green, .. } in table() {
+    for Provoked { arguments, what, cause, seen, line, green, .. } in table() {
         let (stage, _) = catalogue::find(&cause).unwrap();
         let by = |road: &str| if seen.iter().any(|seen| seen == road) { "yes" } else { "" };
         let quoted = arguments.iter().map(|word| match word.contains(' ') {
@@ -87,10 +90,15 @@ fn the_guide_has_what_was_provoked() {
             false => word.clone(),
         });
         let arguments: Vec<String> = quoted.collect();
+        let changes = line.iter().map(|(from, to)| match to.is_empty() {
+            true => format!(", `line.toml` without `{}`", from.trim_matches([',', ' '])),
+            false => format!(", `line.toml` with `{}`", to.trim_end().replace('\n', "`, `")),
+        });
         let _ = writeln!(
             page,
-            "| {what} | `{}` | [`{cause}`](causes/{}.md#{cause}) | {} | {} | {} | {} |",
+            "| {what} | `{}`{} | [`{cause}`](causes/{}.md#{cause}) | {} | {} | {} | {} |",
             arguments.join(" "),
+            changes.collect::<String>(),
             stage.id(),
             by("log"),
             by("timeline"),

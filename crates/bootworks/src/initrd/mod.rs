@@ -12,11 +12,12 @@ mod walk;
 mod booster;
 pub(crate) mod evidence;
 
+pub(crate) mod pack;
+pub(crate) mod unpack;
+
 mod list;
 mod manifest;
-mod pack;
 mod press;
-mod unpack;
 
 use crate::Ending;
 use clap::Subcommand;

@@ -189,6 +189,7 @@ enum Then {
     CutPower,
     PullCable,
     PullDisk,
+    CheckMachine,
     InsertStick,
     KillServer(Duration),
 }
@@ -237,6 +238,10 @@ impl Run<'_> {
                         Then::PullDisk => {
                             self.say("the first disk is pulled out");
                             machine.pull_disk()?;
+                        }
+                        Then::CheckMachine => {
+                            self.say("the processor reports an error");
+                            machine.check_processor()?;
                         }
                         Then::InsertStick => {
                             self.say("a USB stick is put in");
@@ -481,6 +486,7 @@ impl Run<'_> {
             | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment)
+            | Fault::MachineCheck(moment)
             | Fault::StickInserted(moment) => due(moment),
             _ => false,
         });
@@ -488,6 +494,7 @@ impl Run<'_> {
             Some(Fault::PowerCut(_)) => Then::CutPower,
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
+            Some(Fault::MachineCheck(_)) => Then::CheckMachine,
             Some(Fault::StickInserted(_)) => Then::InsertStick,
             Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
             Some(_) => Then::KillServer(Duration::ZERO),

@@ -1,6 +1,6 @@
 //! Faults that a rehearsal can be asked for: what is broken on purpose, and when.
 
-use super::cable::{self, Loss};
+use super::cable::{self, Bootfile, Loss};
 use super::harm::Harm;
 use super::machine::Ailment;
 use super::spoil::{Damage, Output};
@@ -35,6 +35,8 @@ pub(crate) enum Fault {
     LinkLost(Moment),
     /// The first disk is pulled out, and not put in again.
     DiskLost(Moment),
+    /// The processor reports a fault of its own that cannot be mended.
+    MachineCheck(Moment),
     /// The cable of the first NIC loses something, or has somebody else on it.
     Cable(cable::Fault),
     /// Every disk is ill from the beginning.
@@ -67,6 +69,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ("disk-lost@STEP:N%", "the first disk is pulled out when N percent of a step are done"),
     ("disk-pulled:N", "the finished appliance is started once more without its Nth disk"),
     ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
+    ("machine-check@STEP:N%", "the processor reports an error of its own when N percent of a step are done"),
     (
         "installed-again",
         "the finished box is started once more from the network, and `i` is pressed to install it again",
@@ -92,12 +95,25 @@ const STANDING: &[(&str, &str, Fault)] = &[
     ("dhcp-lost", "nothing that the box asks over DHCP reaches the server", loses(Loss::DhcpQuestions)),
     ("dhcp-answers-lost", "no DHCP answer reaches the box", loses(Loss::DhcpAnswers)),
     ("dhcp-rival", "a second DHCP server answers before ours", Fault::Cable(cable::Fault::HasRival)),
+    ("dhcp-pool-empty", "others have taken every address", Fault::Cable(cable::Fault::HasCrowd)),
+    (
+        "bootfile-absent",
+        "DHCP names a file by HTTP that there is not",
+        Fault::Cable(cable::Fault::Names(Bootfile::Absent)),
+    ),
+    ("bootfile-lost", "DHCP names nothing to boot", Fault::Cable(cable::Fault::Names(Bootfile::None))),
     ("disk-reads-fail", "what was written to the disks cannot be read", Fault::Disks(Ailment::ReadsFail)),
     ("disk-writes-fail", "nothing can be written to the disks", Fault::Disks(Ailment::WritesFail)),
+    (
+        "disk-failing",
+        "the disks say of themselves that they are failing (NVMe)",
+        Fault::Disks(Ailment::Failing),
+    ),
     ("disk-read-only", "the disks are write-protected", Fault::Disks(Ailment::ReadOnly)),
     ("http-lost", "nothing passes to or from the server's HTTP port", loses(Loss::Http)),
     ("http-cut", "nothing more of HTTP passes after 4 MiB", loses(Loss::HttpAfter(4 << 20))),
     ("http-cut-late", "nothing more of HTTP passes after 16 MiB", loses(Loss::HttpAfter(16 << 20))),
+    ("http-reset", "HTTP's connections are cut off after 4 MiB", Fault::Cable(cable::Fault::Resets(4 << 20))),
     ("large-lost", "frames of more than 1000 octets are lost", loses(Loss::LongerThan(1000))),
     ("nfs-lost", "nothing passes to or from the server's NFS port", loses(Loss::Nfs)),
     ("nfs-cut", "nothing more of NFS passes after 64 KiB", loses(Loss::NfsAfter(64 << 10))),
@@ -114,6 +130,16 @@ const STANDING: &[(&str, &str, Fault)] = &[
     ("kernel-truncated", "the kernel ends in its middle", Fault::Spoiled(Output::Kernel, Damage::Halved)),
     ("initrd-missing", "the server has no initrd", Fault::Spoiled(Output::Initrd, Damage::Missing)),
     ("initrd-truncated", "the initrd ends in its middle", Fault::Spoiled(Output::Initrd, Damage::Halved)),
+    (
+        "modules-altered",
+        "one byte of each of the initrd's modules is another",
+        Fault::Spoiled(Output::Initrd, Damage::ModulesAltered),
+    ),
+    (
+        "modules-foreign",
+        "the initrd's modules are another kernel's",
+        Fault::Spoiled(Output::Initrd, Damage::ModulesForeign),
+    ),
     ("root-missing", "the server has no root to export", Fault::Spoiled(Output::Root, Damage::Missing)),
     ("squashfs-missing", "the server has no squashfs", Fault::Spoiled(Output::Squashfs, Damage::Missing)),
     (
@@ -151,6 +177,8 @@ const STANDING: &[(&str, &str, Fault)] = &[
         "/etc/fstab names an EFI system partition that is not there",
         Fault::Appliance(Harm::FstabWrong),
     ),
+    ("appliance-init-foreign", "systemd is built for another processor", Fault::Appliance(Harm::InitForeign)),
+    ("appliance-init-truncated", "systemd ends in its middle", Fault::Appliance(Harm::InitHalved)),
     ("appliance-init-missing", "systemd is gone", Fault::Appliance(Harm::InitMissing)),
     ("appliance-modules-missing", "the kernel's modules are gone", Fault::Appliance(Harm::ModulesMissing)),
     ("appliance-root-blank", "the root's file system begins with zeros", Fault::Appliance(Harm::RootBlank)),
@@ -194,6 +222,7 @@ impl FromStr for Fault {
             ("network-first", None) => Ok(Fault::NetworkFirst),
             ("stick-inserted", Some(at)) => Ok(Fault::StickInserted(moment_of(at)?)),
             ("link-lost", Some(at)) => Ok(Fault::LinkLost(moment_of(at)?)),
+            ("machine-check", Some(at)) => Ok(Fault::MachineCheck(moment_of(at)?)),
             ("power-cut", Some(at)) if at.ends_with('s') && !at.contains(':') => {
                 let seconds = at.strip_suffix('s').and_then(|text| text.parse::<f64>().ok());
                 let after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

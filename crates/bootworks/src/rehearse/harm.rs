@@ -9,9 +9,9 @@ use linux::{signature, tools};
 use model::failure::{Explain as _, Failure, Result};
 use model::plan::Uuid;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// What is done to a finished appliance.
@@ -39,6 +39,10 @@ pub(crate) enum Harm {
     FstabWrong,
     /// The program that is to be PID 1 is gone.
     InitMissing,
+    /// It ends in its middle.
+    InitHalved,
+    /// It is built for another processor.
+    InitForeign,
     /// The folder of the kernel's modules has another name.
     ModulesMissing,
     /// The beginning of the root's file system is blank.
@@ -66,6 +70,9 @@ const MENU: &str = "/boot/grub/grub.cfg";
 const FSTAB: &str = "/etc/fstab";
 const MODULES: &str = "/usr/lib/modules";
 const INIT: &str = "/usr/lib/systemd/systemd";
+/// Where a program says for which processor it is, and an Arm of 64 bits (ELF-64 Object File Format 1.5, `e_machine`).
+const ELF_MACHINE: usize = 18;
+const ELF_AARCH64: [u8; 2] = 183_u16.to_le_bytes();
 /// A UUID that no file system has, and a serial number that no FAT has.
 const NO_UUID: &str = "00000000-0000-4000-8000-000000000000";
 const NO_SERIAL: &str = "0000-0000";
@@ -109,6 +116,8 @@ impl Disk<'_> {
             }
             Harm::MenuMissing => self.root()?.remove(MENU),
             Harm::InitMissing => self.root()?.remove(INIT),
+            Harm::InitHalved => self.root()?.halve(INIT),
+            Harm::InitForeign => self.root()?.make_foreign(INIT),
             Harm::KernelMissing => self.root()?.each("vmlinuz-", Ext4::remove),
             Harm::InitrdMissing => self.root()?.each("initrd.img-", Ext4::remove),
             Harm::KernelHalved => self.root()?.each("vmlinuz-", Ext4::halve),
@@ -268,10 +277,21 @@ impl Ext4 {
     }
 
     fn write(&self, path: &str, content: &[u8]) -> Result<()> {
-        std::fs::write(&self.copy, content).or_fail(|| format!("cannot write {}", self.copy.display()))?;
+        let copied = std::fs::write(&self.copy, content)
+            // The file takes its mode from the copy, and may be a program.
+            .and_then(|()| std::fs::set_permissions(&self.copy, Permissions::from_mode(0o755)));
+        copied.or_fail(|| format!("cannot write {}", self.copy.display()))?;
         let written = self.ask(&format!("rm {path}\nwrite {} {path}\n", self.copy.display()));
         let _ = std::fs::remove_file(&self.copy);
         written.map(drop)
+    }
+
+    /// Makes a program one for another processor.
+    fn make_foreign(&self, path: &str) -> Result<()> {
+        let mut content = self.read(path)?;
+        let machine = content.get_mut(ELF_MACHINE..ELF_MACHINE + 2);
+        machine.ok_or_else(|| Failure::new(format!("{path} is no program")))?.copy_from_slice(&ELF_AARCH64);
+        self.write(path, &content)
     }
 
     fn halve(&self, path: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! A virtual box as a running QEMU: its command line, its start, its end.
 
+mod running;
+
 use super::accelerator::Accelerator;
 use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
@@ -82,6 +84,8 @@ pub(crate) enum Ailment {
     WritesFail,
     /// They say that they are write-protected.
     ReadOnly,
+    /// They do what they are told, and say of themselves that they are failing.
+    Failing,
 }
 
 /// A box that runs.
@@ -351,6 +355,9 @@ impl Chassis {
             "std",
         ]);
         add(&["-m", &format!("{}M", self.hardware.memory_bytes >> 20)]);
+        if let Some(day) = &self.hardware.clock {
+            add(&["-rtc", &format!("base={day}T12:00:00")]);
+        }
         add(&["-smp", &self.hardware.processors.to_string(), "-device", "virtio-rng-pci"]);
         add(&["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"]);
         add(&[
@@ -446,7 +453,7 @@ impl Chassis {
             )
         };
         match self.ailment {
-            None => format!("file={file}"),
+            None | Some(Ailment::Failing) => format!("file={file}"),
             Some(Ailment::ReadOnly) => format!("readonly=on,file={file}"),
             Some(Ailment::ReadsFail) => fails("read_aio"),
             Some(Ailment::WritesFail) => fails("write_aio"),
@@ -482,6 +489,10 @@ impl Chassis {
             // mptsas_setup_wide_ports): the adapter works, and no disk is behind it.
             serial += &format!(",wwn={:#x}", 0x5000_c500_b007_0000_u64 + index as u64);
         }
+        if self.ailment == Some(Ailment::Failing) {
+            // The reliability is degraded (NVMe 1.4, figure 194, bit 2 of the critical warning).
+            serial += ",smart_critical_warning=4";
+        }
         let order = 10 + index;
         let devices: Vec<String> = match disk_bus(model) {
             DiskBus::Direct => vec![format!("{model},drive=disk{index},{serial},bootindex={order}")],
@@ -502,51 +513,6 @@ impl Chassis {
             ],
         };
         list.extend(devices.into_iter().flat_map(|device| ["-device".to_owned(), device]));
-    }
-}
-
-impl Machine {
-    /// Whether it still runs.
-    pub(crate) fn runs(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Takes the cable out of the first NIC.
-    pub(crate) fn pull_cable(&mut self) -> Result<()> {
-        self.qmp.execute("set_link", json!({ "name": "nic0", "up": false }))?;
-        Ok(())
-    }
-
-    /// Takes the first disk out.
-    ///
-    /// Errors: its controller is none that a disk can be taken from (`virtio-scsi-pci` is one).
-    pub(crate) fn pull_disk(&mut self) -> Result<()> {
-        self.qmp.execute("device_del", json!({ "id": "drive0" }))?;
-        Ok(())
-    }
-
-    /// Puts a USB stick in.
-    pub(crate) fn insert_stick(&mut self, stick: &Path) -> Result<()> {
-        for (command, arguments) in stick::insertion(stick) {
-            self.qmp.execute(command, arguments)?;
-        }
-        Ok(())
-    }
-
-    /// Pulls the plug: no flush, no farewell.
-    pub(crate) fn cut_power(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        drop(self.tpm.take());
-        if let Some(cable) = &mut self.cable {
-            cable.unplug();
-        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::line_folder::{self, LineFolder};
 use crate::{Ending, build, report};
 use course::{Course, Outcome, Start};
 use fault::Fault;
-use machine::{Boot, Chassis, Direct};
+use machine::{Ailment, Boot, Chassis, Direct};
 use model::diagnosis::{self, Verdict};
 use model::failure::{Explain as _, Failure, Result};
 use serde_json::json;
@@ -41,8 +41,8 @@ pub(crate) struct Arguments {
     #[arg(default_value = ".")]
     line: PathBuf,
     /// What the box is made of: `firmware=bios|uefi`, `secure-boot=on|off`, `rom=ipxe|none`, `nic=MODEL[:down]|none`, `disk=MODEL|none`,
-    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`, `tpm=2`; nic and disk may stand several times, the
-    /// first NIC boots
+    /// `disk-size=8G`, `disk-sector=4096`, `memory=1G`, `cpu=MODEL`, `cpus=1`, `tpm=2`, `clock=2001-01-01`; nic and disk may stand
+    /// several times, the first NIC boots
     #[arg(long = "box", value_name = "KEY=VALUE,…", default_value = "")]
     hardware: String,
     /// What is broken on purpose; `--fault list` says what there is
@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     let faults = arguments.fault.iter().map(|text| text.parse()).collect::<Result<Vec<Fault>>>()?;
     check_pulls(&faults, &hardware)?;
-    check_disks(&faults)?;
+    check_disks(&faults, &hardware)?;
     check_tpm(&faults, &hardware)?;
     check_second_starts(&faults, &hardware, arguments)?;
     let line = line_folder::open(&arguments.line)?;
@@ -207,8 +207,13 @@ fn check_pulls(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
     }
 }
 
-/// A disk whose writes are kept for a power cut cannot be ill besides: one of the faults would not be there.
-fn check_disks(faults: &[Fault]) -> Result<()> {
+/// Only an NVMe disk of QEMU's says how it is. A disk whose writes are kept for a power cut cannot be ill besides: one of the faults would not be there.
+fn check_disks(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
+    let other = hardware.disks.iter().find(|model| *model != "nvme");
+    if let (Some(other), true) = (other, faults.contains(&Fault::Disks(Ailment::Failing))) {
+        return Err(Failure::new(format!("QEMU's {other} cannot say of itself that it is failing"))
+            .hint("`--box disk=nvme`"));
+    }
     let is_ill = faults.iter().any(|fault| matches!(fault, Fault::Disks(_)));
     if is_ill && faults.iter().any(Fault::cuts_power) {
         return Err(Failure::new("cannot cut the power of a box whose disks are ill")
@@ -402,10 +407,16 @@ mod tests {
     #[test]
     fn ill_disks_keep_their_power() {
         let faults = ["disk-writes-fail", "power-cut@image:50%"].map(|text| text.parse().unwrap());
-        assert!(check_disks(&faults[..1]).is_ok() && check_disks(&faults[1..]).is_ok());
+        let hardware = VirtualBox::default();
+        assert!(check_disks(&faults[..1], &hardware).is_ok() && check_disks(&faults[1..], &hardware).is_ok());
         expect![[r#"
             error: cannot cut the power of a box whose disks are ill
             hint: one of `power-cut` and `disk-…-fail`, `disk-read-only` at a time"#]]
-        .assert_eq(&check_disks(&faults).unwrap_err().report());
+        .assert_eq(&check_disks(&faults, &hardware).unwrap_err().report());
+        let mute: VirtualBox = "disk=nvme,disk=ahci".parse().unwrap();
+        expect![[r#"
+            error: QEMU's ahci cannot say of itself that it is failing
+            hint: `--box disk=nvme`"#]]
+        .assert_eq(&check_disks(&["disk-failing".parse().unwrap()], &mute).unwrap_err().report());
     }
 }

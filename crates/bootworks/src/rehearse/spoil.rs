@@ -3,6 +3,8 @@
 //!
 //! The line's own outputs are never touched: what is served is a folder of links beside the one spoiled copy.
 
+mod modules;
+
 use super::fault::Fault;
 use model::failure::{Explain as _, Failure, Result};
 use model::outputs::{LIST, Outputs};
@@ -35,6 +37,10 @@ pub(crate) enum Damage {
     Halved,
     /// One byte in its middle is another.
     Flipped,
+    /// An initrd whose modules are another kernel's.
+    ModulesForeign,
+    /// An initrd with another byte in the middle of each of its modules, so that their signatures do not fit.
+    ModulesAltered,
 }
 
 /// The folder to serve: the outputs themselves, or links to them beside what these faults spoil.
@@ -88,6 +94,16 @@ pub(crate) fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fau
             let file = std::fs::OpenOptions::new().write(true).open(&copy).or_fail(cannot)?;
             file.set_len(bytes / 2).or_fail(cannot)?;
             rewrite_list(&spoiled, list, output, bytes / 2)?;
+        }
+        Damage::ModulesForeign | Damage::ModulesAltered => {
+            let change: fn(&mut Vec<u8>) -> Option<()> = match damage {
+                Damage::ModulesForeign => modules::make_foreign,
+                _ => |module| modules::alter(module),
+            };
+            let initrd = std::fs::read(&whole).or_fail(|| format!("cannot read {}", whole.display()))?;
+            let changed = modules::change(&initrd, &folder.join("initrd"), change)?;
+            std::fs::write(&copy, &changed).or_fail(cannot)?;
+            rewrite_list(&spoiled, list, output, changed.len() as u64)?;
         }
     }
     Ok(spoiled)

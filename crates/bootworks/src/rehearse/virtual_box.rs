@@ -73,6 +73,8 @@ pub(crate) struct VirtualBox {
     pub(crate) processors: u32,
     /// Whether it has a TPM 2.0.
     pub(crate) tpm: bool,
+    /// The day that its clock is at when it is switched on, where that is not today.
+    pub(crate) clock: Option<String>,
 }
 
 impl Default for VirtualBox {
@@ -89,6 +91,7 @@ impl Default for VirtualBox {
             memory_bytes: 1 << 30,
             processors: 1,
             tpm: false,
+            clock: None,
         }
     }
 }
@@ -154,7 +157,7 @@ impl VirtualBox {
             .map(|nic| if nic.plugged { nic.model.clone() } else { format!("{} (unplugged)", nic.model) })
             .collect();
         format!(
-            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}{}",
+            "{firmware}, {}{}, {} of {} GiB{}, {} MiB memory, {} processor{}{}{}{}",
             if nics.is_empty() { "no NIC".into() } else { nics.join(" + ") },
             if self.boot_rom { "" } else { " without a boot ROM" },
             if self.disks.is_empty() { "no disk".into() } else { self.disks.join(" + ") },
@@ -165,11 +168,13 @@ impl VirtualBox {
             if self.processors == 1 { "" } else { "s" },
             self.processor.as_ref().map(|model| format!(" of type {model}")).unwrap_or_default(),
             if self.tpm { ", TPM 2.0" } else { "" },
+            self.clock.as_ref().map(|day| format!(", its clock at {day}")).unwrap_or_default(),
         )
     }
 }
 
-const KEYS: &str = "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm";
+const KEYS: &str =
+    "firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm, clock";
 
 impl FromStr for VirtualBox {
     type Err = Failure;
@@ -239,6 +244,8 @@ impl FromStr for VirtualBox {
                         _ => return Err(wrong(key, value, "2, or none")),
                     }
                 }
+                "clock" if is_day(value) => result.clock = Some(value.into()),
+                "clock" => return Err(wrong(key, value, "a day that its clock is at, like 2001-01-01")),
                 "cpus" => {
                     result.processors = value
                         .parse()
@@ -286,6 +293,15 @@ fn add_nic(nics: &mut Vec<Nic>, value: &str) -> Result<()> {
 /// A name that can stand in a QEMU option without being taken for more.
 fn is_model(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// A day as ISO 8601 writes it; whether there is such a day QEMU finds out.
+fn is_day(text: &str) -> bool {
+    let fits = |(place, octet): (usize, u8)| match place {
+        4 | 7 => octet == b'-',
+        _ => octet.is_ascii_digit(),
+    };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 
 /// Bytes from `8G`, `512M` or a plain number.
@@ -347,6 +363,10 @@ mod tests {
             expect!["UEFI with Secure Boot, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor"],
         );
         check("nic=none", expect!["BIOS, no NIC, nvme of 8 GiB, 1024 MiB memory, 1 processor"]);
+        check(
+            "clock=2001-01-01",
+            expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor, its clock at 2001-01-01"],
+        );
         check("tpm=2", expect!["BIOS, e1000e, nvme of 8 GiB, 1024 MiB memory, 1 processor, TPM 2.0"]);
     }
 
@@ -362,7 +382,7 @@ mod tests {
             "ram=1G",
             expect![[r#"
             error: --box has no key `ram`
-            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm, clock"#]],
         );
         check(
             "disk-sector=520",
@@ -403,6 +423,12 @@ mod tests {
             hint: rom is ipxe, or none: the firmware's own network stack boots"#]],
         );
         check(
+            "clock=yesterday",
+            expect![[r#"
+            error: `yesterday` is no clock for --box
+            hint: clock is a day that its clock is at, like 2001-01-01"#]],
+        );
+        check(
             "memory=lots",
             expect![[r#"
             error: `lots` is no memory for --box
@@ -412,7 +438,7 @@ mod tests {
             "uefi",
             expect![[r#"
             error: `uefi` of --box is not KEY=VALUE
-            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm"#]],
+            hint: keys are firmware, secure-boot, rom, nic, disk, disk-size, disk-sector, memory, cpu, cpus, tpm, clock"#]],
         );
     }
 }

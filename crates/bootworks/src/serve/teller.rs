@@ -57,7 +57,9 @@ pub(crate) fn clock_time(at: Timestamp) -> String {
 pub(crate) fn words(event: &Event) -> Option<String> {
     let trouble = |trouble: &model::timeline::Trouble| {
         let fix = trouble.fix.first().map(|fix| format!(" To do: {fix}")).unwrap_or_default();
-        format!("{}{fix} ({})", trouble.sentence, trouble.cause)
+        let sentence = &trouble.sentence;
+        let end = if sentence.ends_with(['.', '!', '?']) { "" } else { "." };
+        format!("{sentence}{end}{fix} ({})", trouble.cause)
     };
     Some(match event {
         Event::AddressTaken { client: Client::Rom | Client::HttpBoot | Client::Ipxe, address } => {
@@ -132,6 +134,8 @@ mod tests {
         let told = |json: &str| words(&serde_json::from_str(json).unwrap()).unwrap_or_default();
         expect!["NOT BOOTED: This box's NIC 8086:10d3 needs the driver e1000e. To do: set kernel = \"linux-image-amd64\" (nic-driver-missing)"]
             .assert_eq(&told(r#"{"event":"boot-refused","trouble":{"cause":"nic-driver-missing","rung":"fetched-kernel","sentence":"This box's NIC 8086:10d3 needs the driver e1000e.","evidence":[],"fix":["set kernel = \"linux-image-amd64\""]}}"#));
+        expect!["TROUBLE: the box has no disk at all. To do: look at the disk controller (disk-driver-missing)"]
+            .assert_eq(&told(r#"{"event":"trouble-found","trouble":{"cause":"disk-driver-missing","rung":"plan-confirmed","sentence":"the box has no disk at all","evidence":[],"fix":["look at the disk controller"]},"kernel_log":[]}"#));
         expect!["fetched initrd (30.0 MB, 33 MB/s)"].assert_eq(&told(
             r#"{"event":"transfer-done","road":"http","file":"initrd","role":"initrd","bytes":30000000,"millis":900}"#,
         ));

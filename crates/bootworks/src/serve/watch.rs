@@ -20,6 +20,9 @@ use wire::mac::Mac;
 const LOOK: Duration = Duration::from_secs(5);
 /// A box that was not heard of for so long, in milliseconds, was switched off or taken away: history, no alarm.
 const HISTORY_MILLIS: u64 = 3_600_000;
+/// For how long a box must have been silent before its own last lines are looked at, in milliseconds, and until when: its
+/// patience may be longer, or nobody may have any, because something else started it.
+const LAST_WORDS_MILLIS: std::ops::Range<u64> = 30_000..45_000;
 /// A half-open connection is told once its answer was sent again so often: the first repeat is a second's work of
 /// TCP (RFC 6298 §2), and may be a client that was slow.
 const UNCONFIRMED_REPEATS: u32 = 2;
@@ -70,7 +73,8 @@ pub(crate) async fn watch(service: Arc<Service>, alarm: Option<Alarm>) -> Result
         for state in &boxes {
             let recent = now.0.saturating_sub(state.last_seen.0) < HISTORY_MILLIS;
             let here = Told { climb: state.climbs, highest: state.highest().map(|(rung, _)| rung) };
-            if !recent || !is_worth_a_look(state, now) || told.get(&state.of) == Some(&here) {
+            let is_due = is_worth_a_look(state, now) || may_have_last_words(state, now);
+            if !recent || !is_due || told.get(&state.of) == Some(&here) {
                 continue;
             }
             let Some(event) = explain(&service, &boxes, state, now).await else { continue };
@@ -97,6 +101,11 @@ fn is_worth_a_look(state: &BoxState, now: Timestamp) -> bool {
     let is_wanted_again =
         state.installed.is_none() && state.highest().is_some_and(|(rung, _)| rung == Rung::PoweredOff);
     state.overdue(now).is_some() || state.climbs >= 2 || state.unreadable || is_wanted_again
+}
+
+/// Silent for long enough that its own lines, if there are any, may be its last.
+fn may_have_last_words(state: &BoxState, now: Timestamp) -> bool {
+    LAST_WORDS_MILLIS.contains(&now.0.saturating_sub(state.last_seen.0))
 }
 
 /// Notes on the timelines which boxes do not hear our answers to the connections that they begin.
@@ -131,6 +140,7 @@ async fn explain(service: &Service, boxes: &[BoxState], state: &BoxState, now: T
     };
     let around = Surroundings { boot_nic: judged.as_ref(), others: boxes };
     let told = silence::explain(&entries, now, around)
+        .filter(|told| told.signature == silence::LAST_WORDS || is_worth_a_look(state, now))
         .map(|told| Event::SilenceExplained { trouble: told.trouble, others: told.others });
     told.or_else(|| suspect(state, now))
 }

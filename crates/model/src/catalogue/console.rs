@@ -6,7 +6,7 @@ use super::{BLANK, Cause, absent, excludes, fix, supports, trace, usual};
 pub const CAUSES: &[Cause] = &[
     Cause {
         id: "console-missing",
-        sentence: "Nothing comes after the boot loader's last line: most likely the kernel runs, but speaks on another console.",
+        sentence: "Nothing comes after the boot loader's last line: most likely the kernel runs, but speaks on another console; else it stopped before its first word.",
         signs: &[
             usual("Booting the kernel").at_the_end(),
             usual("Loading initial ramdisk ...").at_the_end(),
@@ -35,6 +35,7 @@ pub const CAUSES: &[Cause] = &[
         fixes: &[
             fix("add `console=tty0 console=ttyS0,115200` to the kernel's command line: the last one is where prompts go"),
             fix("the port and speed of the server's serial-over-LAN: Dell, HPE and Supermicro differ (ttyS0 or ttyS1; arm64: ttyAMA0)"),
+            fix("the kernel's file, if nothing more happens at all: whole (`dpkg -V linux-image-$(uname -r)`, `sha256sum` at both ends), and for this processor"),
             fix("`earlycon=efifb keep_bootcon` or `earlyprintk=ttyS0,115200` shows what comes before the console is there"),
         ],
         decide: "The server's log: a DHCP request or download by the OS after kernel and initrd means that it runs (console); none means that it stopped (initrd, driver, processor)",

@@ -54,7 +54,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Link:down").unless(&["Link:up"]),
             usual("Waiting for link-up on {:any} Down"),
         ],
-        clues: &[
+        clues: &[excludes("net{number:number}: {address}/255.{mask}", "it got an address"), 
             excludes("iPXE{:any} ok{:any} Link:up", "another port has a link"),
             supports("NBP file downloaded successfully", "the firmware had a link a moment ago: iPXE's own driver loses it"),
             against("Configuring (net{number:number} {mac}){:any} ok", "another port got an address"),
@@ -177,7 +177,10 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-proto-unsupported",
         sentence: "This iPXE does not have the protocol of the address it was given.",
-        signs: &[ipxe("3c0920"), ipxe("3c1260"), ipxe("3c0460"), usual("Could not start download: Operation not supported"),
+        signs: &[ipxe("3c0920"), ipxe("3c1260"),
+            // Among the counts of frames it means frames that are not for iPXE: IPv6, LLDP.
+            ipxe("3c0460").unless(&["RXE:", "TXE:"]),
+            usual("Could not start download: Operation not supported"),
             usual("://{address}... Operation not supported").unless(&["ipxe.org"]).says("This iPXE does not have the protocol of {address}."),
         ],
 

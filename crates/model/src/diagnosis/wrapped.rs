@@ -107,7 +107,10 @@ impl Wrapped {
         }
         let head = head(&line.text);
         let word = line.text[head.length..].split(' ').next().map_or(0, |word| word.chars().count());
-        !head.is_logged && !is_program(&line.text) && before.columns + 1 + word > self.widest()
+        !head.is_logged
+            && !is_program(&line.text)
+            && !are_of_one(&before.text, &line.text)
+            && before.columns + 1 + word > self.widest()
     }
 
     fn give(&mut self, each: &mut dyn FnMut(&Piece<'_>)) {
@@ -134,6 +137,12 @@ fn is_program(text: &str) -> bool {
     let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     (first.ends_with("]:") && first.contains('[')) || (is_number(first) && is_number(second))
+}
+
+/// Whether both lines begin with the same name, `BdsDxe:`: two lines of one program.
+fn are_of_one(before: &str, line: &str) -> bool {
+    let name = line.split(' ').next().filter(|word| word.len() > 1 && word.ends_with(':'));
+    name.is_some_and(|name| before.split(' ').next() == Some(name))
 }
 
 /// The parts as one line, and where they meet.

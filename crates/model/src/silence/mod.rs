@@ -1,12 +1,13 @@
 //! What a box's silence means: rules over its timeline alone, for the hour when nothing more is heard of it.
 //!
-//! Each rule is a signature: what the server saw, and then nothing. The rules read events, never their words; a
-//! log is `diagnosis`'s. The server asks when a box's patience has run out (`timeline::state::BoxState::overdue`)
+//! Each rule is a signature: what the server saw, and then nothing. The rules read events, never their words; what the
+//! box's own lines say, where some reached the server, is `diagnosis`'s, and goes first. The server asks when a box's patience has run out (`timeline::state::BoxState::overdue`)
 //! or when it goes in circles, and puts the answer on the timeline.
 
 mod finding;
 mod rules;
 mod seen;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,16 @@ use seen::Seen;
 /// What a silence means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// Which signature it is: `S12`, as in the table of [`signatures`].
+    /// Which signature it is: `S12`, as in the table of [`signatures`], or [`LAST_WORDS`].
     pub signature: &'static str,
     /// The likeliest cause, with what was seen and what tells it apart from the others.
     pub trouble: Trouble,
     /// Other causes of the same silence, the likelier first.
     pub others: Vec<String>,
 }
+
+/// Instead of a signature: lines of the box's own say it.
+pub const LAST_WORDS: &str = "log";
 
 /// What is known besides the box's own timeline.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,10 +63,11 @@ pub fn signatures() -> impl Iterator<Item = &'static Signature> {
 /// speaks for any cause: the box is on its way, waits for a person, or told its trouble itself.
 pub fn explain(entries: &[Entry], now: Timestamp, around: Surroundings<'_>) -> Option<Explanation> {
     let seen = Seen::of(entries, now, around)?;
-    rules::all().find_map(|rule| {
+    let by_events = rules::all().find_map(|rule| {
         let finding = (rule.applies)(&seen)?;
         Some(finding::tell(&rule.signature, finding, &seen))
-    })
+    });
+    words::tell(&seen, by_events)
 }
 
 /// Words for the kernel of a box whose last start ended when its kernel had been fetched: everything on every

@@ -2,7 +2,7 @@
 
 use super::Surroundings;
 use crate::hardware::PciId;
-use crate::ladder::Rung;
+use crate::ladder::{LADDER, Rung};
 use crate::timeline::state::{BoxState, Standing};
 use crate::timeline::{Client, Cut, Denial, Entry, Event, FileRole, Road, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,7 +45,13 @@ pub(super) struct Seen<'s> {
     pub(super) root_fetches: Vec<Timestamp>,
     /// What each earlier climb came to, and when it was last heard of.
     pub(super) earlier: Vec<(Rung, Timestamp)>,
+    /// Lines of the box's own that reached the server in this climb, the last of them, and in the one before.
+    pub(super) said: Vec<String>,
+    pub(super) said_before: Vec<String>,
 }
+
+/// Lines of its own that are kept of a box, at least: what ended a boot stands in its last ones.
+const SAID_KEPT: usize = 2000;
 
 /// A root that the box was not given.
 pub(super) struct RootDenial {
@@ -121,6 +127,8 @@ impl<'s> Seen<'s> {
             loader_rounds: Vec::new(),
             root_fetches: Vec::new(),
             earlier: Vec::new(),
+            said: Vec::new(),
+            said_before: Vec::new(),
         };
         let mut announced = BTreeMap::new();
         let mut talking = Client::Rom;
@@ -144,6 +152,7 @@ impl<'s> Seen<'s> {
             *dialogue = Dialogue::default();
         }
         self.files.clear();
+        self.said_before = std::mem::take(&mut self.said);
         self.under_way = None;
         self.roots_refused.clear();
         self.sought.clear();
@@ -238,6 +247,12 @@ impl<'s> Seen<'s> {
             Event::ConnectionUnconfirmed { port, repeated, .. } => {
                 self.unconfirmed.insert(*port, *repeated);
             }
+            Event::Said { line } => {
+                if self.said.len() >= 2 * SAID_KEPT {
+                    self.said.drain(..SAID_KEPT);
+                }
+                self.said.push(line.clone());
+            }
             Event::SentToDisk => self.sent_to_disk.push(entry.at),
             Event::InstallationAsked { .. } => {
                 self.sent_to_disk.clear();
@@ -260,6 +275,17 @@ impl<'s> Seen<'s> {
     /// Whether the next rung's patience has run out.
     pub(super) fn is_overdue(&self) -> bool {
         self.state.overdue(self.now).is_some()
+    }
+
+    /// Whether the operating system has had its address for longer than it takes to mount a root, and the next rung is
+    /// overdue: a stock initrd tells no rung, so what is overdue may be its first word, which a slow machine that
+    /// unpacks for minutes says late.
+    pub(super) fn has_dawdled(&self) -> bool {
+        let patience = LADDER[Rung::MountedRoot as usize].patience.unwrap_or_default().as_millis();
+        let told = self.state.rungs.contains_key(&Rung::InitrdSpoke);
+        let is_late =
+            |(_, at): &(Ipv4Addr, Timestamp)| u128::from(self.now.0.saturating_sub(at.0)) > patience;
+        self.is_overdue() && (told || self.system.taken.as_ref().is_none_or(is_late))
     }
 
     /// Seconds since anything was heard of the box.

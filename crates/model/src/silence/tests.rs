@@ -97,6 +97,7 @@ fn event(words: &str) -> Event {
             last: Vec::new(),
             repeated: repeated.parse().unwrap(),
         },
+        ["says", line @ ..] => Event::Said { line: line.join(" ") },
         ["to-disk"] => Event::SentToDisk,
         ["wanted"] => Event::InstallationAsked { by: "api".into() },
         ["mount-denied", why] => Event::RootRefused {
@@ -314,6 +315,12 @@ fn roots() {
     quiet(&[&before, stock, seeks].concat(), 40);
     quiet(&[&before, stock, seeks, "20 mounts\n"].concat(), 40);
     check(&[&before, stock].concat(), 300, "S27", "route-missing");
+    // A slow machine unpacks for a minute and a half; what comes after that is not late.
+    let slow = "95 ipconfig asks 3\n95.1 offers\n97 ipconfig takes\n";
+    quiet(&[&before, slow].concat(), 130);
+    check(&[&before, slow].concat(), 220, "S27", "route-missing");
+    quiet(&[&before, slow, "99 seeks mount-3-udp known\n"].concat(), 130);
+    quiet(&[before.as_str(), &slow.replace("takes", "takes 10.77.0.99")].concat(), 130);
     check(&[&before, stock, seeks, "20 mounts\n"].concat(), 300, "S30", "nfs-not-in-initrd");
     check(&[&before, stock, "20 mounts\n40 reads 9 0\n"].concat(), 300, "S30", "nfs-hang-after-mount");
     check(
@@ -472,6 +479,43 @@ fn the_other_port_and_the_twins_are_heard() {
     let explanation = explained(&text, 200, Surroundings { boot_nic: None, others: &passed }).unwrap();
     expect!["1 of the model R740 got further: look at this one's cable, port, memory, parts"]
         .assert_eq(explanation.trouble.evidence.last().unwrap());
+}
+
+/// Lines of the box's own that reached the server, by netconsole here, go before what events alone say; a box whose lines
+/// are those of any boot is judged by events as ever.
+#[test]
+fn last_words_go_first() {
+    let boot = [ROM, LOADER, IPXE, SCRIPT, FILES].concat();
+    let panic = "10 says [    1.201] usbcore: registered new interface driver usbhid\n\
+                 10 says [    2.102] RAMDISK: lz4 image found at block 0\n\
+                 11 says [    2.213] VFS: Cannot open root device \"sda2\" or unknown-block(0,0): error -6\n\
+                 11 says [    2.214] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n";
+    let text = [boot.as_str(), panic].concat();
+    let explanation = explained(&text, 200, Surroundings::default()).unwrap();
+    expect![[r#"
+        log initrd-not-loaded, or kernel-lockup, ram-too-small-initrd, initrd-corrupt, console-missing, kernel-image-corrupt
+        The kernel started without an initrd: it never was handed one.
+          it said: VFS: Cannot open root device "sda2" or unknown-block(0,0): error -6
+          nothing for 189 s; no address was asked for by the operating system
+        name the initrd to the boot loader: `initrd` line after the kernel's in iPXE, GRUB (`initrd`), pxelinux (`APPEND initrd=…`)
+        UEFI and iPXE with an older kernel: `initrd=initrd.img` on its command line as well
+        look whether the boot loader got it: its last lines and the server's log say so"#]].assert_eq(&words(&explanation));
+    // No patience is needed for that; also a kernel that something else started is heard.
+    assert!(explained(&text, 20, Surroundings::default()).is_some());
+    assert!(explained(panic, 50, Surroundings::default()).is_some());
+
+    let healthy = "10 says [    1.201] usbcore: registered new interface driver usbhid\n";
+    let explanation = explained(&[boot.as_str(), healthy].concat(), 200, Surroundings::default()).unwrap();
+    assert_eq!(explanation.signature, "S20");
+
+    // It panics and starts over: the words are those of the climb before.
+    let again = boot.lines().map(|line| {
+        let (second, words) = line.split_once(' ').unwrap();
+        format!("{} {words}\n", 100.0 + second.parse::<f64>().unwrap())
+    });
+    let text = [text, again.collect()].concat();
+    let explanation = explained(&text, 300, Surroundings::default()).unwrap();
+    assert_eq!(explanation.signature, "log");
 }
 
 /// A signature that no test provokes is a guess.

@@ -300,7 +300,7 @@ impl BoxState {
             (None, highest) => match (&self.step, highest) {
                 (Some(step), _) if step.standing == StepStanding::Running => step.sentence(),
                 (_, Some((rung, _))) => rung.label().into(),
-                (_, None) => "seen, but it did not ask for an address".into(),
+                (_, None) => "seen, and it does not boot from here".into(),
             },
         }
     }
@@ -320,13 +320,16 @@ impl BoxState {
     }
 
     /// A box that was further already and is heard from a lower rung has started over. A ROM asks twice (its
-    /// own PXE, then iPXE), so iPXE asking right after the loader belongs to the same climb.
+    /// own PXE, then iPXE), so iPXE asking right after the loader belongs to the same climb. The server sees by itself
+    /// that a root is fetched or mounted, and may see it before the initrd's own first words have come.
     fn begins_a_climb(&self, event: &Event) -> bool {
         let Some((highest, _)) = self.highest() else { return event.rung().is_some() };
         match event {
             Event::AddressAsked { client: Client::Rom | Client::HttpBoot, .. } => highest > Rung::TookAddress,
             Event::AddressAsked { client: Client::Ipxe, .. } => highest > Rung::FetchedLoader,
-            Event::Reached { rung: Rung::InitrdSpoke, .. } => highest >= Rung::InitrdSpoke,
+            Event::Reached { rung: Rung::InitrdSpoke, .. } => {
+                highest > Rung::MountedRoot || self.rungs.contains_key(&Rung::InitrdSpoke)
+            }
             _ => false,
         }
     }

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 /// How long the disk is given to start something: firmware looks at it within seconds, a boot loader follows.
 const TRIAL: Duration = Duration::from_secs(60);
 /// What firmware says that found nothing to start: SeaBIOS (src/boot.c, `do_boot`), OVMF
-/// (MdeModulePkg/Universal/BdsDxe/BdsEntry.c).
-const NOTHING: &[&str] = &["No bootable device.", "No bootable option or device was found"];
+/// (MdeModulePkg/Universal/BdsDxe/BdsEntry.c), and the shell that OVMF starts when all else failed
+/// (ShellPkg/Application/Shell/Shell.c).
+const NOTHING: &[&str] =
+    &["No bootable device.", "No bootable option or device was found", "UEFI Interactive Shell v"];
 /// What only a kernel prints (init/main.c, `linux_banner`).
 const KERNEL: &str = "Linux version ";
 

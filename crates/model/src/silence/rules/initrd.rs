@@ -41,7 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         ["nfs-server-unreachable", "nfs-not-registered"],
         "what it asked for that is not served has to be told to it otherwise (`vers=3`, `proto=tcp`); else: is port 2049 reached",
         |seen| {
-            (seen.highest() < Some(Rung::MountedRoot) && seen.is_overdue()).then_some(())?;
+            (seen.highest() < Some(Rung::MountedRoot) && seen.has_dawdled()).then_some(())?;
             let (last, _) = seen.sought.last()?;
             match seen.sought.iter().rev().find(|(_, known)| !known) {
                 Some((service, _)) => found([format!("it asked for {service}, which is not served")])?
@@ -58,7 +58,7 @@ pub(super) const RULES: &[Rule] = &[
         |seen| {
             let (loader, _) = seen.ipxe.taken.or(seen.rom.taken)?;
             let (system, _) = seen.system.taken?;
-            (loader != system && seen.is_overdue() && seen.highest() < Some(Rung::FoundServer))
+            (loader != system && seen.has_dawdled() && seen.highest() < Some(Rung::FoundServer))
                 .then_some(())?;
             found([format!("the loader had {loader}, the operating system {system}")])
         }
@@ -70,7 +70,7 @@ pub(super) const RULES: &[Rule] = &[
         "see its console: is there an address, a route, a server named on the kernel command line",
         |seen| {
             let (address, _) = seen.system.taken?;
-            (seen.is_overdue() && seen.highest() < Some(Rung::FoundServer)).then_some(())?;
+            (seen.has_dawdled() && seen.highest() < Some(Rung::FoundServer)).then_some(())?;
             found([format!("it has {address}")])
         }
     ),

@@ -87,6 +87,34 @@ fn a_box_climbs_and_its_next_rung_becomes_overdue() {
     );
 }
 
+/// The initrd's first words may be late: the server saw the root mounted before, and that is one climb. Said once more,
+/// they are of another.
+#[test]
+fn a_root_seen_mounted_before_the_initrd_spoke_is_one_climb() {
+    let mounted = r#"14 {"event":"root-mounted","address":"10.77.0.50","path":"/live/3f2a"}"#;
+    let kernel = KERNEL.replace("    15 ", &format!("    {mounted}\n    15 "));
+    check(
+        &format!("{BOOT}{kernel}"),
+        16,
+        expect![[r#"
+        SN-7 at 10.77.0.50, climb 1: Climbing
+        mounted the root
+           0.0 asked for an address
+           2.0 took the address
+           2.5 fetched the loader
+           6.0 reported its NIC
+           7.0 fetched the kernel
+           9.0 fetched the initrd
+          15.0 the initrd spoke
+          14.0 mounted the root
+    "#]],
+    );
+    let again = r#"
+    40 {"event":"reached","rung":"initrd-spoke","detail":""}
+"#;
+    assert_eq!(fold(&format!("{BOOT}{kernel}{again}")).climbs, 2);
+}
+
 const FINISHED: &str = r#"
     100 {"event":"reached","rung":"plan-confirmed","detail":""}
     500 {"event":"reached","rung":"powered-off","detail":""}
