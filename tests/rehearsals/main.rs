@@ -275,6 +275,39 @@ fn the_table_of_layouts() {
     }
 }
 
+/// How a line leaves its finished boxes, and what a box does that boots from the network again: seeded picks each time,
+/// everything with `--rehearsals`.
+#[test]
+fn finished_boxes_go_their_lines_way() {
+    if needs_system() {
+        return;
+    }
+    for (variant, arguments, said) in rig::picks(ENDS) {
+        println!("rehearsing {variant:?} {arguments:?}");
+        let rig = Rig::of(variant);
+        let words: Vec<String> = arguments.iter().map(|word| rig.own(word)).collect();
+        let seen = rig.rehearse(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        seen.ended_with(0);
+        assert!(seen.stdout().contains(said), "the rehearsal did not say `{said}`");
+    }
+}
+
+/// Nothing is ever written to what somebody puts into a box while it is installed.
+#[test]
+fn a_stick_that_is_put_in_stays_as_it_was() {
+    if needs_system() {
+        return;
+    }
+    if !rig::whole_table() {
+        eprintln!("skipped: a stick is put in with `cargo xtask test --rehearsals`");
+        return;
+    }
+    let fault = "stick-inserted@partition:0%";
+    let seen = Rig::of(Variant::Plain).rehearse(&["--box", "nic=e1000e,disk=nvme", "--fault", fault]);
+    seen.ended_with(0);
+    assert!(seen.console().contains("Attached SCSI removable disk"), "the box never saw the stick");
+}
+
 /// The boot agrees with the proof, for every NIC and disk that QEMU has and the kernel drives: what the proof calls
 /// covered gets to its plan, and what it calls missing stops where it says.
 #[test]
@@ -312,6 +345,18 @@ const LAYOUTS: &[(Variant, &str, &[&str])] = &[
     (Variant::TwoDisks, "nic=e1000e,disk=nvme,disk=ahci", AGAIN),
     (Variant::TwoDisks, "firmware=uefi,nic=e1000e,disk=ahci,disk=nvme", AGAIN),
 ];
+
+const ENDS: &[(Variant, &[&str], &str)] = &[
+    (Variant::StartedOver, &["--box", "nic=e1000e,disk=nvme"], SENT),
+    (Variant::LeftOn, &["--box", "nic=e1000e,disk=nvme"], "the box stays on; typing `off`"),
+    (Variant::StartedOver, &["--box", "firmware=uefi,nic=e1000e,disk=nvme"], SENT),
+    (Variant::Plain, &["--disks", "DISKS", "--fault", "network-first"], SENT),
+    (Variant::Plain, &["--box", "firmware=uefi", "--disks", "DISKS", "--fault", "network-first"], SENT),
+    (Variant::Plain, &["--disks", "DISKS", "--fault", "installed-again"], PRESSED),
+    (Variant::Plain, &["--box", "firmware=uefi", "--disks", "DISKS", "--fault", "installed-again"], PRESSED),
+];
+const SENT: &str = "finished: sent to its disk";
+const PRESSED: &str = "pressing `i`";
 
 const TABLE: &[(Variant, &str)] = &[
     (Variant::Plain, "nic=e1000e,disk=megasas"),

@@ -53,6 +53,10 @@ pub(crate) enum Variant {
     TpmOpened,
     /// The system on a disk of its own, and data that stays on another.
     TwoDisks,
+    /// Finished boxes start over.
+    StartedOver,
+    /// Finished boxes stay on.
+    LeftOn,
     /// An initrd with the drivers of exactly the hardware that [`super::agreement`] rehearses.
     OwnDrivers,
     /// The same for one NIC alone, and a root without the drivers of those disks.
@@ -177,6 +181,12 @@ impl Variant {
             Variant::TwoDisks => {
                 let layout = layout(include_str!("layouts/two-disks.toml"));
                 ("two-disks", vec![layout, live("\"xfsprogs\",")])
+            }
+            Variant::StartedOver => {
+                ("started-over", vec![(LINE, "[appliance]\n", "[appliance]\nfinish = \"reboot\"\n")])
+            }
+            Variant::LeftOn => {
+                ("left-on", vec![(LINE, "[appliance]\n", "[appliance]\nfinish = \"stay-on\"\n")])
             }
             Variant::OwnDrivers => {
                 ("own-drivers", vec![(LINE, "root     = \"nfs\"", "root = \"nfs\"\ndrivers = \"hardware\"")])

@@ -5,6 +5,7 @@
 mod bench;
 mod bench_build;
 mod bench_check;
+mod bench_diagnose;
 mod bench_install;
 mod bench_serve;
 mod check;
@@ -35,6 +36,7 @@ cargo xtask COMMAND
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
+  bench diagnose         side by side: our reading of logs, and grep with the catalogue's words
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve [PART]     side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable;
                          all parts, or one: dhcp, tftp, http, nfs
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),
         ["bench", "check"] => bench_check::check(),
+        ["bench", "diagnose"] => bench_diagnose::diagnose(),
         ["bench", "install"] => bench_install::install(),
         ["bench", "serve"] => bench_serve::side_by_side(None),
         ["bench", "serve", part] => bench_serve::side_by_side(Some(part)),

@@ -22,7 +22,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is wrong with a cable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,29 +2,32 @@
 //!
 //! Waits for what the server and the console say; the only clock is the patience with silence.
 
+mod afterwards;
 mod appliance;
 mod cut;
+mod ear;
 mod enough;
 mod filled;
 mod starved;
 
-use super::console::{Keyboard, Line};
+use super::console::Keyboard;
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
 use super::relay;
 use super::server::{ABSENCE, Server, Settings};
 use crate::report;
+use ear::{Ear, News};
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
 use model::ladder::Rung;
-use model::line::{Confirm, Finish, Line as FactoryLine};
+use model::line::{Confirm, Line as FactoryLine};
 use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// One rehearsal, ready to run.
@@ -88,12 +91,6 @@ impl Outcome {
     }
 }
 
-/// Anything that happens.
-enum News {
-    Entry(Entry),
-    Line(String),
-}
-
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
 /// The verdict where nothing but the console tells.
@@ -107,14 +104,12 @@ impl Course<'_> {
     /// Runs it to its end. Errors are what keeps a rehearsal from taking place; a box that fails is an outcome.
     pub(crate) fn run(&self, settings: &Settings) -> Result<Outcome> {
         let interrupt = Interrupt::catch()?;
-        let (sender, news) = channel();
-        let (entries, lines) =
-            (adapter(&sender, News::Entry), adapter(&sender, |Line(text)| News::Line(text)));
+        let ear = Ear::open();
+        let entries = ear.entries();
         let mut run = Run {
             course: self,
             server: Server::start(settings, &entries)?,
-            lines,
-            news,
+            ear,
             interrupt,
             started: Instant::now(),
             outcome: Outcome::default(),
@@ -128,35 +123,19 @@ impl Course<'_> {
             starved: 0,
             cuts: 0,
             tpm_knows: true,
+            was_sent_to_disk: false,
+            key_awaited: None,
             timeline: timeline_file(settings)?,
         };
         run.wait_for_server()?;
-        match self.start {
-            Start::Itself(Boot::Disk { .. }) => run.outcome.finished = true,
+        let running = match self.start {
+            Start::Itself(Boot::Disk { .. }) => {
+                run.outcome.finished = true;
+                None
+            }
             _ => run.install()?,
-        }
-        if run.outcome.finished && !run.outcome.interrupted {
-            if let Some(folder) = &self.keep {
-                self.chassis.keep(folder)?;
-            }
-            self.chassis.suffer()?;
-            run.boot_appliance(None)?;
-        }
-        for fault in &self.faults {
-            let without = match fault {
-                Fault::DiskPulled(number) => Some(number - 1),
-                Fault::TpmCleared => None,
-                _ => continue,
-            };
-            if run.outcome.ready {
-                run.outcome.ready = false;
-                if *fault == Fault::TpmCleared {
-                    run.course.chassis.clear_tpm()?;
-                    run.tpm_knows = false;
-                }
-                run.boot_appliance(without)?;
-            }
-        }
+        };
+        run.go_on_from(running)?;
         Ok(run.outcome)
     }
 
@@ -173,8 +152,7 @@ impl Course<'_> {
 struct Run<'a> {
     course: &'a Course<'a>,
     server: Server,
-    lines: Sender<Line>,
-    news: Receiver<News>,
+    ear: Ear,
     interrupt: Interrupt,
     started: Instant,
     outcome: Outcome,
@@ -189,6 +167,10 @@ struct Run<'a> {
     cuts: u64,
     /// Whether the box's TPM still is the one that was there at the installation.
     tpm_knows: bool,
+    /// Whether the server said since the last start that the box is finished, and sent it to its disk.
+    was_sent_to_disk: bool,
+    /// The prompt at which a key is pressed, and the key.
+    key_awaited: Option<(&'static str, &'static str)>,
     timeline: std::fs::File,
 }
 
@@ -201,6 +183,7 @@ enum Then {
     PullCable,
     PullDisk,
     CheckMachine,
+    InsertStick,
     KillServer(Duration),
 }
 
@@ -219,26 +202,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// From power-on to power-off.
-    fn install(&mut self) -> Result<()> {
+    /// From power-on to the end of the installation. Gives the box where it goes on by itself.
+    fn install(&mut self) -> Result<Option<Machine>> {
         self.started = Instant::now();
-        let Some(mut machine) = self.power_on()? else { return Ok(()) };
+        let Some(mut machine) = self.power_on()? else { return Ok(None) };
         if self.course.typed {
             relay_keys(machine.keyboard.clone());
         }
         let mut heard = Instant::now();
         loop {
-            match self.news.recv_timeout(GLANCE) {
+            match self.ear.hear(GLANCE) {
                 Ok(News::Entry(entry)) => {
                     heard = Instant::now();
                     match self.take(entry) {
                         Then::GoOn => {}
-                        Then::End => return Ok(()),
+                        Then::End => return Ok(None),
                         Then::CutPower => {
                             machine.cut_power();
                             let lost = self.lose_unflushed()?;
                             self.say(&format!("the box lost its power, {lost}, and is switched on again"));
-                            let Some(again) = self.power_on()? else { return Ok(()) };
+                            let Some(again) = self.power_on()? else { return Ok(None) };
                             machine = again;
                         }
                         Then::PullCable => {
@@ -253,6 +236,10 @@ impl Run<'_> {
                             self.say("the processor reports an error");
                             machine.check_processor()?;
                         }
+                        Then::InsertStick => {
+                            self.say("a USB stick is put in");
+                            machine.insert_stick(&self.course.chassis.stick())?;
+                        }
                         Then::KillServer(absence) => {
                             let back = match absence.as_secs() {
                                 0 => "started again".to_owned(),
@@ -265,12 +252,13 @@ impl Run<'_> {
                 }
                 Ok(News::Line(line)) => {
                     heard = Instant::now();
+                    self.press_key(&line, &machine);
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        let Some(again) = self.power_on()? else { return Ok(()) };
+                        let Some(again) = self.power_on()? else { return Ok(None) };
                         machine = again;
                     } else if self.read(&line) == Then::End {
-                        return Ok(());
+                        return Ok(None);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -285,38 +273,36 @@ impl Run<'_> {
             if self.interrupt.came() {
                 self.outcome.interrupted = true;
                 self.outcome.verdict = "interrupted".into();
-                return Ok(());
+                return Ok(None);
             }
             if self.is_power_due() {
                 machine.cut_power();
                 if self.starts_half_written()? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 self.say("the box is switched on again");
-                let Some(again) = self.power_on()? else { return Ok(()) };
+                let Some(again) = self.power_on()? else { return Ok(None) };
                 machine = again;
                 heard = Instant::now();
             }
-            if self.is_left_running() {
-                machine.cut_power();
-                self.conclude_power_off();
-                return Ok(());
+            if let Some(left) = self.left_running() {
+                return self.leave(left, machine);
             }
             if !machine.runs() {
                 self.conclude_power_off();
-                return Ok(());
+                return Ok(None);
             }
             if self.trouble_since.is_some_and(|since| since.elapsed() > self.trouble_lasts()) {
                 self.outcome.verdict = "the box is in trouble and does not get out of it by itself".into();
-                return Ok(());
+                return Ok(None);
             }
             if self.is_named_by_log() {
                 self.outcome.verdict = NAMED_BY_LOG.into();
-                return Ok(());
+                return Ok(None);
             }
             if self.stuck_since.is_some_and(|since| since.elapsed() > STUCK_LASTS) {
                 self.outcome.verdict = "the box is stuck, whatever it tries".into();
-                return Ok(());
+                return Ok(None);
             }
             if heard.elapsed() > self.course.patience && !self.server.is_away() {
                 let rung = self.outcome.rungs.last().map_or("nothing", |(rung, _)| rung.label());
@@ -324,7 +310,7 @@ impl Run<'_> {
                     "nothing new for {} s; the last rung was: {rung}",
                     self.course.patience.as_secs()
                 );
-                return Ok(());
+                return Ok(None);
             }
             self.server.check()?;
         }
@@ -356,31 +342,11 @@ impl Run<'_> {
         Then::GoOn
     }
 
-    /// Whether the box is finished and stays on, or starts over, because its line says so.
-    fn is_left_running(&self) -> bool {
-        self.course.line.appliance.finish != Finish::PowerOff
-            && self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff)
-    }
-
-    /// Takes in what the server still has to tell.
-    fn drain(&mut self) {
-        while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
-            self.take(entry);
-        }
-    }
-
-    /// Power-off is the end of an installation only where the box announced it.
-    fn conclude_power_off(&mut self) {
-        self.drain();
-        self.outcome.finished = self.outcome.rungs.iter().any(|(rung, _)| *rung == Rung::PoweredOff);
-        if !self.outcome.finished {
-            self.outcome.verdict = "the box went off before it was finished".into();
-        }
-    }
-
     /// Switches the box on for its installation. `None`: the server refused it, and the verdict says so.
     fn power_on(&mut self) -> Result<Option<Machine>> {
         let nic = match &self.course.start {
+            // One that was kept finished is installed again from where it was first.
+            Start::Itself(Boot::Disk { .. }) => return self.switch_on(&Boot::Network).map(Some),
             Start::Itself(boot) => return self.switch_on(boot).map(Some),
             Start::Relayed(nic) => *nic,
         };
@@ -402,9 +368,10 @@ impl Run<'_> {
         }
     }
 
-    fn switch_on(&self, boot: &Boot) -> Result<Machine> {
+    fn switch_on(&mut self, boot: &Boot) -> Result<Machine> {
+        let lines = self.ear.lines_of_new_start();
         let power_goes = !matches!(boot, Boot::Disk { .. }) && self.faults.iter().any(Fault::cuts_power);
-        self.course.chassis.start(boot, power_goes, self.lines.clone(), self.course.watch_console())
+        self.course.chassis.start(boot, power_goes, lines, self.course.watch_console())
     }
 
     /// Takes an entry of the timeline in: shows it, keeps it, and says what follows from it.
@@ -513,7 +480,8 @@ impl Run<'_> {
             | Fault::ServerGone(moment)
             | Fault::LinkLost(moment)
             | Fault::DiskLost(moment)
-            | Fault::MachineCheck(moment) => due(moment),
+            | Fault::MachineCheck(moment)
+            | Fault::StickInserted(moment) => due(moment),
             _ => false,
         });
         match position.map(|index| self.faults.remove(index)) {
@@ -521,6 +489,7 @@ impl Run<'_> {
             Some(Fault::LinkLost(_)) => Then::PullCable,
             Some(Fault::DiskLost(_)) => Then::PullDisk,
             Some(Fault::MachineCheck(_)) => Then::CheckMachine,
+            Some(Fault::StickInserted(_)) => Then::InsertStick,
             Some(Fault::ServerGone(_)) => Then::KillServer(ABSENCE),
             Some(_) => Then::KillServer(Duration::ZERO),
             None => Then::GoOn,
@@ -542,20 +511,6 @@ impl Run<'_> {
         let line = format!("{:7.1} s  {line}", self.seconds());
         if self.course.quiet || self.course.typed { report::note(&line) } else { report::say(&line) }
     }
-}
-
-/// A sender of its own type into the one stream of news.
-fn adapter<T: Send + 'static>(news: &Sender<News>, wrap: fn(T) -> News) -> Sender<T> {
-    let (sender, receiver) = channel();
-    let news = news.clone();
-    std::thread::spawn(move || {
-        for item in receiver {
-            if news.send(wrap(item)).is_err() {
-                return;
-            }
-        }
-    });
-    sender
 }
 
 fn timeline_file(settings: &Settings) -> Result<std::fs::File> {

@@ -47,6 +47,12 @@ pub(crate) enum Fault {
     DiskPulled(usize),
     /// The finished appliance is started once more with a TPM that knows nothing.
     TpmCleared,
+    /// The finished box is started once more from the network, and has to come to its appliance.
+    NetworkFirst,
+    /// The same, but somebody presses the key that has it installed again.
+    InstalledAgain,
+    /// A USB stick is put in.
+    StickInserted(Moment),
     /// Something on the finished appliance's first disk is broken before it starts from there.
     Appliance(Harm),
 }
@@ -65,12 +71,21 @@ const MOMENTS: &[(&str, &str)] = &[
     ("link-lost@STEP:N%", "the first NIC's cable is pulled out when N percent of a step are done"),
     ("machine-check@STEP:N%", "the processor reports an error of its own when N percent of a step are done"),
     (
+        "installed-again",
+        "the finished box is started once more from the network, and `i` is pressed to install it again",
+    ),
+    (
+        "network-first",
+        "the finished box is started once more from the network, which has to send it to its disk",
+    ),
+    (
         "power-cut@SECONDSs",
         "the box loses power so long after its plan was confirmed; first its disk is started alone",
     ),
     ("power-cut@STEP:N%", "the box loses power then, and is switched on again"),
     ("server-gone@STEP:N%", "the server is killed then, and started again 60 s later"),
     ("server-killed@STEP:N%", "the server is killed then, and started again"),
+    ("stick-inserted@STEP:N%", "a USB stick is put in when N percent of a step are done"),
     ("tpm-cleared", "the finished appliance is started once more with a TPM that knows nothing"),
 ];
 
@@ -203,6 +218,9 @@ impl FromStr for Fault {
         }
         match (name, moment) {
             ("disk-lost", Some(at)) => Ok(Fault::DiskLost(moment_of(at)?)),
+            ("installed-again", None) => Ok(Fault::InstalledAgain),
+            ("network-first", None) => Ok(Fault::NetworkFirst),
+            ("stick-inserted", Some(at)) => Ok(Fault::StickInserted(moment_of(at)?)),
             ("link-lost", Some(at)) => Ok(Fault::LinkLost(moment_of(at)?)),
             ("machine-check", Some(at)) => Ok(Fault::MachineCheck(moment_of(at)?)),
             ("power-cut", Some(at)) if at.ends_with('s') && !at.contains(':') => {
@@ -253,6 +271,9 @@ mod tests {
             Fault::PowerCutAfter(Duration::from_millis(37_500))
         );
         assert_eq!("ignore-proof".parse::<Fault>().unwrap(), Fault::IgnoreProof);
+        assert_eq!("network-first".parse::<Fault>().unwrap(), Fault::NetworkFirst);
+        assert_eq!("installed-again".parse::<Fault>().unwrap(), Fault::InstalledAgain);
+        assert!(matches!("stick-inserted@format:0%".parse::<Fault>().unwrap(), Fault::StickInserted(_)));
         assert_eq!("disk-pulled:2".parse::<Fault>().unwrap(), Fault::DiskPulled(2));
         for wrong in [
             "",

@@ -1,10 +1,13 @@
 //! A virtual box as a running QEMU: its command line, its start, its end.
 
+mod running;
+
 use super::accelerator::Accelerator;
 use super::cable::{self, Cable};
 use super::console::{self, Keyboard, Line};
 use super::harm::Harm;
 use super::qmp::Qmp;
+use super::stick;
 use super::tpm::Tpm;
 use super::virtual_box::{BootRoad, DiskBus, Firmware, VirtualBox, disk_bus};
 use super::write_cache::{LoggedDisk, Lost};
@@ -68,6 +71,8 @@ pub(crate) struct Chassis {
     pub(crate) finished: Option<PathBuf>,
     /// What is broken on its first disk before it starts from there.
     pub(crate) harm: Option<Harm>,
+    /// Whether a USB stick will be put in.
+    pub(crate) has_stick: bool,
 }
 
 /// What is wrong with disks.
@@ -153,6 +158,9 @@ impl Chassis {
                 std::fs::create_dir_all(&folder).and_then(|()| std::fs::copy(known, folder.join(Tpm::STATE)));
             copied.or_fail(|| format!("cannot make {}", folder.display()))?;
         }
+        if self.has_stick {
+            stick::make(&self.stick())?;
+        }
         if self.hardware.firmware == Firmware::Uefi {
             let (_, empty) = self.ovmf()?;
             // A box that was finished under BIOS has none.
@@ -176,6 +184,16 @@ impl Chassis {
             Some(nic) if self.hardware.boot_rom => nic.boot_road(),
             _ => BootRoad::Rom,
         }
+    }
+
+    /// The file of the USB stick that will be put in.
+    pub(crate) fn stick(&self) -> PathBuf {
+        self.folder.join("stick.raw")
+    }
+
+    /// Whether that stick, where there is one, is as it was made.
+    pub(crate) fn stick_is_untouched(&self) -> bool {
+        !self.has_stick || stick::is_untouched(&self.stick())
     }
 
     /// Where its TPM keeps what it knows.
@@ -216,6 +234,7 @@ impl Chassis {
     /// Deletes its disks: what is kept of a rehearsal are its logs.
     pub(crate) fn scrap(&self) {
         self.logged_disks().for_each(|disk| disk.scrap());
+        let _ = std::fs::remove_file(self.stick());
         let _ = std::fs::remove_file(self.folder.join(VARIABLES));
         let _ = std::fs::remove_dir_all(self.tpm_state());
         let _ = std::fs::remove_dir_all(self.folder.join("loader"));
@@ -386,6 +405,9 @@ impl Chassis {
         if network && self.boot_road() == BootRoad::Medium {
             self.add_loader_medium(&mut list);
         }
+        if self.has_stick {
+            list.extend(["-device".to_owned(), format!("qemu-xhci,id={}", stick::CONTROLLER)]);
+        }
         for (index, model) in self.hardware.disks.iter().enumerate() {
             if *boot != (Boot::Disk { without: Some(index) }) {
                 self.add_disk(&mut list, power_goes, index, model);
@@ -491,51 +513,6 @@ impl Chassis {
             ],
         };
         list.extend(devices.into_iter().flat_map(|device| ["-device".to_owned(), device]));
-    }
-}
-
-impl Machine {
-    /// Whether it still runs.
-    pub(crate) fn runs(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
-
-    /// Takes the cable out of the first NIC.
-    pub(crate) fn pull_cable(&mut self) -> Result<()> {
-        self.qmp.execute("set_link", json!({ "name": "nic0", "up": false }))?;
-        Ok(())
-    }
-
-    /// Takes the first disk out.
-    ///
-    /// Errors: its controller is none that a disk can be taken from (`virtio-scsi-pci` is one).
-    pub(crate) fn pull_disk(&mut self) -> Result<()> {
-        self.qmp.execute("device_del", json!({ "id": "drive0" }))?;
-        Ok(())
-    }
-
-    /// Has the first processor report an error of its own: uncorrected, enabled, its context corrupt (Intel SDM 3B
-    /// §16.3.2.2, `VAL`, `UC`, `EN`, `PCC`), while no other is being handled (`MCIP`, `RIPV` of the global status).
-    pub(crate) fn check_processor(&mut self) -> Result<()> {
-        let line = "mce 0 1 0xb200000000000000 0x5 0 0";
-        self.qmp.execute("human-monitor-command", json!({ "command-line": line }))?;
-        Ok(())
-    }
-
-    /// Pulls the plug: no flush, no farewell.
-    pub(crate) fn cut_power(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        drop(self.tpm.take());
-        if let Some(cable) = &mut self.cable {
-            cable.unplug();
-        }
     }
 }
 

@@ -10,12 +10,14 @@ mod course;
 mod fault;
 mod harm;
 mod machine;
+mod memory;
 mod models;
 mod network;
 mod qmp;
 mod relay;
 mod server;
 mod spoil;
+mod stick;
 mod tpm;
 mod virtual_box;
 mod write_cache;
@@ -89,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     check_pulls(&faults, &hardware)?;
     check_disks(&faults, &hardware)?;
     check_tpm(&faults, &hardware)?;
+    check_second_starts(&faults, &hardware, arguments)?;
     let line = line_folder::open(&arguments.line)?;
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new("a rehearsal needs root")
@@ -124,10 +127,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
             Fault::Appliance(harm) => Some(*harm),
             _ => None,
         }),
+        has_stick: faults.iter().any(|fault| matches!(fault, Fault::StickInserted(_))),
     };
     say(arguments, &format!("box: {}", chassis.hardware.describe()));
     let start = choose_start(arguments, &chassis);
     chassis.furnish()?;
+    arguments.disks.as_ref().map_or(Ok(()), |finished| memory::copy(finished, &folder))?;
     let served = spoil::spoil(&line.outputs(), &outputs, &folder, &faults)?;
     let settings = server::Settings {
         line: line.folder().to_owned(),
@@ -161,6 +166,30 @@ fn check_tpm(faults: &[Fault], hardware: &VirtualBox) -> Result<()> {
         return Ok(());
     }
     Err(Failure::new("the box has no TPM that could be cleared").hint("`--box tpm=2`"))
+}
+
+/// A box that never booted from the network does not do so a second time; nor does the server send one to its disk that
+/// it does not know.
+fn check_second_starts(faults: &[Fault], hardware: &VirtualBox, arguments: &Arguments) -> Result<()> {
+    if !faults.iter().any(|fault| matches!(fault, Fault::NetworkFirst | Fault::InstalledAgain)) {
+        return Ok(());
+    }
+    let cannot = || Failure::new("the box cannot be started from the network a second time");
+    if arguments.kernel.is_some() {
+        return Err(cannot().because("its kernel is put into its memory").hint("leave `--kernel` out"));
+    }
+    if let Some(folder) = arguments.disks.as_ref().filter(|folder| !memory::is_in(folder)) {
+        return Err(cannot()
+            .because(format!("{} does not have what the server knew of it", folder.display()))
+            .hint("keep its disks once more with `--keep-disks`"));
+    }
+    match hardware.nics.first() {
+        Some(nic) if !matches!(nic.boot_road(), BootRoad::Memory(_)) => Ok(()),
+        Some(nic) => Err(cannot()
+            .because(format!("over {} the rehearsal puts kernel and initrd into its memory", nic.model))
+            .hint("`--box nic=e1000e`")),
+        None => Err(cannot().because("it has no NIC").hint("`--box nic=e1000e`")),
+    }
 }
 
 /// A disk that the box has not cannot be pulled: the rehearsal would show nothing.
@@ -318,7 +347,15 @@ fn write_answers(line: &LineFolder, folder: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
     use expect_test::expect;
+
+    /// The arguments as they are typed.
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
 
     /// A rehearsal that pulls nothing would pass for one that did.
     #[test]
@@ -330,6 +367,41 @@ mod tests {
             because: --box gives it 2
             hint: name each disk: `--box disk=nvme,disk=nvme`"#]]
         .assert_eq(&check_pulls(&[Fault::DiskPulled(3)], &hardware).unwrap_err().report());
+    }
+
+    /// A server that does not know the box would install it, and the rehearsal would show nothing of what it is for.
+    #[test]
+    fn only_what_booted_from_the_network_does_so_again() {
+        let refusal = |hardware: &str, arguments: &[&str]| {
+            let hardware: VirtualBox = hardware.parse().unwrap();
+            let arguments = Typed::parse_from([&["rehearse"], arguments].concat()).arguments;
+            let faults = ["network-first", "installed-again"].map(|text| text.parse().unwrap());
+            let checked = faults.map(|fault| check_second_starts(&[fault], &hardware, &arguments));
+            let reports = checked.map(|checked| checked.map_err(|failure| failure.report()));
+            assert_eq!(reports[0], reports[1]);
+            reports[0].clone().err().unwrap_or_default()
+        };
+        assert_eq!(refusal("nic=e1000e", &[]), "");
+        expect![[r#"
+            error: the box cannot be started from the network a second time
+            because: over igb the rehearsal puts kernel and initrd into its memory
+            hint: `--box nic=e1000e`"#]]
+        .assert_eq(&refusal("nic=igb", &[]));
+        expect![[r#"
+            error: the box cannot be started from the network a second time
+            because: it has no NIC
+            hint: `--box nic=e1000e`"#]]
+        .assert_eq(&refusal("nic=none", &[]));
+        expect![[r#"
+            error: the box cannot be started from the network a second time
+            because: folder does not have what the server knew of it
+            hint: keep its disks once more with `--keep-disks`"#]]
+        .assert_eq(&refusal("nic=e1000e", &["--disks", "folder"]));
+        expect![[r#"
+            error: the box cannot be started from the network a second time
+            because: its kernel is put into its memory
+            hint: leave `--kernel` out"#]]
+        .assert_eq(&refusal("nic=e1000e", &["--kernel", "vmlinuz"]));
     }
 
     #[test]

@@ -126,6 +126,8 @@ pub const CAUSES: &[Cause] = &[
             usual("failed to bind listening socket for {:any}Address already in use")
                 .says("dnsmasq could not start: something else listens on its port."),
             proof("DHCP4_PARSER_FAIL"),
+            usual("DHCPDISCOVER from {mac} via {port}: network {network}: unknown client")
+                .says("The DHCP server does not know {mac}, and gives addresses to known clients only."),
         ],
         clues: &[
             excludes("DHCPOFFER", "it answers"),
@@ -231,6 +233,21 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["done", "for any", "for interface with", "for device with"])
                 .at_the_end()
                 .says("The initrd waits for {interface}, which ip= names and this machine does not have."),
+            proof("Error parsing option 'ip={value}'")
+                .says("The command line's ip={value} is written wrongly."),
+            proof("Sorry, ip={value} is currenty unsupported").says("dracut does not know ip={value}."),
+            proof("Sorry, automatic calculation of netmask is not yet supported")
+                .says("The command line's ip= has an address and no netmask."),
+            proof("Sorry, unknown value '{value}'")
+                .says("The command line's ip= has the value {value}, which dracut does not know."),
+            proof("Server-ip or dhcp for netboot needed, but current arguments say otherwise"),
+            proof("vlan= requires two parameters"),
+            proof("bond= requires zero to four parameters"),
+            proof("bridge= requires two parameters"),
+            proof("team= requires zero to three parameters"),
+            proof("Invalid arguments for ifname="),
+            usual("Please supply bootdev argument for multiple ip= lines"),
+            usual("systemd-network-generator{:any}: Failed to parse kernel command line"),
         ],
         fixes: &[
             fix(

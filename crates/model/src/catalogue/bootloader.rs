@@ -90,6 +90,8 @@ pub const CAUSES: &[Cause] = &[
             proof("efivarfs_set_variable: {what:any}No space left on device"),
             proof("Failed to create EFI Boot variable entry: No space left"),
             usual("Cannot set EFI variable {name}").says("The firmware does not take the variable {name}."),
+            proof("Something has gone seriously wrong: import_mok_state() failed: {why:any}")
+                .says("shim cannot keep its variables ({why}), and stops."),
         ],
         fixes: &[
             fix(
@@ -138,6 +140,8 @@ pub const CAUSES: &[Cause] = &[
             proof("kan EFI-map niet vinden"),
             proof("无法找到 EFI 目录"),
             proof("has wrong type for an EFI System Partition"),
+            usual("have not created a bootloader stage1 target device"),
+            usual("you must create a bootloader stage1 target device"),
         ],
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),
@@ -254,6 +258,12 @@ pub const CAUSES: &[Cause] = &[
             usual("boot data installation failed"),
             usual("Failed to install a bootloader"),
             usual("Error setting up bootloader"),
+            usual("package 'grub-{package}' is not installed and no information is available")
+                .says("The target has no package grub-{package}."),
+            usual("dpkg-reconfigure: grub-{package} is not installed")
+                .says("The target has no package grub-{package}."),
+            usual("error: Running 'grub-install {options:any}' failed"),
+            usual("failed to write boot loader configuration"),
         ],
         fixes: &[
             fix("read the lines before it: grub-install says what it lacks"),

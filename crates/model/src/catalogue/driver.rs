@@ -207,8 +207,9 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("unable to load firmware image {file}").unless(&["iwl", "ath", "brcm", "rtl_bt", "rtlwifi", "rtw8", "mediatek", "mt7", "i915", "amdgpu", "radeon", "tg3_tso", "rtl_nic", "regulatory"]),
             usual("needs non-free firmware files to operate"),
             usual("no suitable firmware found!"),
+            trace("The DDP package file was not found or could not be read. Entering Safe Mode").says("The card runs in safe mode, without its package intel/ice/ddp/ice.pkg: it may receive nothing."),
         ],
-        clues: &[
+        clues: &[supports("Failed to start Wait for Network to be Configured", "no network came up"), supports("Timeout occurred while waiting for network connectivity", "no network came up"), 
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),
             supports("SIOCSIFFLAGS: Invalid argument", "the interface cannot be brought up"),
             supports("HW init failed", "the card does not start"),
@@ -223,7 +224,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             fix_on(Dracut, "`dnf install linux-firmware`, then `dracut --force --no-hostonly`; `lsinitrd | grep FILE`"),
             fix("a newer driver wants a newer file: take kernel and firmware package of one release; .zst and .xz files need a kernel that unpacks them"),
         ],
-        hides: &["dhcp-no-answer", "no-carrier", "nic-driver-missing", "nic-probe-failed", "init-exited", "nfs-server-unreachable", "live-medium-not-found", "route-missing", "dns-missing", "wrong-nic-chosen"],
+        hides: &["network-wait-online", "dhcp-no-answer", "no-carrier", "nic-driver-missing", "nic-probe-failed", "init-exited", "nfs-server-unreachable", "live-medium-not-found", "route-missing", "dns-missing", "wrong-nic-chosen"],
         decide: "Is there an interface, and can it be brought up (`ip link set eth0 up`)? `No such file or directory` there is the firmware file",
         sources: &["https://github.com/grml/grml/issues/160", "https://github.com/FOGProject/fos/issues/11", "https://github.com/open-power-host-os/builds/issues/25", "https://github.com/flatcar/Flatcar/issues/359", "https://github.com/rancher/os/issues/2877"],
         ..BLANK
@@ -313,7 +314,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("mount: /boot: unknown filesystem type 'vfat'").says("The running kernel's modules are gone: it cannot even mount /boot."),
             proof("Could not load /lib/modules/{release}/modules.dep").says("There are no modules for the running kernel {release}."),
         ],
-        clues: &[
+        clues: &[supports("could not find module by name=", "another module is missing, too"), 
             supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),
             supports("Failed to start Load Kernel Modules", "modules that the system wants are not there"),excludes("{host} login:", "the system came up")],
         fixes: &[
@@ -425,6 +426,14 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("go bit not cleared"),
             usual("Will cause a leak of a command resource"),
             proof("The MFW failed to respond to command"),
+            usual("PF reset failed: {errno:number}"),
+            usual("The driver for the device stopped because the NVM image {version} is newer than expected").says("The card's NVM ({version}) is newer than its driver."),
+            usual("mlx5_init_one failed with error code {errno:number}"),
+            usual("PCI device did not come back after reset"),
+            usual("Unable to initialize hwrm"),
+            usual("Failed to initialize hardware: {errno:number}"),
+            usual("Emulex OneConnect initialization failed"),
+            usual("Cannot map doorbells"),
         ],
         clues: &[
             supports("no devices to configure", "no interface is there"),
@@ -453,6 +462,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("TX timeout on queue: {queue:number}"),
             usual("tx_timeout: VSI_seid"),
             usual("initiating reset due to tx timeout"),
+            usual("{device}: Reset adapter").times(3),
         ],
         fixes: &[
             fix("`pcie_aspm=off` on the kernel's command line; `ethtool -K IF tso off gso off`"),

@@ -98,6 +98,9 @@ pub const CAUSES: &[Cause] = &[
             usual("No root device found"),
             usual("dracut module '{module}' cannot be found or installed").says("dracut's module {module} is not there to be put into the initrd."),
             usual("dracut module '{module}' depends on '{other}', which can't be installed").says("dracut's module {module} needs {other}, which is not there."),
+            usual("root requested but kernel/initrd does not support {kind}").says("The initrd lacks dracut's module for {kind}."),
+            usual("FCoE requested but kernel/initrd does not support FCoE"),
+            usual("No handler for netroot type '{kind}'").says("The initrd does not know how to handle a root over {kind}."),
         ],
         fixes: &[
             fix_on(Dracut, "`dracut --add 'livenet dmsquash-live network' --force --no-hostonly`; for NFS `--add nfs`"),
@@ -218,6 +221,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "The root image could not be fetched from the server.",
         signs: &[proof("the server does not give {url}").says("The server does not give the root image {url}."), proof("the kernel's command line has no bootworks.root-sha256="), usual("the root could not be fetched"),
             usual("Couldn't fetch, verify, and unpack image specified by coreos.live.rootfs_url"),
+            usual("failed to download live image"),
         ],
         fixes: &[
             fix_on(Line, "boot the box again through `bootworks serve`; after `bootworks build` an old boot menu names files that are gone"),
@@ -231,7 +235,7 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "squashfs-corrupt",
         sentence: "The root image that arrived is not the one that was built.",
-        signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED")],
+        signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED"), usual("dracut: FATAL: CD check failed"), usual("one or more files are corrupted")],
         fixes: &[
             fix_on(Line, "`bootworks build`, then boot the box again: a file of the build was exchanged by hand, or is damaged on the server's disk"),
             fix("if it changes from boot to boot: test the box's memory (memtest86+)"),
@@ -287,6 +291,7 @@ pub const CAUSES: &[Cause] = &[
             usual("bad superblock on /dev/loop{number:number}"),
             proof("failed to setup loop device for"),
             usual("modloop failed to start"),
+            usual("cannot mount live image (unknown filesystem type)"),
         ],
         clues: &[
             against("mounting overlay", "the overlay fails"),
@@ -358,8 +363,10 @@ pub const CAUSES: &[Cause] = &[
             trace("devexists-\\x2fdev\\x2froot"),
             usual("Can't find KNOPPIX filesystem"),
             usual("no cdrom found"),
+            usual("Image doesn't exist: {image}"),
+            trace("Mounting boot media:").unless(&["boot media: ok"]),
         ],
-        clues: &[supports("root=live:", "the root is an image that dracut's livenet has to fetch")],
+        clues: &[supports("initramfs emergency recovery shell launched", "Alpine's init gives up"), supports("root=live:", "the root is an image that dracut's livenet has to fetch")],
         fixes: &[
             fix("name the place on the network: `boot=live fetch=http://SERVER/filesystem.squashfs` (Debian), `url=http://…iso` (Ubuntu), `netboot=nfs nfsroot=SERVER:/PATH`, `archiso_http_srv=` (Arch)"),
             fix("look at the lines before it: a failed download or mount stands there"),
@@ -393,6 +400,8 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: mounting /run on /root/run failed: No such file or directory"),
             usual("can't run '/etc/init.d/rcS': No such file or directory"),
             usual("kinit: init not found!"),
+            usual("Failed to find a root filesystem in {image}").says("{image} has no root file system in it."),
+            usual("has no proper rootfs layout"),
         ],
         clues: &[
             against("Failed to execute /init", "the initrd itself has no init"),

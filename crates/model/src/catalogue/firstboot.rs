@@ -226,6 +226,13 @@ pub const CAUSES: &[Cause] = &[
             ),
             usual("kinit: Cannot open root device {device}").says("root= names {device}, which does not exist on this machine."),
             trace("Cannot open root device '{device}' or unknown-block(0,0)").unless(&["(null)", "UUID", "LABEL", "mapper", "nfs", "live:", "device ''", "/dev/ram", "/dev/root"]).says("root= names {device}, which does not exist on this machine; other disks are there."),
+            usual("Timed out waiting for device /dev/disk/by-label/{label}").says("root= names the label {label}, which no file system here has."),
+            usual("Timed out waiting for device /dev/disk/by-partuuid/{uuid}").says("root= names the partition {uuid}, which is not on the disks here."),
+            usual("Timed out waiting for device /dev/disk/by-partlabel/{label}").says("root= names the partition {label}, which is not on the disks here."),
+            usual("Failed to mount {device} as root file system").says("{device}, which root= names, cannot be mounted."),
+            usual("Warning: Failed to mount -t {type} -o {options} {device} /sysroot").says("{device}, which root= names, cannot be mounted."),
+            usual("encrypted source device {device} does not exist").says("/etc/crypttab in the initrd names {device}, which does not exist on this machine."),
+            usual("Waiting for encrypted source device {device}").at_the_end().says("The initrd waits for {device}, which /etc/crypttab in it names and this machine does not have."),
         ],
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),
@@ -273,7 +280,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: /new_root: unknown filesystem type '{type}'").says("The initrd lacks the driver of the root's file system {type}."),
             usual("Begin: Waiting for root file system").at_the_end(),
         ],
-        clues: &[
+        clues: &[excludes("Anaconda installer errors begin", "an installer looks for its own files"), 
             against("Attached SCSI disk", "the disk is there"),
             against("nvme0n1: p1", "the disk is there"),
             against("sda: sda1", "the disk is there"),
@@ -345,6 +352,18 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to start {unit:any}... File System Check on"),
             usual("Bad magic number in super-block"),
             usual("Corruption of in-memory data"),
+            usual("Failed to recover log tree"),
+            usual("deleted inode referenced"),
+            usual("log mount/recovery failed: error {errno:number}"),
+            usual("Metadata corruption detected at"),
+            trace("VFS: Can't find {type} filesystem"),
+            usual("no journal found"),
+            usual("JBD2: recovery failed"),
+            usual("EXT4-fs ({device}): error loading journal"),
+            usual("Failed to get valid F2FS checkpoint"),
+            usual("File system check of the {name} filesystem failed").says("The file system check of {name} failed."),
+            usual("An error occurred during the file system check"),
+            usual("super_total_bytes {have:number} mismatch with fs_devices total_rw_bytes {want:number}"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
@@ -365,6 +384,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "/etc/fstab names a device that is not there: the boot ends in emergency mode.",
         signs: &[
             usual("Dependency failed for /{mount}")
+                .unless(&["for /sysusr"])
                 .says("/etc/fstab wants /{mount}, whose device is not there."),
             usual("Dependency failed for {unit}.mount")
                 .unless(&["sysroot"])
@@ -386,8 +406,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Dependency failed for local-fs.target"),
             trace("Timed out waiting for device /dev/disk/by-uuid/{uuid}")
                 .says("/etc/fstab names the UUID {uuid}, and it is not there."),
+            trace("Timed out waiting for device /dev/disk/by-label/{label}").says("/etc/fstab names the label {label}, and it is not there."),
+            trace("Timed out waiting for device /dev/disk/by-partuuid/{uuid}").says("/etc/fstab names the partition {uuid}, and it is not there."),
         ],
-        clues: &[
+        clues: &[excludes("/sysusr/usr", "it is the initrd that stops"), 
             supports("Timed out waiting for device", "the device never came"),
             supports("emergency mode", "the boot ends there"),
             excludes("dracut", "it is the initrd that stops"),

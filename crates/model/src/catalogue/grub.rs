@@ -155,6 +155,7 @@ pub const CAUSES: &[Cause] = &[
             proof("nie znaleziono pliku '{path}/normal.mod'").says("GRUB does not find its modules: it looks for {path}/normal.mod."),
             proof("bestand '{path}/normal.mod' is niet gevonden").says("GRUB does not find its modules: it looks for {path}/normal.mod."),
             proof("文件'{path}/normal.mod'未找到").says("GRUB does not find its modules: it looks for {path}/normal.mod."),
+            usual("error: variable 'prefix' isn't set"),
         ],
         clues: &[
             excludes("no such device: {uuid}", "it looks for a disk that is not there"),
@@ -187,6 +188,7 @@ pub const CAUSES: &[Cause] = &[
             usual("File not found {path}grubx64.efi"),
             usual("TFTP Err: File <grubx64.efi> : error").says("shim asks the TFTP server for grubx64.efi in its root, which is not there."),
             usual("'GET {path}/grubx64.efi HTTP/{version}' 404").says("shim asks the web server for {path}/grubx64.efi, which is not there."),
+            usual("Netboot parsing failed: {why:any}"),
         ],
         clues: &[against("Security Violation", "it was fetched, and refused")],
         fixes: &[
@@ -237,6 +239,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to open kernel with path"),
             usual("No loader found. Configuration files in"),
             usual("Error loading EFI binary {file}: Not found").says("The boot loader's menu names {file}, which is not there."),
+            usual("Error preparing initrd: Not Found"),
         ],
         clues: &[
             supports("^PXELINUX {version}", "PXELINUX is at work, and says so of files"),
@@ -280,6 +283,10 @@ pub const CAUSES: &[Cause] = &[
             proof("Bad Data CRC"),
             proof("invalid arch-independent ELF magic"),
             proof("invalid arch-dependent ELF magic"),
+            usual("Error loading {file}: Load Error").says("{file} is no kernel that the firmware can start."),
+            usual("Error loading {file}: Unsupported").says("{file} is no kernel for this machine."),
+            usual("Failed to execute {entry:any}: Unsupported"),
+            usual("error: not a relocatable kernel"),
         ],
         fixes: &[
             fix("copy the kernel again, in binary, and compare its SHA-256 with the source"),
@@ -348,6 +355,9 @@ pub const CAUSES: &[Cause] = &[
             usual("brak pamięci").unless(&["grub-install"]),
             usual("onvoldoende geheugen beschikbaar").unless(&["grub-install"]),
             usual("错误: 内存耗尽").unless(&["grub-install"]),
+            usual("Error preparing initrd: Bad Buffer Size").says("The firmware does not take the initrd from systemd-boot: `Bad Buffer Size`."),
+            usual("Error preparing initrd: Buffer Too Small"),
+            usual("Error preparing initrd: Out of Resources"),
         ],
 
         fixes: &[

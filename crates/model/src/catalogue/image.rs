@@ -101,6 +101,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Error executing gpgv to check Release signature"),
             usual("to verify signature (is gnupg installed?)"),
             usual("required for verification, but neither seems installed"),
+            usual("nothing provides {what} needed by {package}").says("The repositories lack {what}, which {package} needs."),
+            usual("Failed to synchronize cache for repo {repository}").says("The repository {repository} does not give its lists."),
         ],
         clues: &[
             against("not yet valid", "the clock is wrong"),
@@ -384,6 +386,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Partition {mount} too full: {needed:number} blocks needed").says("{mount} has no room for what is to be installed."),
             usual("Insufficient space in download directory"),
             usual("(28: No space left on device)"),
+            usual("error writing '/target/{file}': No space left on device").says("The target's file system is full: /target/{file} could not be written."),
         ],
         clues: &[
             against("Failed writing body", "the download did not fit"),
@@ -445,6 +448,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Start sector {sector:number} out of range"),
             proof("Insufficient suitable allocatable extents"),
             proof("is smaller than given size"),
+            usual("Available disk space is too small ({have}); minimum size is {want}").says("The disk has room for {have}, and the layout needs {want}."),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

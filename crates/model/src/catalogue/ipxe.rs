@@ -54,7 +54,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Link:down").unless(&["Link:up"]),
             usual("Waiting for link-up on {:any} Down"),
         ],
-        clues: &[
+        clues: &[excludes("net{number:number}: {address}/255.{mask}", "it got an address"), 
             excludes("iPXE{:any} ok{:any} Link:up", "another port has a link"),
             supports("NBP file downloaded successfully", "the firmware had a link a moment ago: iPXE's own driver loses it"),
             against("Configuring (net{number:number} {mac}){:any} ok", "another port got an address"),

@@ -232,6 +232,10 @@ pub const CAUSES: &[Cause] = &[
             usual("Boot arguments must include a root= parameter"),
             usual("mount: /new_root: can't find"),
             trace("Please append a correct 'root=' boot option"),
+            proof("Empty root= argument"),
+            usual("Argument nfsroot must contain a valid path"),
+            usual("dracut: FATAL: Required parameter '{name}'").says("The command line does not say the root's {name}."),
+            usual("No dhcp root-path received for '{value}'").says("DHCP was to say where the root is (option 17, root-path), and did not."),
         ],
         fixes: &[
             fix("add root= to the kernel's command line: `root=/dev/nfs nfsroot=SERVER:/PATH ip=dhcp`, `root=live:http://…`, `boot=live fetch=http://…`"),
@@ -306,6 +310,9 @@ pub const CAUSES: &[Cause] = &[
             usual("detected stall on CPU"),
             usual("self-detected stall on CPU"),
             trace("INFO: task {task} blocked for more than {seconds:number} seconds").says("{task} hangs in the kernel for more than {seconds} s."),
+            usual("Kernel panic - not syncing: Hard LOCKUP"),
+            usual("Kernel panic - not syncing: softlockup: hung tasks"),
+            usual("INFO: task {task} blocked for more than {seconds:number} seconds").at_the_end().says("{task} waits in the kernel for something that does not come."),
         ],
         fixes: &[
             fix("see the functions below it in the log: the driver they belong to is loaded no more with `modprobe.blacklist=DRIVER`"),

@@ -108,7 +108,6 @@ pub const CAUSES: &[Cause] = &[
             usual("mount call failed: {number:number}").unless(&["call failed: 13", "call failed: 2"]),
             usual("connect: No route to host").unless(&["dial tcp", "GET error"]),
             usual("connect: Connection refused").unless(&["dial tcp", "GET error"]),
-            usual("nfsmount: need a path"),
             usual("clnt_create: RPC: Port mapper failure"),
             usual("RPC: Unable to receive; errno = {errno}"),
             usual("mount.nfs: portmap query failed: {why:any}"),
@@ -263,6 +262,7 @@ pub const CAUSES: &[Cause] = &[
             proof("bad option '{option}'").says("The mount program does not know the option {option}."),
             usual("Bad NFS option"),
             proof("fsconfig({call}): Invalid argument"),
+            usual("nfsmount: need a server"),
         ],
         fixes: &[
             fix(
@@ -332,6 +332,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs: mount(2): No such file or directory"),
             proof("{path} requires fsid= for NFS export").says("{path} is not exported: it lies on a file system without a UUID and wants `fsid=`."),
             usual("syntax error: bad option list").says("A line of /etc/exports cannot be understood, and is not exported."),
+            usual("nfsmount: need a path").says("The NFS mount was given no path: the command line names none."),
         ],
         clues: &[against("Permission denied", "the server refuses the client")],
         fixes: &[

@@ -76,6 +76,7 @@ pub const CAUSES: &[Cause] = &[
             proof("all leases are in use"),
             proof("POOL EXHAUSTED"),
             proof("no free IP addresses"),
+            usual("dnsmasq-dhcp{:any}: no address available"),
         ],
         fixes: &[
             fix_on(Line, "widen `range` under [network] in line.toml; each box may take two addresses while it boots"),
@@ -106,7 +107,7 @@ pub const CAUSES: &[Cause] = &[
             usual("offering lease {address} for {mac} without success").says("The DHCP server offers {address} to {mac}, which does not take it."),
             proof("(net) Could not get IP address"),
         ],
-        clues: &[supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
+        clues: &[excludes("Station IP address is {address}", "it got an address in the end"), supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
             against("user class: iPXE", "a boot file was fetched"),
             against("dnsmasq-tftp", "a boot file was fetched"),
@@ -458,6 +459,7 @@ pub const CAUSES: &[Cause] = &[
             proof("because of the Secure Boot policy"),
             proof("Secure Boot validation failure loading"),
             proof("has no signature. Incompatible with SecureBoot"),
+            usual("image did not pass SBAT verification"),
         ],
         clues: &[
             against("curl", "a download was refused"),

@@ -97,6 +97,8 @@ pub const CAUSES: &[Cause] = &[
             proof("503 Service Temporarily Unavailable"),
             proof("504 Gateway Time-out"),
             usual("'GET {path} HTTP/{version}' 500").says("The web server failed while it made {path}."),
+            usual("'GET {path} HTTP/{version}' 503").says("The web server could not serve {path}: it is overloaded, or what is behind it is down."),
+            usual("'GET {path} HTTP/{version}' 504").says("What is behind the web server did not answer in time for {path}."),
             usual("'GET {path} HTTP/{version}' 502").says("What is behind the web server gave no sense for {path}."),
             proof("awaiting response... 50{status:number}"),
             proof("unsupported HTTP error 5{status:number}"),

@@ -19,6 +19,8 @@ const NAMED: f64 = 0.5;
 const STRONG: f64 = 0.75;
 /// The most that a log can prove.
 const MOST: f64 = 0.97;
+/// What a sign is worth less that was found only when misread letters counted as one.
+const MISREAD: f64 = 0.1;
 /// Lines that are said in one breath: systemd reports a job's end and its reason one after the other.
 const BREATH: u64 = 3;
 /// Lines of evidence that are shown of a cause.
@@ -117,6 +119,9 @@ fn weigh(boot: &Boot, cause: &Cause, signs: &[(&'static Sign, &Sight)]) -> Optio
     };
     if signs.len() > 1 {
         confidence += 0.05;
+    }
+    if boot.is_misread {
+        confidence -= MISREAD;
     }
     let first_line = signs.iter().map(|(_, sight)| sight.first.line).min().unwrap_or_default();
     let mut clues = Vec::new();

@@ -14,6 +14,7 @@ mod head;
 mod judge;
 mod literals;
 mod milestone;
+mod misread;
 mod reading;
 mod shape;
 mod watch;
@@ -170,6 +171,15 @@ impl Reader {
                 self.boot = before;
                 judged = verdict;
             }
+        }
+        let may_be_misread = match judged {
+            Verdict::Failed(_) => false,
+            // A boot that came to its root without a cause went well.
+            Verdict::Well => self.boot.rung.as_ref().is_none_or(|(rung, _)| *rung < Rung::MountedRoot),
+            Verdict::Unknown(_) | Verdict::Nothing => !self.boot.is_up(),
+        };
+        if may_be_misread && !is_junk && self.boot.read_again() {
+            judged = judge::judge(&self.boot);
         }
         Diagnosis {
             verdict: judged,

@@ -5,6 +5,7 @@ use super::Evidence;
 use super::clean::Cleaned;
 use super::head::kernel_seconds;
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
+use super::misread::Unread;
 use super::shape::Capture;
 use super::watch::{Meaning, Stamps, Watch};
 use super::wrapped::Piece;
@@ -65,6 +66,10 @@ pub(super) struct Boot {
     seconds: Option<f64>,
     is_report: bool,
     exchanges: Exchanges,
+    /// Lines without a sign.
+    unread: Unread,
+    /// Whether its signs were found only when it was read again.
+    pub(super) is_misread: bool,
 }
 
 /// What clients of a TFTP server and UEFI's own stack did last, where the next line means something only with it.
@@ -144,6 +149,8 @@ impl Boot {
             seconds: None,
             is_report: false,
             exchanges: Exchanges::default(),
+            unread: Unread::default(),
+            is_misread: false,
         }
     }
 
@@ -163,6 +170,7 @@ impl Boot {
         let goes_back = self.note_seconds(&line.text);
         if sights.is_empty() {
             let ended = goes_back.then(|| self.end(number, &line.text));
+            self.unread.keep(number, &line.text);
             self.pass(number, line);
             return ended;
         }
@@ -170,6 +178,9 @@ impl Boot {
             sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
         let ended = (goes_back || self.begins_anew(&meanings)).then(|| self.end(number, &line.text));
         self.note_openings(&meanings);
+        if !meanings.iter().any(|meaning| matches!(meaning, Meaning::Sign { .. })) {
+            self.unread.keep(number, &line.text);
+        }
         let (whole, is_explained) = self.hear(watch, &sights);
         if !is_explained {
             let evidence = || Evidence::of(number, &line.text[start..]);
@@ -195,8 +206,20 @@ impl Boot {
         !self.is_report && ((now < FIRST && jump > JUMP) || (self.is_up() && jump > JUMP_WHEN_UP))
     }
 
+    /// Reads the lines that no sign was found in once more, as a camera may have misread them; whether there is
+    /// a sign now.
+    pub(super) fn read_again(&mut self) -> bool {
+        let signs = self.unread.signs();
+        self.unread.forget();
+        self.is_misread = !signs.is_empty();
+        for (of, sight) in signs {
+            self.open.entry(of).or_insert(sight);
+        }
+        self.is_misread
+    }
+
     /// Whether the system runs.
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.rung.as_ref().is_some_and(|(rung, _)| *rung >= Rung::ControllerSpoke)
     }
 
@@ -292,6 +315,7 @@ impl Boot {
             self.odd = None;
             if !milestone.heals.is_empty() {
                 self.fatal = None;
+                self.unread.forget();
                 self.open.retain(|(stage, cause, _), _| {
                     let until = stage.cause(*cause).and_then(|cause| cause.until).unwrap_or(*stage);
                     !milestone.heals.contains(&until)
@@ -365,6 +389,13 @@ fn note<K: Ord>(
             last: captures.to_vec(),
             run: 1,
         });
+}
+
+impl Sight {
+    /// One that stands in one line only, of which nothing more is known.
+    pub(super) fn of(line: u64, first: Evidence) -> Sight {
+        Sight { first, last_line: line, captures: Vec::new(), repeats: 1, last: Vec::new(), run: 1 }
+    }
 }
 
 impl Evidence {

@@ -131,13 +131,22 @@ impl Shape {
         })
     }
 
-    /// Its longest text: a line that does not have it need not be looked at.
-    pub(super) fn anchor(&self) -> &[u8] {
-        let texts = self.pieces.iter().filter_map(|piece| match piece {
+    /// Its texts, in their order.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().filter_map(|piece| match piece {
             Piece::Text(text) => Some(text.as_slice()),
             Piece::Blank(..) => None,
-        });
-        texts.max_by_key(|text| text.len()).unwrap_or_default()
+        })
+    }
+
+    /// Whether nothing but a head may stand before it.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.at_start
+    }
+
+    /// Its longest text: a line that does not have it need not be looked at.
+    pub(super) fn anchor(&self) -> &[u8] {
+        self.texts().max_by_key(|text| text.len()).unwrap_or_default()
     }
 
     /// What stands at its blanks, if it is in the line. `start` is where the line's own text begins, after

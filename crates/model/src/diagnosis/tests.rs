@@ -28,6 +28,8 @@ const FILES: &[(&str, &str)] = &[
     ("image", include_str!("../../testdata/causes/image.txt")),
     ("bootloader", include_str!("../../testdata/causes/bootloader.txt")),
     ("firstboot", include_str!("../../testdata/causes/firstboot.txt")),
+    // What programs of initrds and loaders say, message by message.
+    ("programs", include_str!("../../testdata/causes/programs.txt")),
 ];
 
 /// One log of such a file.

@@ -1,28 +1,44 @@
 //! The end of a rehearsal: the finished box starts from its own disk. How it got there is `course`'s.
 
-use super::{GLANCE, NAMED_BY_LOG, News, Run};
-use crate::rehearse::machine::Boot;
+use super::{Boot, GLANCE, Machine, NAMED_BY_LOG, News, Run};
 use model::failure::Result;
+use model::timeline::{Entry, Event};
 use std::time::Instant;
 
 impl Run<'_> {
-    /// From power-on to the line's ready pattern, without a network boot, or to the cause that is expected.
-    /// `without` is a disk that was pulled out.
-    pub(super) fn boot_appliance(&mut self, without: Option<usize>) -> Result<()> {
-        let Some(pattern) = &self.course.line.rehearsal.ready else {
+    /// From power-on to the line's ready pattern, or to the cause that is expected.
+    pub(super) fn boot_appliance(&mut self, boot: &Boot) -> Result<()> {
+        // Nobody could tell when a box without a pattern is ready, so it is not switched on for that.
+        let machine = self.course.line.rehearsal.ready.is_some().then(|| self.switch_on(boot)).transpose()?;
+        self.await_appliance(machine, boot)
+    }
+
+    /// The same with a box that is on already; `boot` is what it boots from. From the network it has to be sent to its disk.
+    pub(super) fn await_appliance(&mut self, machine: Option<Machine>, boot: &Boot) -> Result<()> {
+        self.outcome.ready = false;
+        self.was_sent_to_disk = false;
+        let (Some(pattern), Some(mut machine)) = (&self.course.line.rehearsal.ready, machine) else {
             self.outcome.ready = true;
             self.outcome.verdict = "the box is finished; the line names no ready pattern".into();
             return Ok(());
         };
         let wanted = self.ready_line(pattern)?;
-        let pulled = without.map_or(String::new(), |index| format!(" without disk {}", index + 1));
-        self.say(&format!("booting the appliance from its disk{pulled}, waiting for `{wanted}`"));
-        let mut machine = self.switch_on(&Boot::Disk { without })?;
+        let way = match boot {
+            Boot::Disk { without: Some(index) } => format!("from its disk without disk {}", index + 1),
+            Boot::Disk { without: None } | Boot::Direct(_) => "from its disk".to_owned(),
+            Boot::Network => "with the network first".to_owned(),
+        };
+        self.say(&format!("booting the appliance {way}, waiting for `{wanted}`"));
         let mut locked = self.passphrases()?;
         let mut heard = Instant::now();
         loop {
-            match self.news.recv_timeout(GLANCE) {
+            match self.ear.hear(GLANCE) {
                 Ok(News::Line(line)) if line.contains(&wanted) => {
+                    if *boot == Boot::Network && !self.was_sent_to_disk {
+                        self.outcome.verdict =
+                            "the box started from its disk without having asked the network".into();
+                        return Ok(());
+                    }
                     self.outcome.ready = true;
                     self.outcome.verdict =
                         format!("the box is finished and its appliance is ready, {:.0} s", self.seconds());
@@ -34,7 +50,7 @@ impl Run<'_> {
                     let asks = |(name, _): &(String, String)| line.contains(&format!("unlock disk {name}"));
                     if self.is_starved(&line) {
                         machine.cut_power();
-                        machine = self.switch_on(&Boot::Disk { without })?;
+                        machine = self.switch_on(boot)?;
                         locked = self.passphrases()?;
                     } else if let Some(position) = locked.iter().position(asks) {
                         let (name, passphrase) = locked.remove(position);
@@ -42,7 +58,7 @@ impl Run<'_> {
                         machine.keyboard.type_in(format!("{passphrase}\n").as_bytes());
                     }
                 }
-                Ok(News::Entry(entry)) => self.keep(&entry),
+                Ok(News::Entry(entry)) => self.hear_of_appliance(&entry),
                 Err(_) => {}
             }
             if self.interrupt.came() {
@@ -65,6 +81,15 @@ impl Run<'_> {
                 );
                 return Ok(());
             }
+        }
+    }
+
+    /// What the server tells of a finished box: whether it was sent to its disk.
+    fn hear_of_appliance(&mut self, entry: &Entry) {
+        self.keep(entry);
+        if entry.of == self.course.chassis.mac() && matches!(entry.event, Event::SentToDisk) {
+            self.was_sent_to_disk = true;
+            self.say("finished: sent to its disk");
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) const APPLIANCE: Table = Table {
             Kind::Choice(&["power-off", "reboot", "stay-on"]),
             May("`power-off`"),
             r#""power-off""#,
-            "How a finished box is left: switched off, started over, or on until a person types `off` or `reboot`. A finished box that boots from the network again is sent to its disk. A rehearsal always switches it off.",
+            "How a finished box is left: switched off, started over, or on until a person types `off` or `reboot`. A finished box that boots from the network again is sent to its disk. A rehearsal follows: it waits while the box starts over, the network first, and comes to its disk; one that stays on is told `off`.",
         ),
         key(
             "hostname",

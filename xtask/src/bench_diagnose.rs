@@ -1,0 +1,166 @@
+//! `cargo xtask bench diagnose`: how fast a log is read, beside `grep` with the catalogue's words, in one run: a gigabyte of
+//! ordinary console lines, and 200 MB of lines that the catalogue knows, which are the worst there are.
+//!
+//! `grep` only counts the lines that have a word; whoever reads them then knows no cause. It is what one has without us.
+
+use crate::programs;
+use crate::setup::{self, Purpose};
+use crate::shell::{Result, Stop, as_root, note, root, say};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Runs of each; the median is quoted.
+const RUNS: usize = 3;
+const PLAIN_BYTES: usize = 1_000_000_000;
+const KNOWN_BYTES: usize = 200_000_000;
+/// Letters of the shortest word that `grep` looks for.
+const WORD: usize = 6;
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Cost {
+    elapsed_seconds: f64,
+    processor_seconds: f64,
+    memory_kib: f64,
+}
+
+/// Measures both logs, and prints a table.
+pub(crate) fn diagnose() -> Result<()> {
+    setup::install(Purpose::BenchCheck)?;
+    let programs = programs::build()?;
+    let bootworks = programs.bootworks.display().to_string();
+    let folder = programs::target().join("bench/diagnose");
+    std::fs::create_dir_all(&folder).map_err(|error| Stop::new(format!("cannot make the bench: {error}")))?;
+    let words = words(&folder)?;
+    let logs = [
+        ("ordinary console lines", log(&folder.join("plain.log"), PLAIN_BYTES, &plain()?)?, PLAIN_BYTES),
+        ("lines of the catalogue", log(&folder.join("known.log"), KNOWN_BYTES, &known()?)?, KNOWN_BYTES),
+    ];
+    let mut rows = Vec::new();
+    for (what, log, bytes) in &logs {
+        let log = text(log);
+        let grep = |program: &str, options: &[&str]| -> Vec<String> {
+            let words = [&[program][..], options, &["-f", &words, &log]].concat();
+            words.into_iter().map(str::to_owned).collect()
+        };
+        let mut sides = vec![
+            ("`bootworks diagnose`", vec![bootworks.clone(), "diagnose".to_owned(), log.clone()]),
+            ("`grep -c -F -f WORDS`", grep("env", &["LC_ALL=C", "grep", "-c", "-F"])),
+            ("`grep -c -i -F -f WORDS`", grep("env", &["LC_ALL=C", "grep", "-c", "-i", "-F"])),
+        ];
+        if Path::new("/usr/bin/rg").exists() {
+            sides.push(("`rg -c -i -F -f WORDS`", grep("rg", &["-c", "-i", "-F"])));
+        }
+        for (name, command) in sides {
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
+            let cost = median(|| cost(&folder, &command))?;
+            let mega = *bytes as f64 / 1e6;
+            rows.push(format!(
+                "| {what}, {mega:.0} MB | {name} | {:.0} MB/s | {:.0} MB/s | {:.0} MB |",
+                mega / cost.processor_seconds.max(0.01),
+                mega / cost.elapsed_seconds.max(0.01),
+                cost.memory_kib * 1024.0 / 1e6
+            ));
+        }
+    }
+    say("| log | read by | by processor time | by the clock | memory |");
+    say("| --- | --- | --- | --- | --- |");
+    rows.iter().for_each(|row| say(row));
+    for (_, log, _) in logs {
+        std::fs::remove_file(&log)
+            .map_err(|error| Stop::new(format!("cannot delete {}: {error}", log.display())))?;
+    }
+    Ok(())
+}
+
+/// The catalogue's words, one a line, as its pages in the guide have them: what stands between their blanks.
+fn words(folder: &Path) -> Result<String> {
+    let mut words: Vec<String> = Vec::new();
+    for page in texts(&root().join("docs/src/causes"), "md")? {
+        let shapes = page.lines().filter_map(|line| line.strip_prefix("- `` ")?.strip_suffix(" ``"));
+        let parts = shapes.flat_map(|shape| shape.split('…')).map(str::trim);
+        words.extend(parts.filter(|part| part.len() >= WORD).map(str::to_owned));
+    }
+    words.sort();
+    words.dedup();
+    note(&format!("{} words", words.len()));
+    let file = folder.join("words");
+    std::fs::write(&file, words.join("\n") + "\n")
+        .map_err(|error| Stop::new(format!("cannot write {}: {error}", file.display())))?;
+    Ok(text(&file))
+}
+
+/// Kernel lines of boots that went well.
+fn plain() -> Result<Vec<String>> {
+    let healthy = texts(&root().join("crates/model/testdata/healthy"), "log")?;
+    Ok(healthy.iter().flat_map(|log| log.lines()).filter(|line| line.starts_with('[')).map(bare).collect())
+}
+
+/// Lines of the catalogue's own tests.
+fn known() -> Result<Vec<String>> {
+    let causes = texts(&root().join("crates/model/testdata/causes"), "txt")?;
+    let lines = causes.iter().flat_map(|log| log.lines());
+    Ok(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(bare).collect())
+}
+
+/// A line without the kernel's time.
+fn bare(line: &str) -> String {
+    let own = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    own.map_or(line, |(_, own)| own).to_owned()
+}
+
+/// A log of so many octets: the lines over and over, with times that go on.
+fn log(file: &Path, bytes: usize, lines: &[String]) -> Result<PathBuf> {
+    let wrong = |error| Stop::new(format!("cannot write {}: {error}", file.display()));
+    let mut log = BufWriter::new(std::fs::File::create(file).map_err(wrong)?);
+    let mut written = 0;
+    for (number, line) in lines.iter().cycle().enumerate() {
+        if written >= bytes {
+            break;
+        }
+        let line = format!("[{:5}.{:06}] {line}\n", number / 1000, number % 1000 * 1000);
+        log.write_all(line.as_bytes()).map_err(wrong)?;
+        written += line.len();
+    }
+    log.flush().map_err(wrong)?;
+    Ok(file.to_owned())
+}
+
+/// All files of a folder with this ending, in the order of their names.
+fn texts(folder: &Path, ending: &str) -> Result<Vec<String>> {
+    let wrong = |error| Stop::new(format!("cannot read {}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(wrong)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == ending))
+        .collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).map_err(wrong)).collect()
+}
+
+/// What a command costs, as GNU time counts it. Exit code 1 is an answer as well.
+fn cost(folder: &Path, words: &[&str]) -> Result<Cost> {
+    let file = text(&folder.join("cost"));
+    let words = [&["-q", "-f", "%e %U %S %M", "-o", &file], words].concat();
+    let output = as_root("/usr/bin/time", &words).output();
+    let output = output.map_err(|error| Stop::new(format!("cannot measure: {error}")))?;
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        return Err(Stop::new(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let said = std::fs::read_to_string(&file).unwrap_or_default();
+    let numbers: Vec<f64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [elapsed_seconds, user, system, memory_kib] = numbers[..] else {
+        return Err(Stop::new(format!("`time` says `{}`", said.trim())));
+    };
+    Ok(Cost { elapsed_seconds, processor_seconds: user + system, memory_kib })
+}
+
+fn median(mut measure: impl FnMut() -> Result<Cost>) -> Result<Cost> {
+    let mut costs = (0..RUNS).map(|_| measure()).collect::<Result<Vec<Cost>>>()?;
+    costs.sort_by(|a, b| a.processor_seconds.total_cmp(&b.processor_seconds));
+    Ok(costs[RUNS / 2])
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
