@@ -5,16 +5,18 @@
 mod afterwards;
 mod appliance;
 mod cut;
+mod ear;
 mod enough;
 mod filled;
 mod starved;
 
-use super::console::{Keyboard, Line};
+use super::console::Keyboard;
 use super::fault::{Fault, Moment};
 use super::machine::{Boot, Chassis, Machine};
 use super::relay;
 use super::server::{ABSENCE, Server, Settings};
 use crate::report;
+use ear::{Ear, News};
 use linux::interrupt::Interrupt;
 use model::boot::HTTP_PORT;
 use model::failure::{Explain as _, Failure, Result};
@@ -25,7 +27,7 @@ use model::timeline::{Entry, Event, Trouble};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// One rehearsal, ready to run.
@@ -89,12 +91,6 @@ impl Outcome {
     }
 }
 
-/// Anything that happens.
-enum News {
-    Entry(Entry),
-    Line(String),
-}
-
 /// Head of the screen that PID 1 shows when a box cannot go on (`agent::screen`).
 const SCREEN: &str = "bootworks: this box cannot go on";
 /// The verdict where nothing but the console tells.
@@ -108,14 +104,12 @@ impl Course<'_> {
     /// Runs it to its end. Errors are what keeps a rehearsal from taking place; a box that fails is an outcome.
     pub(crate) fn run(&self, settings: &Settings) -> Result<Outcome> {
         let interrupt = Interrupt::catch()?;
-        let (sender, news) = channel();
-        let (entries, lines) =
-            (adapter(&sender, News::Entry), adapter(&sender, |Line(text)| News::Line(text)));
+        let ear = Ear::open();
+        let entries = ear.entries();
         let mut run = Run {
             course: self,
             server: Server::start(settings, &entries)?,
-            lines,
-            news,
+            ear,
             interrupt,
             started: Instant::now(),
             outcome: Outcome::default(),
@@ -158,8 +152,7 @@ impl Course<'_> {
 struct Run<'a> {
     course: &'a Course<'a>,
     server: Server,
-    lines: Sender<Line>,
-    news: Receiver<News>,
+    ear: Ear,
     interrupt: Interrupt,
     started: Instant,
     outcome: Outcome,
@@ -218,7 +211,7 @@ impl Run<'_> {
         }
         let mut heard = Instant::now();
         loop {
-            match self.news.recv_timeout(GLANCE) {
+            match self.ear.hear(GLANCE) {
                 Ok(News::Entry(entry)) => {
                     heard = Instant::now();
                     match self.take(entry) {
@@ -375,9 +368,10 @@ impl Run<'_> {
         }
     }
 
-    fn switch_on(&self, boot: &Boot) -> Result<Machine> {
+    fn switch_on(&mut self, boot: &Boot) -> Result<Machine> {
+        let lines = self.ear.lines_of_new_start();
         let power_goes = !matches!(boot, Boot::Disk { .. }) && self.faults.iter().any(Fault::cuts_power);
-        self.course.chassis.start(boot, power_goes, self.lines.clone(), self.course.watch_console())
+        self.course.chassis.start(boot, power_goes, lines, self.course.watch_console())
     }
 
     /// Takes an entry of the timeline in: shows it, keeps it, and says what follows from it.
@@ -517,20 +511,6 @@ impl Run<'_> {
         let line = format!("{:7.1} s  {line}", self.seconds());
         if self.course.quiet || self.course.typed { report::note(&line) } else { report::say(&line) }
     }
-}
-
-/// A sender of its own type into the one stream of news.
-fn adapter<T: Send + 'static>(news: &Sender<News>, wrap: fn(T) -> News) -> Sender<T> {
-    let (sender, receiver) = channel();
-    let news = news.clone();
-    std::thread::spawn(move || {
-        for item in receiver {
-            if news.send(wrap(item)).is_err() {
-                return;
-            }
-        }
-    });
-    sender
 }
 
 fn timeline_file(settings: &Settings) -> Result<std::fs::File> {

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 const INSTALL_AGAIN: (&str, &str) = ("to install it again.", "i");
 /// How long a box that is told to go off may take.
 const GOING_OFF: Duration = Duration::from_secs(120);
+/// How long the server may be silent before it has told everything.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
     /// From the end of the installation on: the appliance's first start, and those that are asked for besides.
@@ -85,7 +87,7 @@ impl Run<'_> {
             machine.keyboard.type_in(b"off\n");
             let since = Instant::now();
             while machine.runs() && since.elapsed() < GOING_OFF && !self.interrupt.came() {
-                if let Ok(News::Entry(entry)) = self.news.recv_timeout(GLANCE) {
+                if let Ok(News::Entry(entry)) = self.ear.hear(GLANCE) {
                     self.keep(&entry);
                 }
             }
@@ -113,8 +115,12 @@ impl Run<'_> {
 
     /// Takes in what the server still has to tell.
     pub(super) fn drain(&mut self) {
-        while let Ok(News::Entry(entry)) = self.news.recv_timeout(Duration::from_secs(1)) {
-            self.take(entry);
+        let mut since = Instant::now();
+        while let Ok(news) = self.ear.hear(LAST_WORDS.saturating_sub(since.elapsed())) {
+            if let News::Entry(entry) = news {
+                self.take(entry);
+                since = Instant::now();
+            }
         }
     }
 

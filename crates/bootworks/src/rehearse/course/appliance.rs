@@ -9,7 +9,7 @@ impl Run<'_> {
     /// From power-on to the line's ready pattern, or to the cause that is expected.
     pub(super) fn boot_appliance(&mut self, boot: &Boot) -> Result<()> {
         // Nobody could tell when a box without a pattern is ready, so it is not switched on for that.
-        let machine = self.course.line.rehearsal.ready.as_ref().map(|_| self.switch_on(boot)).transpose()?;
+        let machine = self.course.line.rehearsal.ready.is_some().then(|| self.switch_on(boot)).transpose()?;
         self.await_appliance(machine, boot)
     }
 
@@ -32,7 +32,7 @@ impl Run<'_> {
         let mut locked = self.passphrases()?;
         let mut heard = Instant::now();
         loop {
-            match self.news.recv_timeout(GLANCE) {
+            match self.ear.hear(GLANCE) {
                 Ok(News::Line(line)) if line.contains(&wanted) => {
                     if *boot == Boot::Network && !self.was_sent_to_disk {
                         self.outcome.verdict =

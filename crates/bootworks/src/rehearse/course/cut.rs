@@ -55,7 +55,7 @@ impl Run<'_> {
         let since = Instant::now();
         let (mut came, mut gave_up) = (false, false);
         while since.elapsed() < TRIAL && machine.runs() && !came && !gave_up {
-            match self.news.recv_timeout(GLANCE) {
+            match self.ear.hear(GLANCE) {
                 Ok(News::Line(line)) => {
                     came = line.contains(KERNEL);
                     gave_up = NOTHING.iter().any(|words| line.contains(words));
