@@ -349,7 +349,7 @@ pub const CAUSES: &[Cause] = &[
             usual("open_ctree failed"),
             usual("Failed to start {unit:any} - File System Check on"),
             // systemd shortens what is too long for the console's line.
-            usual("Failed to start {unit:any}… File System Check on"),
+            usual("Failed to start {unit:any}... File System Check on"),
             usual("Bad magic number in super-block"),
             usual("Corruption of in-memory data"),
             usual("Failed to recover log tree"),
