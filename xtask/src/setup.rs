@@ -69,6 +69,8 @@ const TEST: &[Package] = &[
     package("gdisk", "/usr/sbin/sgdisk", "checks partition tables we write"),
     package("dosfstools", "/usr/sbin/mkfs.vfat", "file systems in the controller's tests"),
     package("e2fsprogs", "/usr/sbin/mkfs.ext4", "file systems in the controller's tests"),
+    package("xfsprogs", "/usr/sbin/mkfs.xfs", "file systems in the controller's tests"),
+    package("btrfs-progs", "/usr/sbin/mkfs.btrfs", "file systems in the controller's tests"),
     package("iproute2", "/usr/sbin/ip", "networks of the servers' tests"),
     package("zstd", "/usr/bin/zstd", "checks archives we write, packs images to read"),
     package("bzip2", "/usr/bin/bzip2", "packs images to read"),

@@ -362,12 +362,16 @@ fn counted(count: usize) -> String {
 fn summary(inventory: &Inventory) -> String {
     let smbios = &inventory.smbios;
     let mut text = format!(
-        "{} {}, serial {}, {} with {} processors and {}",
+        "{} {}, serial {}, {} with {} and {}",
         smbios.manufacturer,
         smbios.product,
         if smbios.serial.is_empty() { "unknown" } else { &smbios.serial },
         inventory.firmware.to_uppercase(),
-        inventory.processors,
+        if inventory.processors == 1 {
+            "1 processor".into()
+        } else {
+            format!("{} processors", inventory.processors)
+        },
         model::hardware::size_text(inventory.memory_bytes)
     );
     for disk in &inventory.disks {

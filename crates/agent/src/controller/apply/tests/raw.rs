@@ -13,6 +13,13 @@ const SFDISK: Tool = Tool { name: "sfdisk", package: "fdisk", reason: "the tests
 const SGDISK: Tool = Tool { name: "sgdisk", package: "gdisk", reason: "the tests" };
 const MKE2FS: Tool = Tool { name: "mke2fs", package: "e2fsprogs", reason: "the tests" };
 const E2FSCK: Tool = Tool { name: "e2fsck", package: "e2fsprogs", reason: "the tests" };
+const MKFS_XFS: Tool = Tool { name: "mkfs.xfs", package: "xfsprogs", reason: "the tests" };
+const XFS_REPAIR: Tool = Tool { name: "xfs_repair", package: "xfsprogs", reason: "the tests" };
+const MKFS_BTRFS: Tool = Tool { name: "mkfs.btrfs", package: "btrfs-progs", reason: "the tests" };
+const BTRFS: Tool = Tool { name: "btrfs", package: "btrfs-progs", reason: "the tests" };
+const MOUNT: Tool = Tool { name: "mount", package: "mount", reason: "the tests" };
+const UMOUNT: Tool = Tool { name: "umount", package: "mount", reason: "the tests" };
+const COPY: Tool = Tool { name: "cp", package: "coreutils", reason: "the tests" };
 
 const SECTOR: u64 = 512;
 const ROOT_START: u64 = 24 << 20;
@@ -31,27 +38,59 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// A disk of 96 MiB: boot code, something behind the table, an EFI system partition, a root at the end.
-fn disk_image(table: Table) -> Vec<u8> {
+/// A file system with that root in it: as small as `mkfs.xfs` and `mkfs.btrfs` make them.
+fn root_image(kind: Filesystem) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(96 << 20).unwrap();
-    let text = match table {
-        Table::Gpt => {
-            "label: gpt\nstart=2048, size=32768, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=ESP\n\
-            start=49152, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name=system, attrs=LegacyBIOSBootable\n"
+    file.as_file().set_len(root_bytes(kind)).unwrap();
+    let (folder, node) = (folder(), file.path());
+    match kind {
+        Filesystem::Xfs => {
+            Child::of(MKFS_XFS).args(["-q", "-f", "-L", "cloudimg"]).arg(node).run().unwrap();
+            let place = tempfile::tempdir().unwrap();
+            Child::of(MOUNT).args(["-o", "loop"]).args([node, place.path()]).run().unwrap();
+            let copied = Child::of(COPY).arg("-a").arg(folder.path().join(".")).arg(place.path()).run();
+            Child::of(UMOUNT).arg(place.path()).run().unwrap();
+            copied.unwrap();
         }
-        Table::Mbr => "label: dos\nstart=2048, size=32768, type=ef\nstart=49152, type=83, bootable\n",
+        Filesystem::Btrfs => {
+            let arguments = ["-q", "-L", "cloudimg", "--rootdir"];
+            Child::of(MKFS_BTRFS).args(arguments).args([folder.path(), node]).run().unwrap();
+        }
+        _ => {
+            let arguments = ["-q", "-t", "ext4", "-L", "cloudimg", "-d"];
+            Child::of(MKE2FS).args(arguments).args([folder.path(), node]).run().unwrap();
+        }
+    }
+    std::fs::read(node).unwrap()
+}
+
+fn root_bytes(kind: Filesystem) -> u64 {
+    match kind {
+        Filesystem::Xfs => 320 << 20,
+        Filesystem::Btrfs => 128 << 20,
+        _ => 70 << 20,
+    }
+}
+
+/// A disk: boot code, something behind the table, an EFI system partition, a root, and two mebibytes behind it.
+fn disk_image(table: Table, kind: Filesystem) -> Vec<u8> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(ROOT_START + root_bytes(kind) + (2 << 20)).unwrap();
+    let root = root_bytes(kind) / SECTOR;
+    let text = match table {
+        Table::Gpt => format!(
+            "label: gpt\nstart=2048, size=32768, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=ESP\n\
+            start=49152, size={root}, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, name=system, \
+            attrs=LegacyBIOSBootable\n"
+        ),
+        Table::Mbr => {
+            format!(
+                "label: dos\nstart=2048, size=32768, type=ef\nstart=49152, size={root}, type=83, bootable\n"
+            )
+        }
     };
     Child::of(SFDISK).arg("-q").arg(file.path()).input(text).run().unwrap();
-    let offset = format!("offset={ROOT_START}");
-    let folder = folder();
-    let size = format!("{}k", (96 << 10) - (ROOT_START >> 10) - 2048);
-    Child::of(MKE2FS)
-        .args(["-q", "-t", "ext4", "-L", "cloudimg", "-E", &offset, "-d"])
-        .args([folder.path(), file.path()])
-        .arg(size)
-        .run()
-        .unwrap();
+    file.as_file().write_all_at(&root_image(kind), ROOT_START).unwrap();
     file.as_file().write_all_at(b"\xebboot code", 0).unwrap();
     file.as_file().write_all_at(b"core image", 100 * SECTOR).unwrap();
     std::fs::read(file.path()).unwrap()
@@ -115,55 +154,71 @@ fn system_a_whole_disk_is_written_grown_and_sealed() {
         return;
     }
     for table in [Table::Gpt, Table::Mbr] {
-        let image = disk_image(table);
-        let served = zstd(&image);
-        let disk = LoopDisk::of(256 << 20, 512);
-        // Zeros of the image must come out as zeros, whatever was there.
-        let dirty = vec![0xa5; 64 << 20];
-        linux::block::BlockDevice::open(Path::new(&format!("/dev/{}", disk.name)))
-            .unwrap()
-            .write_at(0, &dirty)
-            .unwrap();
-        let mut rig = rig(disk, &image, &served);
-        let seal = rig.plan.steps.iter().position(|step| matches!(step, Step::Seal { .. })).unwrap();
-        let rest = rig.plan.steps.split_off(seal);
-        rig.install(served.clone(), ServerFault::CutEvery(700_000)).unwrap();
-        assert!(rig.disk.first_sectors() == [0; 512], "a first sector before the seal");
-        let mut device = std::fs::File::open(format!("/dev/{}", rig.disk.name)).unwrap();
-        assert_eq!(signature::of_table(&mut device, 512), None, "a table before the seal");
-        rig.plan.steps.extend(rest);
-        let done = rig.install(served, ServerFault::None).unwrap();
-        assert!(done.read_back.bytes > 0 && done.remarks.is_empty(), "{done:?}");
-        assert!(
-            read(&rig.disk, 0, 10) == b"\xebboot code" && read(&rig.disk, 100 * SECTOR, 10) == b"core image"
-        );
-        let mut table_now = partitions::table(&mut device, 512).unwrap();
-        let wanted = content_of(&image);
-        let end = (256 << 20) / SECTOR - if table == Table::Gpt { 33 } else { 0 };
-        assert_eq!(table_now.entries[1].last_lba, end - 1, "the last partition ends where the disk does");
-        table_now.entries[1].last_lba = wanted.partitions[1].last_lba;
-        let of =
-            |one: &partitions::Entry| (one.number, one.first_lba, one.last_lba, one.guid, one.attributes);
-        let is = |one: &RawPartition| (one.number, one.first_lba, one.last_lba, one.guid, one.attributes);
-        assert_eq!(table_now.guid, wanted.guid);
-        assert!(table_now.entries.iter().map(of).eq(wanted.partitions.iter().map(is)));
-        if table == Table::Gpt {
-            let said = Child::of(SGDISK).arg("-v").arg(format!("/dev/{}", rig.disk.name)).run().unwrap();
-            let said = String::from_utf8_lossy(&said).into_owned();
-            assert!(said.contains("No problems found"), "{said}");
-        } else {
-            assert_eq!(read(&rig.disk, 446 + 16, 1), [0x80], "the active flag stays");
-        }
-        rig.look(|root| {
-            assert!(std::fs::read(root.join("usr/lib/big")).unwrap() == noise(3_000_000));
-            assert_eq!(std::fs::read_to_string(root.join("etc/hostname")).unwrap(), "edge-0001\n");
-            assert_eq!(std::fs::read_to_string(root.join("etc/fstab")).unwrap(), "# the image's own\n");
-            let room = rustix::fs::statvfs(root).unwrap();
-            assert!(room.f_blocks * room.f_frsize > 200 << 20, "the file system is not grown");
-        });
-        let node = format!("/dev/{}p2", rig.disk.name);
-        Child::of(E2FSCK).args(["-f", "-n", &node]).run().unwrap();
+        write_grow_and_seal(table, Filesystem::Ext4, 256 << 20);
     }
+}
+
+/// The roots of other makers' images. Each grows in a way of its own.
+#[test]
+fn system_whole_disks_with_xfs_and_btrfs_are_grown() {
+    if needs_root() {
+        return;
+    }
+    write_grow_and_seal(Table::Gpt, Filesystem::Xfs, 800 << 20);
+    write_grow_and_seal(Table::Gpt, Filesystem::Btrfs, 512 << 20);
+}
+
+fn write_grow_and_seal(table: Table, kind: Filesystem, disk_bytes: u64) {
+    let image = disk_image(table, kind);
+    let served = zstd(&image);
+    let disk = LoopDisk::of(disk_bytes, 512);
+    // Zeros of the image must come out as zeros, whatever was there.
+    let dirty = vec![0xa5; 64 << 20];
+    linux::block::BlockDevice::open(Path::new(&format!("/dev/{}", disk.name)))
+        .unwrap()
+        .write_at(0, &dirty)
+        .unwrap();
+    let mut rig = rig(disk, &image, &served);
+    let seal = rig.plan.steps.iter().position(|step| matches!(step, Step::Seal { .. })).unwrap();
+    let rest = rig.plan.steps.split_off(seal);
+    rig.install(served.clone(), ServerFault::CutEvery(700_000)).unwrap();
+    assert!(rig.disk.first_sectors() == [0; 512], "a first sector before the seal");
+    let mut device = std::fs::File::open(format!("/dev/{}", rig.disk.name)).unwrap();
+    assert_eq!(signature::of_table(&mut device, 512), None, "a table before the seal");
+    rig.plan.steps.extend(rest);
+    let done = rig.install(served, ServerFault::None).unwrap();
+    assert!(done.read_back.bytes > 0 && done.remarks.is_empty(), "{done:?}");
+    assert!(read(&rig.disk, 0, 10) == b"\xebboot code" && read(&rig.disk, 100 * SECTOR, 10) == b"core image");
+    let mut table_now = partitions::table(&mut device, 512).unwrap();
+    let wanted = content_of(&image);
+    let end = disk_bytes / SECTOR - if table == Table::Gpt { 33 } else { 0 };
+    assert_eq!(table_now.entries[1].last_lba, end - 1, "the last partition ends where the disk does");
+    table_now.entries[1].last_lba = wanted.partitions[1].last_lba;
+    let of = |one: &partitions::Entry| (one.number, one.first_lba, one.last_lba, one.guid, one.attributes);
+    let is = |one: &RawPartition| (one.number, one.first_lba, one.last_lba, one.guid, one.attributes);
+    assert_eq!(table_now.guid, wanted.guid);
+    assert!(table_now.entries.iter().map(of).eq(wanted.partitions.iter().map(is)));
+    if table == Table::Gpt {
+        let said = Child::of(SGDISK).arg("-v").arg(format!("/dev/{}", rig.disk.name)).run().unwrap();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(said.contains("No problems found"), "{said}");
+    } else {
+        assert_eq!(read(&rig.disk, 446 + 16, 1), [0x80], "the active flag stays");
+    }
+    rig.look(|root| {
+        assert!(std::fs::read(root.join("usr/lib/big")).unwrap() == noise(3_000_000));
+        assert_eq!(std::fs::read_to_string(root.join("etc/hostname")).unwrap(), "edge-0001\n");
+        assert_eq!(std::fs::read_to_string(root.join("etc/fstab")).unwrap(), "# the image's own\n");
+        let room = rustix::fs::statvfs(root).unwrap();
+        assert!(room.f_blocks * room.f_frsize > disk_bytes / 5 * 4, "the file system is not grown");
+    });
+    let node = format!("/dev/{}p2", rig.disk.name);
+    match kind {
+        Filesystem::Xfs => Child::of(XFS_REPAIR).args(["-n", &node]).run(),
+        Filesystem::Btrfs => Child::of(BTRFS).args(["check", &node]).run(),
+        _ => Child::of(E2FSCK).args(["-f", "-n", &node]).run(),
+    }
+    .unwrap();
 }
 
 /// A file system is put where the root is, keeps its UUID, is grown, and then is as any other root.
@@ -204,7 +259,7 @@ fn system_a_raw_image_that_is_not_as_written_is_found() {
     if needs_root() {
         return;
     }
-    let image = disk_image(Table::Gpt);
+    let image = disk_image(Table::Gpt, Filesystem::Ext4);
     let served = zstd(&image);
     let mut rig = rig(LoopDisk::of(256 << 20, 512), &image, &served);
     let mut damaged = served.clone();
