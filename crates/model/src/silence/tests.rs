@@ -282,6 +282,9 @@ fn kernels_and_initrds() {
     );
     check(&[&before, "7 http starts kernel 8000000\n"].concat(), 300, "S19b", "ipxe-stall");
     quiet(&[&before, "7 http starts kernel 8000000\n"].concat(), 20);
+    let refused = [&before, kernel, &kernel.replace("7 http", "17 http")].concat();
+    check(&refused, 140, "S19c", "ipxe-image-format");
+    quiet(&refused, 100);
     check(&[&before, FILES].concat(), 200, "S20", "kernel-lockup");
     quiet(&[&before, FILES].concat(), 60);
     let again: String = [&before, FILES]

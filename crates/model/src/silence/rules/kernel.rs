@@ -6,7 +6,7 @@ use crate::proof::nic::BootNic;
 use crate::silence::Signature;
 use crate::silence::finding::{Finding, Rule, found};
 use crate::silence::seen::File;
-use crate::timeline::{Cut, Road, Trouble};
+use crate::timeline::{Cut, FileRole, Road, Trouble};
 
 pub(super) const RULES: &[Rule] = &[
     rule!(
@@ -61,6 +61,18 @@ pub(super) const RULES: &[Rule] = &[
                 seen.highest() >= Some(Rung::ReportedNic) && seen.highest() < Some(Rung::FetchedInitrd);
             (fetches && seen.is_overdue()).then_some(())?;
             found([format!("{name}, {bytes} bytes, has been on its way for {} s", seen.silent_seconds())])
+        }
+    ),
+    rule!(
+        "S19c",
+        "The kernel went over whole more than once, and the initrd was never asked for",
+        ["ipxe-image-format", "kernel-image-corrupt", "secureboot-denied"],
+        "the boot program refuses the kernel: `bootworks build` makes it anew; with Secure Boot it must be a signed one",
+        |seen| {
+            let kernels =
+                seen.files.iter().filter(|file| file.role == FileRole::Kernel && file.cut.is_none()).count();
+            (seen.stands_at(Rung::FetchedKernel) && kernels >= 2 && seen.is_overdue()).then_some(())?;
+            found([format!("{kernels} times the kernel, and no initrd")])
         }
     ),
     rule!(
