@@ -96,9 +96,9 @@ pub(crate) fn spoil(outputs: &Path, list: &Outputs, folder: &Path, faults: &[Fau
             rewrite_list(&spoiled, list, output, bytes / 2)?;
         }
         Damage::ModulesForeign | Damage::ModulesAltered => {
-            let change: fn(&mut Vec<u8>) -> Option<()> = match damage {
+            let change: fn(&mut [u8]) -> Option<()> = match damage {
                 Damage::ModulesForeign => modules::make_foreign,
-                _ => |module| modules::alter(module),
+                _ => modules::alter,
             };
             let initrd = std::fs::read(&whole).or_fail(|| format!("cannot read {}", whole.display()))?;
             let changed = modules::change(&initrd, &folder.join("initrd"), change)?;

@@ -5,21 +5,15 @@ use model::failure::{Explain as _, Failure, Result};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// What ends a signed module (kernel, include/linux/module_signature.h); before it stands the length of the signature,
-/// last in twelve octets about it.
+/// What ends a signed module (kernel, include/linux/module_signature.h).
 const SIGNED: &[u8] = b"~Module signature appended~\n";
-const ABOUT_SIGNATURE: usize = 12;
 /// Where a module says for which kernel it was built.
 const BUILT_FOR: &[u8] = b"vermagic=";
 
 /// The initrd with each of its modules changed. `folder` is used in between.
 ///
 /// Errors: it cannot be unpacked, or has no module that can be changed.
-pub(super) fn change(
-    initrd: &[u8],
-    folder: &Path,
-    change: fn(&mut Vec<u8>) -> Option<()>,
-) -> Result<Vec<u8>> {
+pub(super) fn change(initrd: &[u8], folder: &Path, change: fn(&mut [u8]) -> Option<()>) -> Result<Vec<u8>> {
     unpack::unpack(initrd, folder, unpack::Rights::Root)?;
     let mut changed = 0;
     for path in files(folder)?.iter().filter(|path| path.as_os_str().as_bytes().ends_with(b".ko")) {
@@ -45,11 +39,12 @@ pub(super) fn alter(module: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Another kernel in what it says that it was built for, and no signature: somebody else's module.
-pub(super) fn make_foreign(module: &mut Vec<u8>) -> Option<()> {
-    if let Some(head) = module.strip_suffix(SIGNED) {
-        let length = head.last_chunk().map(|length| u32::from_be_bytes(*length))? as usize;
-        module.truncate(head.len().checked_sub(ABOUT_SIGNATURE + length)?);
+/// Another kernel in what it says that it was built for, and no signature that the kernel would see: somebody else's module.
+/// It stays as long as it was, because the box holds its initrd against a list first.
+pub(super) fn make_foreign(module: &mut [u8]) -> Option<()> {
+    if module.ends_with(SIGNED) {
+        let marker = module.len() - SIGNED.len();
+        module[marker..].fill(0);
     }
     let at = module.windows(BUILT_FOR.len()).position(|window| window == BUILT_FOR)? + BUILT_FOR.len();
     // The first digit of its release.
@@ -78,12 +73,12 @@ mod tests {
     /// With its signature a module of another kernel would be refused for that, and not for its kernel.
     #[test]
     fn a_foreign_module_is_not_signed() {
-        let mut module = b"code vermagic=6.1.0-56-amd64 SMP\0SIG".to_vec();
-        module.extend([0; 8]);
-        module.extend(3_u32.to_be_bytes());
-        module.extend(SIGNED);
+        let mut module = [&b"code vermagic=6.1.0-56-amd64 SMP\0"[..], SIGNED].concat();
+        let length = module.len();
         make_foreign(&mut module).unwrap();
-        assert_eq!(module, b"code vermagic=7.1.0-56-amd64 SMP\0");
+        assert_eq!(module.len(), length);
+        assert!(module.starts_with(b"code vermagic=7.1.0-56-amd64 SMP\0"));
+        assert!(!module.ends_with(SIGNED));
         assert_eq!(make_foreign(&mut b"no module".to_vec()), None);
         assert_eq!(make_foreign(&mut SIGNED.to_vec()), None);
     }
