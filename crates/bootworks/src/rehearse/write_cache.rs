@@ -177,7 +177,7 @@ fn mixed(state: u64) -> u64 {
 /// Writes entries of a log to a disk.
 fn replay(log: &File, disk: &File, entries: &[Entry]) -> std::io::Result<()> {
     let mut piece = vec![0; PIECE as usize];
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.sectors > 0) {
         let (start, length) = (entry.sector * SECTOR, entry.sectors * SECTOR);
         if entry.flags & DISCARD != 0 {
             rustix::fs::fallocate(
@@ -339,6 +339,14 @@ mod tests {
     fn a_write_that_went_past_the_cache_stays() {
         let entry = Entry { sector: 0, sectors: 16, flags: FUA, data: SECTOR };
         assert!((0..50).all(|seed| decide(&[entry], 1, seed).0 == [entry]));
+    }
+
+    /// What the property below found: a flush that says that it discards as well has nothing to discard.
+    #[test]
+    fn a_discard_of_nothing_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = logged(folder.path(), &[head(0, 0, FLUSH | DISCARD)]);
+        disk.lose(SECTOR, 1).unwrap();
     }
 
     #[test]

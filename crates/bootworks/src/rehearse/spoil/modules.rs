@@ -46,9 +46,10 @@ pub(super) fn make_foreign(module: &mut [u8]) -> Option<()> {
         let marker = module.len() - SIGNED.len();
         module[marker..].fill(0);
     }
-    let at = module.windows(BUILT_FOR.len()).position(|window| window == BUILT_FOR)? + BUILT_FOR.len();
-    // The first digit of its release.
-    *module.get_mut(at)? ^= 0x01;
+    let begin = module.windows(BUILT_FOR.len()).position(|window| window == BUILT_FOR)? + BUILT_FOR.len();
+    let word = module.get(begin..)?.iter().position(|octet| *octet == b' ')? + 1;
+    // Behind the release: a kernel with modversions does not look at that (kernel/module/version.c, `same_magic`).
+    *module.get_mut(begin + word)? ^= 0x01;
     Some(())
 }
 
@@ -77,7 +78,7 @@ mod tests {
         let length = module.len();
         make_foreign(&mut module).unwrap();
         assert_eq!(module.len(), length);
-        assert!(module.starts_with(b"code vermagic=7.1.0-56-amd64 SMP\0"));
+        assert!(module.starts_with(b"code vermagic=6.1.0-56-amd64 RMP\0"));
         assert!(!module.ends_with(SIGNED));
         assert_eq!(make_foreign(&mut b"no module".to_vec()), None);
         assert_eq!(make_foreign(&mut SIGNED.to_vec()), None);
