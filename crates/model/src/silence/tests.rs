@@ -516,9 +516,14 @@ fn last_words_go_first() {
         let (second, words) = line.split_once(' ').unwrap();
         format!("{} {words}\n", 100.0 + second.parse::<f64>().unwrap())
     });
-    let text = [text, again.collect()].concat();
-    let explanation = explained(&text, 300, Surroundings::default()).unwrap();
+    let again: String = again.collect();
+    let explanation = explained(&[text.as_str(), &again].concat(), 300, Surroundings::default()).unwrap();
     assert_eq!(explanation.signature, "log");
+    // One that does not come so far again is silent for another reason.
+    let short: String =
+        again.lines().take_while(|line| !line.contains("kernel")).map(|line| format!("{line}\n")).collect();
+    let text = [text.as_str(), &short, "107 http starts kernel 8000000\n"].concat();
+    check(&text, 400, "S19b", "ipxe-stall");
 }
 
 /// A signature that no test provokes is a guess.

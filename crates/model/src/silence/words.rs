@@ -9,17 +9,16 @@ use crate::timeline::Trouble;
 
 /// What a kernel says last, whoever started it (kernel/panic.c).
 const PANIC: &str = "Kernel panic - not syncing";
-/// How sure a reading of the lines must be to go before what the events say.
-const SURE: f64 = 0.5;
 /// Lines that are quoted.
 const QUOTED: usize = 3;
 
 /// What the lines of this climb say of a box that fell silent or whose kernel said that it stops, or those of the climb
-/// before of one that goes in circles; what the events say stands behind it.
+/// before of one that came to the same place again; what the events say stands behind it.
 pub(super) fn tell(seen: &Seen<'_>, by_events: Option<Explanation>) -> Option<Explanation> {
     let has_stopped = seen.is_overdue() || seen.said.iter().any(|line| line.contains(PANIC));
     let here = has_stopped.then_some(&seen.said);
-    let before = by_events.is_some().then_some(&seen.said_before);
+    let is_here_again = seen.earlier.last().map(|(rung, _)| *rung) == seen.highest();
+    let before = (by_events.is_some() && is_here_again).then_some(&seen.said_before);
     let findings = [here, before].into_iter().flatten().find_map(|lines| failures(lines));
     let Some(findings) = findings else { return by_events };
     let first = findings.first()?;
@@ -43,12 +42,10 @@ pub(super) fn tell(seen: &Seen<'_>, by_events: Option<Explanation>) -> Option<Ex
     Some(Explanation { signature: LAST_WORDS, trouble, others })
 }
 
-/// What a boot failed of whose lines these are, if that is sure.
+/// What a boot failed of whose lines these are; `diagnosis` names nothing that it is not sure of.
 fn failures(lines: &[String]) -> Option<Vec<Finding>> {
     match diagnosis::diagnose(lines.join("\n").as_bytes()).verdict {
-        Verdict::Failed(findings) => {
-            findings.first().is_some_and(|first| first.confidence >= SURE).then_some(findings)
-        }
+        Verdict::Failed(findings) => Some(findings),
         _ => None,
     }
 }
