@@ -15,10 +15,10 @@ const PROFILES: usize = 30;
 
 /// What one run took.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
-struct Cost {
-    elapsed_seconds: f64,
-    processor_seconds: f64,
-    memory_kib: f64,
+pub(crate) struct Cost {
+    pub(crate) elapsed_seconds: f64,
+    pub(crate) processor_seconds: f64,
+    pub(crate) memory_kib: f64,
 }
 
 /// Measures both.
@@ -84,7 +84,7 @@ fn store() -> Result<String> {
 }
 
 /// What a command costs, as GNU time counts it. Exit code 1 is an answer as well: no.
-fn cost(folder: &Path, words: &[&str]) -> Result<Cost> {
+pub(crate) fn cost(folder: &Path, words: &[&str]) -> Result<Cost> {
     let file = text(&folder.join("cost"));
     let words = [&["-q", "-f", "%e %U %S %M", "-o", &file], words].concat();
     let output = as_root("/usr/bin/time", &words).output();
@@ -108,6 +108,6 @@ fn median(runs: usize, mut measure: impl FnMut() -> Result<Cost>) -> Result<Cost
     Ok(costs[runs / 2])
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }

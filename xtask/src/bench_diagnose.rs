@@ -3,9 +3,10 @@
 //!
 //! `grep` only counts the lines that have a word; whoever reads them then knows no cause. It is what one has without us.
 
+use crate::bench_check::{Cost, cost, text};
 use crate::programs;
 use crate::setup::{self, Purpose};
-use crate::shell::{Result, Stop, as_root, note, root, say};
+use crate::shell::{Result, Stop, note, root, say};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,14 +16,6 @@ const PLAIN_BYTES: usize = 1_000_000_000;
 const KNOWN_BYTES: usize = 200_000_000;
 /// Letters of the shortest word that `grep` looks for.
 const WORD: usize = 6;
-
-/// What one run took.
-#[derive(Clone, Copy)]
-struct Cost {
-    elapsed_seconds: f64,
-    processor_seconds: f64,
-    memory_kib: f64,
-}
 
 /// Measures both logs, and prints a table.
 pub(crate) fn diagnose() -> Result<()> {
@@ -138,29 +131,8 @@ fn texts(folder: &Path, ending: &str) -> Result<Vec<String>> {
     files.iter().map(|file| std::fs::read_to_string(file).map_err(wrong)).collect()
 }
 
-/// What a command costs, as GNU time counts it. Exit code 1 is an answer as well.
-fn cost(folder: &Path, words: &[&str]) -> Result<Cost> {
-    let file = text(&folder.join("cost"));
-    let words = [&["-q", "-f", "%e %U %S %M", "-o", &file], words].concat();
-    let output = as_root("/usr/bin/time", &words).output();
-    let output = output.map_err(|error| Stop::new(format!("cannot measure: {error}")))?;
-    if !matches!(output.status.code(), Some(0 | 1)) {
-        return Err(Stop::new(String::from_utf8_lossy(&output.stderr).into_owned()));
-    }
-    let said = std::fs::read_to_string(&file).unwrap_or_default();
-    let numbers: Vec<f64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [elapsed_seconds, user, system, memory_kib] = numbers[..] else {
-        return Err(Stop::new(format!("`time` says `{}`", said.trim())));
-    };
-    Ok(Cost { elapsed_seconds, processor_seconds: user + system, memory_kib })
-}
-
 fn median(mut measure: impl FnMut() -> Result<Cost>) -> Result<Cost> {
     let mut costs = (0..RUNS).map(|_| measure()).collect::<Result<Vec<Cost>>>()?;
     costs.sort_by(|a, b| a.processor_seconds.total_cmp(&b.processor_seconds));
     Ok(costs[RUNS / 2])
-}
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
 }
