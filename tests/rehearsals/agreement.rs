@@ -4,7 +4,8 @@
 //! What is demanded of a box is not written down here: it is what `bootworks check` says of its hardware. The table
 //! only says which of the two it has to say, so that a proof that calls everything covered is found out as well.
 
-use super::rig::{self, Rig, Variant};
+use super::rig::{self, Rig};
+use super::variant::Variant;
 use std::fmt::Write as _;
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
 //! The console dialogue, typed through the box's serial line as a person would: a wrong answer first.
 
-use crate::rig::{Rig, Variant, program};
+use crate::rig::{Rig, program};
+use crate::variant::Variant;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};

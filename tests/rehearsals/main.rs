@@ -13,8 +13,10 @@
 mod agreement;
 mod dialogue;
 mod rig;
+mod variant;
 
-use rig::{Rig, Variant, needs_system};
+use rig::{Rig, needs_system};
+use variant::Variant;
 
 /// The main job: power-on to power-off, then the disk boots by itself and the appliance says it is ready.
 #[test]
@@ -296,6 +298,27 @@ fn finished_boxes_go_their_lines_way() {
     }
 }
 
+/// A box that stood in another line's rack: its arrays, volumes and file systems are named in the plan, and are gone.
+#[test]
+fn a_used_box_is_installed_anew() {
+    if needs_system() {
+        return;
+    }
+    if !rig::whole_table() && !rig::is_seeded() {
+        eprintln!("skipped: used boxes are installed with `cargo xtask test --rehearsals`");
+        return;
+    }
+    for (variant, hardware, named) in rig::picks(USED) {
+        println!("rehearsing a box that was {variant:?}");
+        let rig = Rig::of(variant);
+        let kept = rig.used_disks(hardware);
+        // One disk of it: what it was a part of is not whole any more.
+        let seen = Rig::of(Variant::Plain).rehearse(&["--box", "nic=igb,disk=nvme", "--used-disks", &kept]);
+        seen.ended_with(0);
+        assert!(seen.console().contains(named), "the plan did not name `{named}`");
+    }
+}
+
 /// Nothing is ever written to what somebody puts into a box while it is installed.
 #[test]
 fn a_stick_that_is_put_in_stays_as_it_was() {
@@ -359,6 +382,12 @@ const ENDS: &[(Variant, &[&str], &str)] = &[
     (Variant::Plain, &["--disks", "DISKS", "--fault", "installed-again"], PRESSED),
     (Variant::Plain, &["--box", "firmware=uefi", "--disks", "DISKS", "--fault", "installed-again"], PRESSED),
 ];
+/// What a disk held before, and the plan's word for it.
+const USED: &[(Variant, &str, &str)] = &[
+    (Variant::Mirrored, "nic=igb,disk=nvme,disk=nvme", "md RAID member"),
+    (Variant::Encrypted, "nic=igb,disk=nvme", "LUKS encryption"),
+    (Variant::Parity, "nic=igb,disk=nvme,disk=nvme,disk=nvme", "md RAID member"),
+];
 const SENT: &str = "finished: sent to its disk";
 const PRESSED: &str = "pressing `i`";
 
@@ -375,4 +404,5 @@ const TABLE: &[(Variant, &str)] = &[
     (Variant::Plain, "nic=rtl8139,disk=megasas-gen2"),
     (Variant::Plain, "nic=e1000e,disk=pvscsi"),
     (Variant::Plain, "nic=vmxnet3,disk=mptsas1068"),
+    (Variant::Formatted, "nic=igb,disk=nvme"),
 ];

@@ -67,8 +67,8 @@ pub(crate) struct Chassis {
     pub(crate) ailment: Option<Ailment>,
     /// Whether its power will be cut: then its disks lose what was not flushed.
     pub(crate) loses_power: bool,
-    /// Where the disks of a box are that was finished before; this one begins as it.
-    pub(crate) finished: Option<PathBuf>,
+    /// Where the disks of a box are that was finished before; this one begins with what is on them.
+    pub(crate) before: Option<PathBuf>,
     /// What is broken on its first disk before it starts from there.
     pub(crate) harm: Option<Harm>,
     /// Whether a USB stick will be put in.
@@ -137,12 +137,21 @@ impl Chassis {
         (0..self.hardware.disks.len()).map(|index| LoggedDisk::at(&self.disk(index)))
     }
 
-    /// Makes its disks and firmware variables: all empty, or as those of the finished box.
+    /// Makes its disks and firmware variables: all empty, or as those of the box that was finished before.
     pub(crate) fn furnish(&self) -> Result<()> {
         for index in 0..self.hardware.disks.len() {
             let disk = self.disk(index);
-            match &self.finished {
-                Some(folder) => convert(&folder.join(kept_disk(index)), self.format(), &disk)?,
+            match &self.before {
+                Some(folder) => {
+                    let kept = folder.join(kept_disk(index));
+                    if !kept.exists() {
+                        let number = index + 1;
+                        return Err(Failure::new(format!("{} has no disk {number}", folder.display()))
+                            .because(format!("--box gives the box {}", self.hardware.disks.len()))
+                            .hint("name as many disks as the kept box had: `--box disk=nvme`"));
+                    }
+                    convert(&kept, self.format(), &disk)?;
+                }
                 None => Child::of(tools::QEMU_IMG)
                     .args(["create", "-q", "-f", self.format()])
                     .arg(disk)
@@ -151,7 +160,7 @@ impl Chassis {
                     .map(drop)?,
             }
         }
-        let known = self.finished.as_ref().map(|folder| folder.join(Tpm::STATE));
+        let known = self.before.as_ref().map(|folder| folder.join(Tpm::STATE));
         if let Some(known) = known.filter(|known| self.hardware.tpm && known.exists()) {
             let folder = self.tpm_state();
             let copied =
@@ -164,7 +173,7 @@ impl Chassis {
         if self.hardware.firmware == Firmware::Uefi {
             let (_, empty) = self.ovmf()?;
             // A box that was finished under BIOS has none.
-            let kept = self.finished.as_ref().map(|folder| folder.join(VARIABLES));
+            let kept = self.before.as_ref().map(|folder| folder.join(VARIABLES));
             let variables = kept.filter(|variables| variables.exists()).unwrap_or(empty);
             let copy = self.folder.join(VARIABLES);
             std::fs::copy(variables, &copy).or_fail(|| format!("cannot make {}", copy.display()))?;

@@ -69,6 +69,9 @@ pub(crate) struct Arguments {
     /// Start the box from finished disks that --keep-disks kept in this folder, instead of installing it
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["kernel", "keep_disks"])]
     disks: Option<PathBuf>,
+    /// Install the box over disks that --keep-disks kept in this folder, of this line or of another: a server that was used
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["kernel", "disks"])]
+    used_disks: Option<PathBuf>,
     /// Succeed as soon as the console shows this text, and stop there
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
@@ -122,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
         folder: folder.clone(),
         hardware,
         loses_power: faults.iter().any(Fault::cuts_power),
-        finished: arguments.disks.clone(),
+        before: arguments.disks.clone().or_else(|| arguments.used_disks.clone()),
         harm: faults.iter().find_map(|fault| match fault {
             Fault::Appliance(harm) => Some(*harm),
             _ => None,
