@@ -39,7 +39,7 @@ cargo xtask COMMAND
   bench diagnose         side by side: our reading of logs, and grep with the catalogue's words
   bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
   bench serve [PART]     side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable;
-                         all parts, or one: dhcp, tftp, http, nfs
+                         all parts, or one: dhcp, tftp, http, nfs, guest (NFS by a guest's kernel)
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";
 
 fn main() -> ExitCode {

@@ -107,6 +107,9 @@ const BENCH_SERVE: &[Package] = &[
     package("nginx-light", "/usr/sbin/nginx", "an HTTP server to compare with"),
     package("nfs-ganesha-vfs", "/usr/bin/ganesha.nfsd", "an NFS server to compare with"),
     package("rpcbind", "/usr/sbin/rpcbind", "the port mapper that it cannot do without"),
+    package("user-mode-linux", "/usr/bin/linux.uml", "a guest whose kernel reads over NFS"),
+    package("kmod", "/usr/sbin/modprobe", "loads that kernel's modules"),
+    package("busybox-static", "/usr/bin/busybox", "switches the guest off"),
 ];
 
 /// Installs what is missing.
