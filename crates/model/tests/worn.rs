@@ -310,48 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        420 failed boots, 57 healthy ones
-        wrapped at 80 columns              418 kept, 1 healthy blamed
-        wrapped at 72 columns              415 kept, 3 healthy blamed
-        wrapped at blanks before 72        405 kept, 0 healthy blamed
-        cut at column 80                   322 kept, 2 healthy blamed
-        quoted                             419 kept, 0 healthy blamed
-        quoted twice                       419 kept, 0 healthy blamed
-        numbered by cat -n                 414 kept, 0 healthy blamed
-        numbered by grep -n                419 kept, 0 healthy blamed
-        numbered by a forum                419 kept, 0 healthy blamed
-        numbered by an editor              419 kept, 0 healthy blamed
-        left edge cut by 1 to 3            404 kept, 1 healthy blamed
-        1 % of letters misread             397 kept, 2 healthy blamed
-        last 25 lines                      419 kept, 0 healthy blamed
-        last 12 lines                      405 kept, 2 healthy blamed
-        after a healthy boot               384 kept, 0 healthy blamed
-        syslog, old heads                  419 kept, 0 healthy blamed
-        syslog, RFC 5424                   419 kept, 0 healthy blamed
-        journalctl -o short-iso            419 kept, 0 healthy blamed
-        journalctl -o short-monotonic      419 kept, 0 healthy blamed
-        journalctl -o short-unix           419 kept, 0 healthy blamed
-        journalctl -o short-full           419 kept, 0 healthy blamed
-        journalctl -o json                 420 kept, 0 healthy blamed
-        a container's log in JSON          420 kept, 0 healthy blamed
-        a container's name before it       418 kept, 0 healthy blamed
-        clock before it                    419 kept, 0 healthy blamed
-        clock in brackets before it        419 kept, 0 healthy blamed
-        date and clock before it           418 kept, 0 healthy blamed
-        level before it                    419 kept, 0 healthy blamed
-        blanks doubled                     420 kept, 0 healthy blamed
-        empty lines between                420 kept, 0 healthy blamed
-        coloured                           420 kept, 0 healthy blamed
-        CRLF                               420 kept, 0 healthy blamed
-        escaped for a web page             420 kept, 0 healthy blamed
-        in a code block                    420 kept, 0 healthy blamed
-        in a fence                         420 kept, 0 healthy blamed
-        indented                           420 kept, 0 healthy blamed
-        a list                             419 kept, 0 healthy blamed
-        as code, line by line              420 kept, 0 healthy blamed
-        cut off with dots                  420 kept, 0 healthy blamed
-        with somebody's words              420 kept, 0 healthy blamed
-        in capitals                        419 kept, 0 healthy blamed
+        479 failed boots, 64 healthy ones
+        wrapped at 80 columns              477 kept, 2 healthy blamed
+        wrapped at 72 columns              473 kept, 4 healthy blamed
+        wrapped at blanks before 72        463 kept, 1 healthy blamed
+        cut at column 80                   368 kept, 3 healthy blamed
+        quoted                             478 kept, 0 healthy blamed
+        quoted twice                       478 kept, 0 healthy blamed
+        numbered by cat -n                 473 kept, 0 healthy blamed
+        numbered by grep -n                478 kept, 0 healthy blamed
+        numbered by a forum                478 kept, 0 healthy blamed
+        numbered by an editor              478 kept, 0 healthy blamed
+        left edge cut by 1 to 3            463 kept, 1 healthy blamed
+        1 % of letters misread             455 kept, 3 healthy blamed
+        last 25 lines                      478 kept, 0 healthy blamed
+        last 12 lines                      463 kept, 2 healthy blamed
+        after a healthy boot               438 kept, 0 healthy blamed
+        syslog, old heads                  478 kept, 0 healthy blamed
+        syslog, RFC 5424                   478 kept, 0 healthy blamed
+        journalctl -o short-iso            478 kept, 0 healthy blamed
+        journalctl -o short-monotonic      478 kept, 0 healthy blamed
+        journalctl -o short-unix           478 kept, 0 healthy blamed
+        journalctl -o short-full           478 kept, 0 healthy blamed
+        journalctl -o json                 479 kept, 0 healthy blamed
+        a container's log in JSON          479 kept, 0 healthy blamed
+        a container's name before it       477 kept, 0 healthy blamed
+        clock before it                    478 kept, 0 healthy blamed
+        clock in brackets before it        478 kept, 0 healthy blamed
+        date and clock before it           477 kept, 0 healthy blamed
+        level before it                    478 kept, 0 healthy blamed
+        blanks doubled                     479 kept, 0 healthy blamed
+        empty lines between                479 kept, 0 healthy blamed
+        coloured                           479 kept, 0 healthy blamed
+        CRLF                               479 kept, 0 healthy blamed
+        escaped for a web page             479 kept, 0 healthy blamed
+        in a code block                    478 kept, 0 healthy blamed
+        in a fence                         478 kept, 0 healthy blamed
+        indented                           479 kept, 0 healthy blamed
+        a list                             478 kept, 0 healthy blamed
+        as code, line by line              479 kept, 0 healthy blamed
+        cut off with dots                  478 kept, 0 healthy blamed
+        with somebody's words              479 kept, 0 healthy blamed
+        in capitals                        478 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

@@ -304,6 +304,10 @@ pub const CAUSES: &[Cause] = &[
             excludes("/dev/mapper/live-rw", "the root is a live image"),
             excludes("Dependency failed for local-fs.target", "the root was mounted"),
             supports("Dependency failed for initrd-root", "the initrd waited for it"),
+            excludes("root=live:", "the root is a live image"),
+            excludes("rd.live.image", "the root is a live image"),
+            excludes("boot=live", "the root is a live image"),
+            excludes("boot=casper", "the root is a live image"),
         ],
         fixes: &[
             fix_on(
@@ -457,6 +461,10 @@ pub const CAUSES: &[Cause] = &[
                 .says("{old} cannot be called {new}: another interface has that name."),
             usual("[busy] Error renaming"),
             usual("ip: can't find device '{interface}'").says("The configuration names {interface}, which is not there."),
+            usual("{interface}: interface not found").says("The configuration names {interface}, which is called otherwise here."),
+            usual("Failed to get interface index: No such device"),
+            usual("Error getting hardware address for '{interface}': No such device").says("The configuration names {interface}, which is called otherwise here."),
+            usual("IP-Config: Device '{interface}' not found").says("The configuration names {interface}, which is called otherwise here."),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

@@ -286,6 +286,7 @@ pub const CAUSES: &[Cause] = &[
             fix("name the initrd: `initrd --name initrd.img URL` and `initrd=initrd.img` for the kernel"),
             fix("pad each part to four octets when archives are put one behind the other"),
         ],
+        hides: &["init-crashed", "init-exited"],
         decide: "`imgstat` at iPXE's prompt before `boot`: only kernel and initrd may be there",
         sources: &["https://github.com/ipxe/ipxe/issues/1262", "https://github.com/ipxe/ipxe/issues/1328", "https://github.com/ipxe/ipxe/issues/1454", "https://github.com/siderolabs/image-factory/pull/191"],
         until: Some(Stage::Kernel),

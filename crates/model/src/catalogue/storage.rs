@@ -491,12 +491,19 @@ pub const CAUSES: &[Cause] = &[
             usual("{port}: COMRESET failed (errno={errno:number})").times(3).says("The disk at {port} does not come back from a reset."),
             usual("controller is offline: status code {code}").says("The disk controller is offline (status {code})."),
             usual("Host adapter abort request").times(2),
+            trace("block nbd{number:number}: shutting down sockets"), trace("block nbd{number:number}: shutting down socket"),
+            trace("block nbd{number:number}: Attempted send on"),
+            usual("block nbd{number:number}: Receive control failed").says("The server of the network block device nbd{number} does not answer any more."),
+            usual("block nbd{number:number}: Other side returned error").says("The server of the network block device nbd{number} answers with errors."),
+            usual("block nbd{number:number}: Connection timed out").says("The server of the network block device nbd{number} does not answer any more."),
+            usual("block nbd{number:number}: Dead connection, failed to find a fallback").says("The server of the network block device nbd{number} does not answer any more."),
         ],
         clues: &[
             against("DMAR: [DMA", "the IOMMU blocks the controller"),
             supports("failed command", "the disk answers with errors"),
             supports("Medium Error", "the disk answers with errors"),
             supports("Input/output error", "a program met the error"),
+            supports("I/O error, dev nbd{number:number}", "what was asked of it failed"),
         ],
         fixes: &[
             fix("`smartctl -a DISK` (`nvme smart-log`): change a disk that has reallocated or pending sectors"),
@@ -505,7 +512,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["image-no-space", "image-corrupt", "readonly-root", "unit-timeout", "fsck-required", "grub-probe-failed", "no-bootable-device", "init-exited"],
         decide: "`smartctl -a DISK`; does another disk in the same slot fail, too",
-        sources: &["linux: block/blk-core.c", "https://github.com/netbootxyz/netboot.xyz/issues/1128"],
+        sources: &["linux: block/blk-core.c", "https://github.com/netbootxyz/netboot.xyz/issues/1128", "linux: drivers/block/nbd.c"],
         ..BLANK
     },
     Cause {
