@@ -314,7 +314,7 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         wrapped at 80 columns              477 kept, 2 healthy blamed
         wrapped at 72 columns              473 kept, 4 healthy blamed
         wrapped at blanks before 72        463 kept, 1 healthy blamed
-        cut at column 80                   368 kept, 3 healthy blamed
+        cut at column 80                   371 kept, 3 healthy blamed
         quoted                             478 kept, 0 healthy blamed
         quoted twice                       478 kept, 0 healthy blamed
         numbered by cat -n                 473 kept, 0 healthy blamed
@@ -322,7 +322,7 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         numbered by a forum                478 kept, 0 healthy blamed
         numbered by an editor              478 kept, 0 healthy blamed
         left edge cut by 1 to 3            463 kept, 1 healthy blamed
-        1 % of letters misread             455 kept, 3 healthy blamed
+        1 % of letters misread             456 kept, 3 healthy blamed
         last 25 lines                      478 kept, 0 healthy blamed
         last 12 lines                      463 kept, 2 healthy blamed
         after a healthy boot               438 kept, 0 healthy blamed

@@ -378,6 +378,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Name does not resolve"),
             usual("Resolving timed out after"),
             usual("curl: (5)"),
+            usual("temporary error (try again later)"),
+            usual("lookup {name}: i/o timeout").says("{name} does not resolve: no name server answers."),
         ],
         clues: &[
             against("no devices to configure", "there is no interface"),

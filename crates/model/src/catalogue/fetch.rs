@@ -201,6 +201,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to set up installation source"),
             usual("anaconda: failed to fetch kickstart from {url}").says("The installer could not fetch its kickstart file {url}."),
             usual("Unable to download the kickstart file"),
+            usual("failed to fetch kickstart from {url}").says("The installer could not fetch its kickstart {url}."),
         ],
         clues: &[
             excludes("install.img HTTP/{version}' 200", "it was fetched"),

@@ -53,6 +53,7 @@ pub const CAUSES: &[Cause] = &[
             proof("No configuration file found"),
             usual("file {path}pxelinux.cfg/default not found").says("The TFTP server has no {path}pxelinux.cfg/default, the last that pxelinux asks for."),
             usual("File not found {path}pxelinux.cfg/default"),
+            usual("^Config file not found"),
         ],
         clues: &[against("ldlinux.c32 not found", "it does not even have its core module")],
         fixes: &[

@@ -13,7 +13,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-hang-init",
         sentence: "iPXE stops while it looks for its devices: a driver of its own, or the firmware's, does not come back.",
-        signs: &[usual("iPXE initialising devices...").at_the_end(), usual("iPXE initialising devices").at_the_end()],
+        signs: &[usual("iPXE initialising devices...").at_the_end(), usual("iPXE initialising devices").at_the_end(),
+            usual("EFIDRV {:any}").at_the_end().says("iPXE does not come back from a driver of the firmware, or from one of its own."),
+        ],
         clues: &[absent("initialising devices...ok", "it did not finish"), excludes("initialising devices{:any}ok", "it finished")],
         fixes: &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS) instead of ipxe.efi or ipxe.pxe"),
@@ -202,6 +204,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("1c0c63"),
             ipxe("2a2c40"),
             trace("backoff:{times:number}").says("The boot loader no longer acknowledges what the web server sends, which has tried {times} times."),
+            usual("IPv4 length too long at {count:number} bytes").at_the_end(),
         ],
         clues: &[
             supports("iPXE/{version}", "iPXE is the one who fetches"),

@@ -20,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Media disconnected"),
             trace("No Media Present"),
             usual("Waiting for PHY auto negotiation to complete{:any}TIMEOUT"),
+            usual("PHY auto negotiation timed out"),
         ],
         clues: &[
             supports("Start PXE over", "the firmware tries the network"),
