@@ -310,48 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        479 failed boots, 64 healthy ones
-        wrapped at 80 columns              477 kept, 2 healthy blamed
-        wrapped at 72 columns              473 kept, 4 healthy blamed
-        wrapped at blanks before 72        463 kept, 1 healthy blamed
-        cut at column 80                   371 kept, 3 healthy blamed
-        quoted                             478 kept, 0 healthy blamed
-        quoted twice                       478 kept, 0 healthy blamed
-        numbered by cat -n                 473 kept, 0 healthy blamed
-        numbered by grep -n                478 kept, 0 healthy blamed
-        numbered by a forum                478 kept, 0 healthy blamed
-        numbered by an editor              478 kept, 0 healthy blamed
-        left edge cut by 1 to 3            463 kept, 1 healthy blamed
-        1 % of letters misread             456 kept, 3 healthy blamed
-        last 25 lines                      478 kept, 0 healthy blamed
-        last 12 lines                      463 kept, 2 healthy blamed
-        after a healthy boot               438 kept, 0 healthy blamed
-        syslog, old heads                  478 kept, 0 healthy blamed
-        syslog, RFC 5424                   478 kept, 0 healthy blamed
-        journalctl -o short-iso            478 kept, 0 healthy blamed
-        journalctl -o short-monotonic      478 kept, 0 healthy blamed
-        journalctl -o short-unix           478 kept, 0 healthy blamed
-        journalctl -o short-full           478 kept, 0 healthy blamed
-        journalctl -o json                 479 kept, 0 healthy blamed
-        a container's log in JSON          479 kept, 0 healthy blamed
-        a container's name before it       477 kept, 0 healthy blamed
-        clock before it                    478 kept, 0 healthy blamed
-        clock in brackets before it        478 kept, 0 healthy blamed
-        date and clock before it           477 kept, 0 healthy blamed
-        level before it                    478 kept, 0 healthy blamed
-        blanks doubled                     479 kept, 0 healthy blamed
-        empty lines between                479 kept, 0 healthy blamed
-        coloured                           479 kept, 0 healthy blamed
-        CRLF                               479 kept, 0 healthy blamed
-        escaped for a web page             479 kept, 0 healthy blamed
-        in a code block                    478 kept, 0 healthy blamed
-        in a fence                         478 kept, 0 healthy blamed
-        indented                           479 kept, 0 healthy blamed
-        a list                             478 kept, 0 healthy blamed
-        as code, line by line              479 kept, 0 healthy blamed
-        cut off with dots                  478 kept, 0 healthy blamed
-        with somebody's words              479 kept, 0 healthy blamed
-        in capitals                        478 kept, 0 healthy blamed
+        523 failed boots, 70 healthy ones
+        wrapped at 80 columns              521 kept, 2 healthy blamed
+        wrapped at 72 columns              517 kept, 4 healthy blamed
+        wrapped at blanks before 72        504 kept, 1 healthy blamed
+        cut at column 80                   409 kept, 3 healthy blamed
+        quoted                             522 kept, 0 healthy blamed
+        quoted twice                       522 kept, 0 healthy blamed
+        numbered by cat -n                 517 kept, 0 healthy blamed
+        numbered by grep -n                522 kept, 0 healthy blamed
+        numbered by a forum                522 kept, 0 healthy blamed
+        numbered by an editor              522 kept, 0 healthy blamed
+        left edge cut by 1 to 3            504 kept, 1 healthy blamed
+        1 % of letters misread             498 kept, 3 healthy blamed
+        last 25 lines                      522 kept, 0 healthy blamed
+        last 12 lines                      507 kept, 2 healthy blamed
+        after a healthy boot               481 kept, 0 healthy blamed
+        syslog, old heads                  522 kept, 0 healthy blamed
+        syslog, RFC 5424                   522 kept, 0 healthy blamed
+        journalctl -o short-iso            522 kept, 0 healthy blamed
+        journalctl -o short-monotonic      522 kept, 0 healthy blamed
+        journalctl -o short-unix           522 kept, 0 healthy blamed
+        journalctl -o short-full           522 kept, 0 healthy blamed
+        journalctl -o json                 523 kept, 0 healthy blamed
+        a container's log in JSON          523 kept, 0 healthy blamed
+        a container's name before it       521 kept, 0 healthy blamed
+        clock before it                    522 kept, 0 healthy blamed
+        clock in brackets before it        522 kept, 0 healthy blamed
+        date and clock before it           521 kept, 0 healthy blamed
+        level before it                    522 kept, 0 healthy blamed
+        blanks doubled                     523 kept, 0 healthy blamed
+        empty lines between                523 kept, 0 healthy blamed
+        coloured                           523 kept, 0 healthy blamed
+        CRLF                               523 kept, 0 healthy blamed
+        escaped for a web page             523 kept, 0 healthy blamed
+        in a code block                    522 kept, 0 healthy blamed
+        in a fence                         522 kept, 0 healthy blamed
+        indented                           523 kept, 0 healthy blamed
+        a list                             522 kept, 0 healthy blamed
+        as code, line by line              523 kept, 0 healthy blamed
+        cut off with dots                  522 kept, 0 healthy blamed
+        with somebody's words              523 kept, 0 healthy blamed
+        in capitals                        521 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

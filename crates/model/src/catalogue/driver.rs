@@ -323,6 +323,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("lib/modules/{release} is missing"),
             usual("mount: /boot: unknown filesystem type 'vfat'").says("The running kernel's modules are gone: it cannot even mount /boot."),
             proof("Could not load /lib/modules/{release}/modules.dep").says("There are no modules for the running kernel {release}."),
+            usual("Module dm_mod not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
+            usual("Module loop not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
         ],
         clues: &[supports("could not find module by name=", "another module is missing, too"), 
             supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),

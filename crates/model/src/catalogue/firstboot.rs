@@ -368,6 +368,7 @@ pub const CAUSES: &[Cause] = &[
             usual("File system check of the {name} filesystem failed").says("The file system check of {name} failed."),
             usual("An error occurred during the file system check"),
             usual("super_total_bytes {have:number} mismatch with fs_devices total_rw_bytes {want:number}"),
+            proof("Error in check_disks"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
@@ -380,7 +381,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["init-exited", "unit-timeout", "readonly-root"],
         decide: "`fsck -n DEVICE`: what it finds, without a change",
-        sources: &["initramfs-tools: scripts/functions", "e2fsprogs: e2fsck"],
+        sources: &["initramfs-tools: scripts/functions", "e2fsprogs: e2fsck", "LibreELEC: packages/sysutils/busybox/scripts/init"],
         ..BLANK
     },
     Cause {

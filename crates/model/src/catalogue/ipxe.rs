@@ -43,7 +43,7 @@ pub const CAUSES: &[Cause] = &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS)"),
             fix("or take an iPXE with all drivers (ipxe.efi, ipxe.pxe of a full build)"),
         ],
-        hides: &["ipxe-nothing-to-boot", "ipxe-dhcp-failed"],
+        hides: &["ipxe-nothing-to-boot", "ipxe-dhcp-failed", "ipxe-efi-refused"],
         decide: "At iPXE's prompt (Ctrl-B): `ifstat` lists the cards it has",
         sources: &["https://github.com/ipxe/ipxe/issues/1097", "https://github.com/netbootxyz/netboot.xyz/issues/1729"],
         ..BLANK

@@ -50,6 +50,7 @@ pub const CAUSES: &[Cause] = &[
             supports("Please append a correct 'root='", "the kernel looked for a root itself, as it does without an initrd"),
             supports("List of all partitions", "the kernel looked for a root itself, as it does without an initrd"),
             excludes("mount root fs via NFS", "the kernel mounts NFS itself, and needs no initrd"),
+            supports("the command line names no initrd", "under UEFI the kernel wants its initrd named: `initrd=NAME`"),
         ],
         fixes: &[
             fix("name the initrd to the boot loader: `initrd` line after the kernel's in iPXE, GRUB (`initrd`), pxelinux (`APPEND initrd=…`)"),
