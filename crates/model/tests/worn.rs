@@ -322,7 +322,7 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         numbered by a forum                522 kept, 0 healthy blamed
         numbered by an editor              522 kept, 0 healthy blamed
         left edge cut by 1 to 3            504 kept, 1 healthy blamed
-        1 % of letters misread             498 kept, 3 healthy blamed
+        1 % of letters misread             499 kept, 3 healthy blamed
         last 25 lines                      522 kept, 0 healthy blamed
         last 12 lines                      507 kept, 2 healthy blamed
         after a healthy boot               481 kept, 0 healthy blamed

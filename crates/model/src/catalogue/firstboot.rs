@@ -1,7 +1,7 @@
 //! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{Kind, BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -266,6 +266,7 @@ pub const CAUSES: &[Cause] = &[
     },
     Cause {
         id: "initramfs-disk-driver-missing",
+        kind: Kind::Symptom,
         sentence: "The installed system's initrd lacks the driver of the disk controller: it never sees its root.",
         signs: &[
             usual("Gave up waiting for root"),
