@@ -310,48 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        523 failed boots, 70 healthy ones
-        wrapped at 80 columns              521 kept, 2 healthy blamed
-        wrapped at 72 columns              517 kept, 4 healthy blamed
-        wrapped at blanks before 72        504 kept, 1 healthy blamed
-        cut at column 80                   409 kept, 3 healthy blamed
-        quoted                             522 kept, 0 healthy blamed
-        quoted twice                       522 kept, 0 healthy blamed
-        numbered by cat -n                 517 kept, 0 healthy blamed
-        numbered by grep -n                522 kept, 0 healthy blamed
-        numbered by a forum                522 kept, 0 healthy blamed
-        numbered by an editor              522 kept, 0 healthy blamed
-        left edge cut by 1 to 3            504 kept, 1 healthy blamed
-        1 % of letters misread             499 kept, 3 healthy blamed
-        last 25 lines                      522 kept, 0 healthy blamed
-        last 12 lines                      507 kept, 2 healthy blamed
-        after a healthy boot               481 kept, 0 healthy blamed
-        syslog, old heads                  522 kept, 0 healthy blamed
-        syslog, RFC 5424                   522 kept, 0 healthy blamed
-        journalctl -o short-iso            522 kept, 0 healthy blamed
-        journalctl -o short-monotonic      522 kept, 0 healthy blamed
-        journalctl -o short-unix           522 kept, 0 healthy blamed
-        journalctl -o short-full           522 kept, 0 healthy blamed
-        journalctl -o json                 523 kept, 0 healthy blamed
-        a container's log in JSON          523 kept, 0 healthy blamed
-        a container's name before it       521 kept, 0 healthy blamed
-        clock before it                    522 kept, 0 healthy blamed
-        clock in brackets before it        522 kept, 0 healthy blamed
-        date and clock before it           521 kept, 0 healthy blamed
-        level before it                    522 kept, 0 healthy blamed
-        blanks doubled                     523 kept, 0 healthy blamed
-        empty lines between                523 kept, 0 healthy blamed
-        coloured                           523 kept, 0 healthy blamed
-        CRLF                               523 kept, 0 healthy blamed
-        escaped for a web page             523 kept, 0 healthy blamed
-        in a code block                    522 kept, 0 healthy blamed
-        in a fence                         522 kept, 0 healthy blamed
-        indented                           523 kept, 0 healthy blamed
-        a list                             522 kept, 0 healthy blamed
-        as code, line by line              523 kept, 0 healthy blamed
-        cut off with dots                  522 kept, 0 healthy blamed
-        with somebody's words              523 kept, 0 healthy blamed
-        in capitals                        521 kept, 0 healthy blamed
+        537 failed boots, 71 healthy ones
+        wrapped at 80 columns              535 kept, 2 healthy blamed
+        wrapped at 72 columns              531 kept, 4 healthy blamed
+        wrapped at blanks before 72        517 kept, 1 healthy blamed
+        cut at column 80                   417 kept, 3 healthy blamed
+        quoted                             536 kept, 0 healthy blamed
+        quoted twice                       536 kept, 0 healthy blamed
+        numbered by cat -n                 531 kept, 0 healthy blamed
+        numbered by grep -n                536 kept, 0 healthy blamed
+        numbered by a forum                536 kept, 0 healthy blamed
+        numbered by an editor              536 kept, 0 healthy blamed
+        left edge cut by 1 to 3            517 kept, 1 healthy blamed
+        1 % of letters misread             511 kept, 3 healthy blamed
+        last 25 lines                      536 kept, 0 healthy blamed
+        last 12 lines                      521 kept, 2 healthy blamed
+        after a healthy boot               495 kept, 0 healthy blamed
+        syslog, old heads                  536 kept, 0 healthy blamed
+        syslog, RFC 5424                   536 kept, 0 healthy blamed
+        journalctl -o short-iso            536 kept, 0 healthy blamed
+        journalctl -o short-monotonic      536 kept, 0 healthy blamed
+        journalctl -o short-unix           536 kept, 0 healthy blamed
+        journalctl -o short-full           536 kept, 0 healthy blamed
+        journalctl -o json                 537 kept, 0 healthy blamed
+        a container's log in JSON          537 kept, 0 healthy blamed
+        a container's name before it       535 kept, 0 healthy blamed
+        clock before it                    536 kept, 0 healthy blamed
+        clock in brackets before it        536 kept, 0 healthy blamed
+        date and clock before it           535 kept, 0 healthy blamed
+        level before it                    536 kept, 0 healthy blamed
+        blanks doubled                     537 kept, 0 healthy blamed
+        empty lines between                537 kept, 0 healthy blamed
+        coloured                           537 kept, 0 healthy blamed
+        CRLF                               537 kept, 0 healthy blamed
+        escaped for a web page             537 kept, 0 healthy blamed
+        in a code block                    536 kept, 0 healthy blamed
+        in a fence                         536 kept, 0 healthy blamed
+        indented                           537 kept, 0 healthy blamed
+        a list                             536 kept, 0 healthy blamed
+        as code, line by line              537 kept, 0 healthy blamed
+        cut off with dots                  536 kept, 0 healthy blamed
+        with somebody's words              537 kept, 0 healthy blamed
+        in capitals                        535 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

@@ -295,7 +295,10 @@ pub const CAUSES: &[Cause] = &[
             excludes("carrier", "the network was started"),
             excludes("curl:", "the network was started"),
             excludes("% Received % Xferd", "the network was started: curl ran"),
-            supports("the command line asks for no network", "dracut brings up a network only where it is told to"),
+            supports(
+                "the command line asks for no network",
+                "dracut brings up a network only where it is told to",
+            ),
         ],
         fixes: &[
             fix_on(

@@ -1,7 +1,7 @@
 //! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{Kind, BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{BLANK, Cause, Kind, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[

@@ -145,6 +145,7 @@ pub const CAUSES: &[Cause] = &[
             usual("No suitable device was found for deployment"),
             usual("checking for exclusive access to {disk}: No such file or directory").says("The installer was told to write {disk}, which is not there."),
             usual("failed to find disk matching"),
+            usual("No disk found with matching {what}").says("No disk of this machine is what {what} asks for."),
         ],
         clues: &[
             supports("No such file or directory (os error 2)", "the device is not there"),
@@ -260,6 +261,7 @@ pub const CAUSES: &[Cause] = &[
         clues: &[supports("Attached SCSI disk", "the disk itself is there"), supports("nvme0n1: p1", "the disk itself is there"), supports("sda: sda1", "the disk itself is there"), supports("vda: vda1", "the disk itself is there"),
             supports("Gave up waiting for root", "the root never came"),
             supports("Dracut Emergency Shell", "the root never came"),
+            supports("Timeout waiting for root filesystem", "the root never came"),
         ],
         fixes: &[
             fix_on(Line, "read what mdadm, cryptsetup or lvm said: it stands with the trouble on the box's screen"),

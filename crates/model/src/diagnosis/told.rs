@@ -10,17 +10,71 @@ pub(super) const NO_INITRD: &str = "the command line names no initrd";
 
 /// With these words a root, an image or an installer's source is named.
 const ROOTS: &[&str] = &[
-    "root=", "netroot=", "nfsroot=", "boot=", "inst.", "ks=", "repo=", "stage2=", "method=", "install=", "autoyast", "agama.",
-    "archiso", "iscsi_", "fetch=", "url=", "netboot=", "coreos.", "ignition.", "flatcar.", "talos.", "modloop=",
-    "alpine_", "preseed/", "auto=", "init=", "rdinit=", "live", "from=", "findiso=", "iso-scan/", "bootworks.", "gpt-auto",
-    "mount.usr", "systemd.volatile", "ramdisk",
+    "root=",
+    "netroot=",
+    "nfsroot=",
+    "boot=",
+    "inst.",
+    "ks=",
+    "repo=",
+    "stage2=",
+    "method=",
+    "install=",
+    "autoyast",
+    "agama.",
+    "archiso",
+    "iscsi_",
+    "fetch=",
+    "url=",
+    "netboot=",
+    "coreos.",
+    "ignition.",
+    "flatcar.",
+    "talos.",
+    "modloop=",
+    "alpine_",
+    "preseed/",
+    "auto=",
+    "init=",
+    "rdinit=",
+    "live",
+    "from=",
+    "findiso=",
+    "iso-scan/",
+    "bootworks.",
+    "gpt-auto",
+    "mount.usr",
+    "systemd.volatile",
+    "ramdisk",
 ];
 
 /// With these words a network is asked for.
 const NETWORKS: &[&str] = &[
-    "ip=", "rd.neednet", "netroot=", "nfsroot=", "bootif=", "bootdev=", "ifname=", "vlan=", "bond=", "team=", "bridge=",
-    "netsetup=", "netdevice=", "ifcfg=", "rd.route", "netboot=", "=http", "=nfs", "=tftp", "=ftp", "live:http", "live:nfs", "iscsi",
-    "nbd", "fcoe",
+    "ip=",
+    "rd.neednet",
+    "netroot=",
+    "nfsroot=",
+    "bootif=",
+    "bootdev=",
+    "ifname=",
+    "vlan=",
+    "bond=",
+    "team=",
+    "bridge=",
+    "netsetup=",
+    "netdevice=",
+    "ifcfg=",
+    "rd.route",
+    "netboot=",
+    "=http",
+    "=nfs",
+    "=tftp",
+    "=ftp",
+    "live:http",
+    "live:nfs",
+    "iscsi",
+    "nbd",
+    "fcoe",
 ];
 
 /// What this line, if it is the kernel's command line, does not say.
@@ -57,7 +111,12 @@ mod tests {
         assert_eq!(gaps("[    0.0] Command line: vmlinuz initrd=initrd.img"), [NO_ROOT, NO_NETWORK]);
         assert_eq!(gaps("Kernel command line: root=UUID=1 ro quiet"), [NO_NETWORK, NO_INITRD]);
         assert_eq!(gaps("Command line: vmlinuz root=live:http://10.0.0.1/x initrd=i"), [""; 0]);
-        assert_eq!(gaps("dracut-cmdline[4]: Using kernel command line parameters: rd.neednet=1 inst.repo=cdrom initrd=i"), [""; 0]);
+        assert_eq!(
+            gaps(
+                "dracut-cmdline[4]: Using kernel command line parameters: rd.neednet=1 inst.repo=cdrom initrd=i"
+            ),
+            [""; 0]
+        );
         assert_eq!(gaps("Command line: vmlinuz ..."), [""; 0]);
         assert_eq!(gaps("no such thing"), [""; 0]);
     }
