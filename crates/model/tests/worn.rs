@@ -310,48 +310,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        420 failed boots, 57 healthy ones
-        wrapped at 80 columns              418 kept, 1 healthy blamed
-        wrapped at 72 columns              415 kept, 3 healthy blamed
-        wrapped at blanks before 72        405 kept, 0 healthy blamed
-        cut at column 80                   322 kept, 2 healthy blamed
-        quoted                             419 kept, 0 healthy blamed
-        quoted twice                       419 kept, 0 healthy blamed
-        numbered by cat -n                 414 kept, 0 healthy blamed
-        numbered by grep -n                419 kept, 0 healthy blamed
-        numbered by a forum                419 kept, 0 healthy blamed
-        numbered by an editor              419 kept, 0 healthy blamed
-        left edge cut by 1 to 3            404 kept, 1 healthy blamed
-        1 % of letters misread             397 kept, 2 healthy blamed
-        last 25 lines                      419 kept, 0 healthy blamed
-        last 12 lines                      405 kept, 2 healthy blamed
-        after a healthy boot               384 kept, 0 healthy blamed
-        syslog, old heads                  419 kept, 0 healthy blamed
-        syslog, RFC 5424                   419 kept, 0 healthy blamed
-        journalctl -o short-iso            419 kept, 0 healthy blamed
-        journalctl -o short-monotonic      419 kept, 0 healthy blamed
-        journalctl -o short-unix           419 kept, 0 healthy blamed
-        journalctl -o short-full           419 kept, 0 healthy blamed
-        journalctl -o json                 420 kept, 0 healthy blamed
-        a container's log in JSON          420 kept, 0 healthy blamed
-        a container's name before it       418 kept, 0 healthy blamed
-        clock before it                    419 kept, 0 healthy blamed
-        clock in brackets before it        419 kept, 0 healthy blamed
-        date and clock before it           418 kept, 0 healthy blamed
-        level before it                    419 kept, 0 healthy blamed
-        blanks doubled                     420 kept, 0 healthy blamed
-        empty lines between                420 kept, 0 healthy blamed
-        coloured                           420 kept, 0 healthy blamed
-        CRLF                               420 kept, 0 healthy blamed
-        escaped for a web page             420 kept, 0 healthy blamed
-        in a code block                    420 kept, 0 healthy blamed
-        in a fence                         420 kept, 0 healthy blamed
-        indented                           420 kept, 0 healthy blamed
-        a list                             419 kept, 0 healthy blamed
-        as code, line by line              420 kept, 0 healthy blamed
-        cut off with dots                  420 kept, 0 healthy blamed
-        with somebody's words              420 kept, 0 healthy blamed
-        in capitals                        419 kept, 0 healthy blamed
+        537 failed boots, 71 healthy ones
+        wrapped at 80 columns              535 kept, 2 healthy blamed
+        wrapped at 72 columns              531 kept, 4 healthy blamed
+        wrapped at blanks before 72        517 kept, 1 healthy blamed
+        cut at column 80                   417 kept, 3 healthy blamed
+        quoted                             536 kept, 0 healthy blamed
+        quoted twice                       536 kept, 0 healthy blamed
+        numbered by cat -n                 531 kept, 0 healthy blamed
+        numbered by grep -n                536 kept, 0 healthy blamed
+        numbered by a forum                536 kept, 0 healthy blamed
+        numbered by an editor              536 kept, 0 healthy blamed
+        left edge cut by 1 to 3            517 kept, 1 healthy blamed
+        1 % of letters misread             511 kept, 3 healthy blamed
+        last 25 lines                      536 kept, 0 healthy blamed
+        last 12 lines                      521 kept, 2 healthy blamed
+        after a healthy boot               495 kept, 0 healthy blamed
+        syslog, old heads                  536 kept, 0 healthy blamed
+        syslog, RFC 5424                   536 kept, 0 healthy blamed
+        journalctl -o short-iso            536 kept, 0 healthy blamed
+        journalctl -o short-monotonic      536 kept, 0 healthy blamed
+        journalctl -o short-unix           536 kept, 0 healthy blamed
+        journalctl -o short-full           536 kept, 0 healthy blamed
+        journalctl -o json                 537 kept, 0 healthy blamed
+        a container's log in JSON          537 kept, 0 healthy blamed
+        a container's name before it       535 kept, 0 healthy blamed
+        clock before it                    536 kept, 0 healthy blamed
+        clock in brackets before it        536 kept, 0 healthy blamed
+        date and clock before it           535 kept, 0 healthy blamed
+        level before it                    536 kept, 0 healthy blamed
+        blanks doubled                     537 kept, 0 healthy blamed
+        empty lines between                537 kept, 0 healthy blamed
+        coloured                           537 kept, 0 healthy blamed
+        CRLF                               537 kept, 0 healthy blamed
+        escaped for a web page             537 kept, 0 healthy blamed
+        in a code block                    536 kept, 0 healthy blamed
+        in a fence                         536 kept, 0 healthy blamed
+        indented                           537 kept, 0 healthy blamed
+        a list                             536 kept, 0 healthy blamed
+        as code, line by line              537 kept, 0 healthy blamed
+        cut off with dots                  536 kept, 0 healthy blamed
+        with somebody's words              537 kept, 0 healthy blamed
+        in capitals                        535 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

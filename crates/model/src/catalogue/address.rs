@@ -295,6 +295,10 @@ pub const CAUSES: &[Cause] = &[
             excludes("carrier", "the network was started"),
             excludes("curl:", "the network was started"),
             excludes("% Received % Xferd", "the network was started: curl ran"),
+            supports(
+                "the command line asks for no network",
+                "dracut brings up a network only where it is told to",
+            ),
         ],
         fixes: &[
             fix_on(
@@ -378,6 +382,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Name does not resolve"),
             usual("Resolving timed out after"),
             usual("curl: (5)"),
+            usual("temporary error (try again later)"),
+            usual("lookup {name}: i/o timeout").says("{name} does not resolve: no name server answers."),
         ],
         clues: &[
             against("no devices to configure", "there is no interface"),

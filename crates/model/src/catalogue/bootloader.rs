@@ -142,13 +142,14 @@ pub const CAUSES: &[Cause] = &[
             proof("has wrong type for an EFI System Partition"),
             usual("have not created a bootloader stage1 target device"),
             usual("you must create a bootloader stage1 target device"),
+            proof("failed to get canonical path of '/boot/efi'"),
         ],
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),
             fix("make it FAT: `mkfs.vfat -F32 PARTITION`, with the type EF00"),
             fix("`modprobe vfat nls_cp437 nls_ascii` where the live system does not load them itself"),
         ],
-        hides: &["grub-install-failed", "no-bootable-device"],
+        hides: &["grub-install-failed", "no-bootable-device", "grub-probe-failed"],
         decide: "`findmnt /target/boot/efi`, `blkid`: mounted, and vfat",
         sources: &["grub: util/grub-install.c", "https://github.com/bayasdev/simplyarch/issues/9"],
         ..BLANK
@@ -176,6 +177,7 @@ pub const CAUSES: &[Cause] = &[
             proof("space on the /boot filesystem"),
             proof("Installing kernel: {:any}No space left on device"),
             trace("update-initramfs: failed for /boot/{file}").says("No room for /boot/{file}."),
+            usual("dracut: {:any}No space left on device"),
         ],
         clues: &[supports("write error: No space left on device", "a file system is full")],
         fixes: &[

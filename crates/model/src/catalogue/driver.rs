@@ -55,6 +55,15 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("No network interfaces were found"),
             usual("lo: <LOOPBACK").says("Only the loopback interface is there: the network card has no driver in this system."),
             usual("No network device found").unless(&["MAC"]),
+            usual("no valid interfaces found"),
+            usual("No broadcast interfaces found - exiting"),
+            usual("{interface}: interface not found"),
+            usual("IP-Config: Device '{interface}' not found").says("The kernel's command line wants {interface}, and the kernel has no such card."),
+            usual("SIOCSIFADDR: No such device"),
+            usual("SIOCSIFFLAGS: No such device"),
+            usual("ioctl 0x{code:hex} failed: No such device"),
+            usual("error fetching interface information: Device not found"),
+            trace("Unable to find fallback nic"),
         ],
     clues: &[
             excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
@@ -110,8 +119,7 @@ pub const CAUSES: &[Cause] = &[Cause {
         "https://github.com/grml/grml/issues/153",
         "klibc: usr/kinit/ipconfig/main.c",
         "live-boot: 9990-networking.sh",
-        "initramfs-tools: scripts/functions",
-    ],
+        "initramfs-tools: scripts/functions", "dhcpcd: src/dhcpcd.c", "busybox: networking/ifconfig.c"],
     ..BLANK
 },
     Cause {
@@ -151,6 +159,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             trace("udhcpc: SIOCGIFINDEX: No such device"),
             trace("connect: network is unreachable"),
             trace("Network is unreachable"),
+            trace("Unable to find fallback nic"),
+            trace("Did not find a fallback interface"),
         ],
         clues: &[
             later(":{rest} eth{number:number}:", "a card appears"),
@@ -168,7 +178,7 @@ pub const CAUSES: &[Cause] = &[Cause {
         ],
         hides: &["nic-driver-missing", "init-exited", "dhcp-no-answer", "nfs-server-unreachable", "live-medium-not-found", "route-missing", "dns-missing"],
         decide: "The kernel's times: does the line with the interface's name come after the script's last try",
-        sources: &["initramfs-tools: scripts/functions", "https://github.com/coreos/bugs/issues/2314"],
+        sources: &["initramfs-tools: scripts/functions", "https://github.com/coreos/bugs/issues/2314", "cloud-init: cloudinit/net/dhcp.py"],
         ..BLANK
     },
     Cause {
@@ -313,6 +323,8 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("lib/modules/{release} is missing"),
             usual("mount: /boot: unknown filesystem type 'vfat'").says("The running kernel's modules are gone: it cannot even mount /boot."),
             proof("Could not load /lib/modules/{release}/modules.dep").says("There are no modules for the running kernel {release}."),
+            usual("Module dm_mod not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
+            usual("Module loop not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
         ],
         clues: &[supports("could not find module by name=", "another module is missing, too"), 
             supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),
@@ -340,6 +352,10 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("{module}.ko.xz: invalid module format"),
             usual("decompression failed with status"),
             proof("module decompression not supported"),
+            proof(".ko.xz): invalid module format"),
+            proof(".ko.zst): invalid module format"),
+            proof(".ko.gz): invalid module format"),
+            usual("Module has invalid ELF structures"),
         ],
         clues: &[
             excludes("version magic '", "the module is of another kernel"),
@@ -352,7 +368,7 @@ pub const CAUSES: &[Cause] = &[Cause {
         ],
         hides: &["nic-driver-missing", "dhcp-no-answer", "init-exited", "disk-driver-missing", "module-kernel-mismatch", "live-medium-not-found"],
         decide: "Do the driver's own lines follow? Then it loaded in a second try, and this is harmless",
-        sources: &["https://github.com/flatcar/Flatcar/issues/1934", "https://github.com/kernelci/kernelci-pipeline/pull/571", "https://github.com/raspberrypi/firmware/issues/1781", "https://github.com/chris-se/tiny-initramfs/issues/11", "https://github.com/go-debos/fakemachine/issues/69"],
+        sources: &["https://github.com/flatcar/Flatcar/issues/1934", "https://github.com/kernelci/kernelci-pipeline/pull/571", "https://github.com/raspberrypi/firmware/issues/1781", "https://github.com/chris-se/tiny-initramfs/issues/11", "https://github.com/go-debos/fakemachine/issues/69", "busybox: modutils/modprobe.c"],
         ..BLANK
     },
     Cause {

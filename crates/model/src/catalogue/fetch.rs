@@ -201,10 +201,13 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to set up installation source"),
             usual("anaconda: failed to fetch kickstart from {url}").says("The installer could not fetch its kickstart file {url}."),
             usual("Unable to download the kickstart file"),
+            usual("failed to fetch kickstart from {url}").says("The installer could not fetch its kickstart {url}."),
+            trace("Warning: /dev/root does not exist").says("dracut waits for a root that nothing on the command line names: an installer without its source."),
         ],
         clues: &[
             excludes("install.img HTTP/{version}' 200", "it was fetched"),
             excludes("{host} login:", "it booted"),
+            supports("the command line names no root", "an initrd that goes on without root= is an installer's"),
         ],
         fixes: &[
             fix_on(Dracut, "`inst.repo=http://SERVER/PATH` (with .treeinfo, images/install.img below it), or `inst.stage2=` for the image alone"),

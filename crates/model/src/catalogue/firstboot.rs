@@ -1,7 +1,7 @@
 //! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
-use super::{BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
+use super::{BLANK, Cause, Kind, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -266,6 +266,7 @@ pub const CAUSES: &[Cause] = &[
     },
     Cause {
         id: "initramfs-disk-driver-missing",
+        kind: Kind::Symptom,
         sentence: "The installed system's initrd lacks the driver of the disk controller: it never sees its root.",
         signs: &[
             usual("Gave up waiting for root"),
@@ -304,6 +305,10 @@ pub const CAUSES: &[Cause] = &[
             excludes("/dev/mapper/live-rw", "the root is a live image"),
             excludes("Dependency failed for local-fs.target", "the root was mounted"),
             supports("Dependency failed for initrd-root", "the initrd waited for it"),
+            excludes("root=live:", "the root is a live image"),
+            excludes("rd.live.image", "the root is a live image"),
+            excludes("boot=live", "the root is a live image"),
+            excludes("boot=casper", "the root is a live image"),
         ],
         fixes: &[
             fix_on(
@@ -364,6 +369,7 @@ pub const CAUSES: &[Cause] = &[
             usual("File system check of the {name} filesystem failed").says("The file system check of {name} failed."),
             usual("An error occurred during the file system check"),
             usual("super_total_bytes {have:number} mismatch with fs_devices total_rw_bytes {want:number}"),
+            proof("Error in check_disks"),
         ],
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
@@ -376,7 +382,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["init-exited", "unit-timeout", "readonly-root"],
         decide: "`fsck -n DEVICE`: what it finds, without a change",
-        sources: &["initramfs-tools: scripts/functions", "e2fsprogs: e2fsck"],
+        sources: &["initramfs-tools: scripts/functions", "e2fsprogs: e2fsck", "LibreELEC: packages/sysutils/busybox/scripts/init"],
         ..BLANK
     },
     Cause {
@@ -457,6 +463,10 @@ pub const CAUSES: &[Cause] = &[
                 .says("{old} cannot be called {new}: another interface has that name."),
             usual("[busy] Error renaming"),
             usual("ip: can't find device '{interface}'").says("The configuration names {interface}, which is not there."),
+            usual("{interface}: interface not found").says("The configuration names {interface}, which is called otherwise here."),
+            usual("Failed to get interface index: No such device"),
+            usual("Error getting hardware address for '{interface}': No such device").says("The configuration names {interface}, which is called otherwise here."),
+            usual("IP-Config: Device '{interface}' not found").says("The configuration names {interface}, which is called otherwise here."),
         ],
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),

@@ -53,6 +53,7 @@ pub const CAUSES: &[Cause] = &[
             proof("No configuration file found"),
             usual("file {path}pxelinux.cfg/default not found").says("The TFTP server has no {path}pxelinux.cfg/default, the last that pxelinux asks for."),
             usual("File not found {path}pxelinux.cfg/default"),
+            usual("^Config file not found"),
         ],
         clues: &[against("ldlinux.c32 not found", "it does not even have its core module")],
         fixes: &[
@@ -358,6 +359,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Error preparing initrd: Bad Buffer Size").says("The firmware does not take the initrd from systemd-boot: `Bad Buffer Size`."),
             usual("Error preparing initrd: Buffer Too Small"),
             usual("Error preparing initrd: Out of Resources"),
+            proof("couldn't find suitable memory target"),
         ],
 
         fixes: &[
@@ -367,7 +369,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["initrd-not-loaded", "root-param-missing", "kernel-file-not-found"],
         decide: "Size of the initrd: above some 200 MB old GRUBs fail whatever the memory",
-        sources: &["https://github.com/open-edge-platform/edge-microvisor-toolkit/pull/2", "https://github.com/QubesOS/qubes-issues/issues/11093", "https://github.com/NixOS/nixpkgs/issues/73588"],
+        sources: &["https://github.com/open-edge-platform/edge-microvisor-toolkit/pull/2", "https://github.com/QubesOS/qubes-issues/issues/11093", "https://github.com/NixOS/nixpkgs/issues/73588", "GRUB: grub-core/lib/relocator.c"],
         until: Some(Stage::Kernel),
         ..BLANK
     },

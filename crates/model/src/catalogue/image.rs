@@ -449,6 +449,10 @@ pub const CAUSES: &[Cause] = &[
             proof("Insufficient suitable allocatable extents"),
             proof("is smaller than given size"),
             usual("Available disk space is too small ({have}); minimum size is {want}").says("The disk has room for {have}, and the layout needs {want}."),
+            proof("Secondary partition table overlaps the last partition"),
+            proof("is too big for the disk"),
+            usual("not enough free space to create partitions"),
+            usual("writing image to {disk}: No space left on device").says("The image does not fit onto {disk}."),
         ],
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),

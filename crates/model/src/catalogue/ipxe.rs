@@ -13,7 +13,9 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "ipxe-hang-init",
         sentence: "iPXE stops while it looks for its devices: a driver of its own, or the firmware's, does not come back.",
-        signs: &[usual("iPXE initialising devices...").at_the_end(), usual("iPXE initialising devices").at_the_end()],
+        signs: &[usual("iPXE initialising devices...").at_the_end(), usual("iPXE initialising devices").at_the_end(),
+            usual("EFIDRV {:any}").at_the_end().says("iPXE does not come back from a driver of the firmware, or from one of its own."),
+        ],
         clues: &[absent("initialising devices...ok", "it did not finish"), excludes("initialising devices{:any}ok", "it finished")],
         fixes: &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS) instead of ipxe.efi or ipxe.pxe"),
@@ -41,7 +43,7 @@ pub const CAUSES: &[Cause] = &[
             fix("let the firmware drive the card: snponly.efi (UEFI) or undionly.kpxe (BIOS)"),
             fix("or take an iPXE with all drivers (ipxe.efi, ipxe.pxe of a full build)"),
         ],
-        hides: &["ipxe-nothing-to-boot", "ipxe-dhcp-failed"],
+        hides: &["ipxe-nothing-to-boot", "ipxe-dhcp-failed", "ipxe-efi-refused"],
         decide: "At iPXE's prompt (Ctrl-B): `ifstat` lists the cards it has",
         sources: &["https://github.com/ipxe/ipxe/issues/1097", "https://github.com/netbootxyz/netboot.xyz/issues/1729"],
         ..BLANK
@@ -202,6 +204,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("1c0c63"),
             ipxe("2a2c40"),
             trace("backoff:{times:number}").says("The boot loader no longer acknowledges what the web server sends, which has tried {times} times."),
+            usual("IPv4 length too long at {count:number} bytes").at_the_end(),
         ],
         clues: &[
             supports("iPXE/{version}", "iPXE is the one who fetches"),
@@ -286,6 +289,7 @@ pub const CAUSES: &[Cause] = &[
             fix("name the initrd: `initrd --name initrd.img URL` and `initrd=initrd.img` for the kernel"),
             fix("pad each part to four octets when archives are put one behind the other"),
         ],
+        hides: &["init-crashed", "init-exited"],
         decide: "`imgstat` at iPXE's prompt before `boot`: only kernel and initrd may be there",
         sources: &["https://github.com/ipxe/ipxe/issues/1262", "https://github.com/ipxe/ipxe/issues/1328", "https://github.com/ipxe/ipxe/issues/1454", "https://github.com/siderolabs/image-factory/pull/191"],
         until: Some(Stage::Kernel),

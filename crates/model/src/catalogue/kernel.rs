@@ -50,6 +50,7 @@ pub const CAUSES: &[Cause] = &[
             supports("Please append a correct 'root='", "the kernel looked for a root itself, as it does without an initrd"),
             supports("List of all partitions", "the kernel looked for a root itself, as it does without an initrd"),
             excludes("mount root fs via NFS", "the kernel mounts NFS itself, and needs no initrd"),
+            supports("the command line names no initrd", "under UEFI the kernel wants its initrd named: `initrd=NAME`"),
         ],
         fixes: &[
             fix("name the initrd to the boot loader: `initrd` line after the kernel's in iPXE, GRUB (`initrd`), pxelinux (`APPEND initrd=…`)"),
@@ -141,7 +142,7 @@ pub const CAUSES: &[Cause] = &[
             fix("archives put one behind the other: pad each to four octets with zeros"),
             fix("another place each boot: test the memory (memtest86+)"),
         ],
-        hides: &["root-param-missing", "init-missing", "initrd-not-loaded", "init-exited", "modules-dir-mismatch", "nic-driver-missing", "live-medium-not-found", "initramfs-disk-driver-missing", "root-spec-wrong"],
+        hides: &["root-param-missing", "init-missing", "initrd-not-loaded", "init-exited", "modules-dir-mismatch", "nic-driver-missing", "live-medium-not-found", "initramfs-disk-driver-missing", "root-spec-wrong", "init-crashed"],
         decide: "`lsinitrd`, `lsinitramfs` or `bootworks initrd list FILE` on the server's file: does it read to its end",
         sources: &["linux: init/initramfs.c", "https://github.com/Tomas-M/linux-live/issues/206"],
         ..BLANK
@@ -336,6 +337,14 @@ pub const CAUSES: &[Cause] = &[
             usual("nouveau {address}: {unit}: {what:any} timeout").says("The graphics driver nouveau does not get its card to work."),
             usual("nouveau {address}: bus: MMIO"),
             trace("soft lockup - CPU#{cpu:number} stuck"),
+            usual("vgaarb: deactivate vga console").at_the_end(),
+            usual("Console: switching to colour dummy device").at_the_end(),
+            usual("nouveau {address}: NVIDIA {chip:any} (").at_the_end(),
+            usual("{driver} kernel modesetting enabled").at_the_end(),
+            usual("[drm] initializing kernel modesetting").at_the_end(),
+            usual("[drm] Using P2A bridge for configuration").at_the_end(),
+            usual("amdgpu: Fatal error during GPU init"),
+            usual("flip_done timed out"),
         ],
         clues: &[
             supports("nouveau", "a graphics driver is at work"),
@@ -349,7 +358,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["kernel-lockup", "console-missing"],
         decide: "`nomodeset` once; and does the box answer a ping while its screen is dark",
-        sources: &["https://github.com/solus-project/budgie-desktop/issues/1671", "https://github.com/rhinstaller/anaconda/pull/3609", "https://github.com/NixOS/nixpkgs/issues/4659"],
+        sources: &["https://github.com/solus-project/budgie-desktop/issues/1671", "https://github.com/rhinstaller/anaconda/pull/3609", "https://github.com/NixOS/nixpkgs/issues/4659", "linux: drivers/gpu/drm"],
         ..BLANK
     },
 ];

@@ -68,6 +68,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Reached timeout for link detection on {interface}"),
             usual("found no link on interface {interface}"),
             usual("Waiting up to {:any} more seconds for network").unless(&["configuration"]).times(4),
+            usual("no interfaces have a carrier"),
+            trace("{interface}: link down"),
         ],
         clues: &[
             excludes("no devices to configure", "there is no interface"),
@@ -75,6 +77,8 @@ pub const CAUSES: &[Cause] = &[
             excludes("IP-Config: {interface} complete", "an interface has its address"),
             excludes("lease of {ip} obtained", "an interface has its address"),
             excludes("DHCPv4 address {ip}", "an interface has its address"),
+            supports("Retrying forever (NFS root)", "the kernel waits for an interface"),
+            against("link becomes ready", "a link came"),
         ],
         fixes: &[
             fix("plug the cable into the port that boots, and look at its link LED"),

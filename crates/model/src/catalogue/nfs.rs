@@ -222,6 +222,7 @@ pub const CAUSES: &[Cause] = &[
             usual("svc: unknown version"),
             trace("vers=2").says("The kernel is told to mount its root by NFS version 2, which current servers no longer have."),
             usual("mount.nfs4: Protocol not supported"),
+            proof("mount(2): Protocol not supported"),
         ],
         clues: &[
             excludes("failed to open /etc/netconfig", "mount.nfs lacks its own files"),

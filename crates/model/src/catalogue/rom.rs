@@ -20,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Media disconnected"),
             trace("No Media Present"),
             usual("Waiting for PHY auto negotiation to complete{:any}TIMEOUT"),
+            usual("PHY auto negotiation timed out"),
         ],
         clues: &[
             supports("Start PXE over", "the firmware tries the network"),
@@ -106,11 +107,13 @@ pub const CAUSES: &[Cause] = &[
             usual("Network Adapter ({mac}) DHCP failed"),
             usual("offering lease {address} for {mac} without success").says("The DHCP server offers {address} to {mac}, which does not take it."),
             proof("(net) Could not get IP address"),
+            usual("DHCP recv OFFER ({kind:number}) expect OFFER").says("The board hears an offer of a boot file, but none of an address."),
         ],
         clues: &[excludes("Station IP address is {address}", "it got an address in the end"), supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
             against("user class: iPXE", "a boot file was fetched"),
             against("dnsmasq-tftp", "a boot file was fetched"),
+            excludes("YI_ADDR {address}", "it was offered an address"),
         ],
         fixes: &[
             fix("bring the port into the boot network: untagged in its VLAN, or a DHCP relay (`ip helper-address`) on the router"),
@@ -120,7 +123,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["rom-exit", "no-bootable-device", "uefi-boot-order", "http-boot-failed"],
         decide: "Does the DHCP server log this MAC? No line: cable, VLAN, relay, spanning tree. DISCOVER and OFFER again and again: the offer is not usable, or is lost on its way back",
-        sources: &["edk2: NetworkPkg/UefiPxeBcDxe", "https://github.com/pypxe/PyPXE/issues/15", "Intel PXE 2.1 specification, appendix of ROM messages"],
+        sources: &["edk2: NetworkPkg/UefiPxeBcDxe", "https://github.com/pypxe/PyPXE/issues/15", "Intel PXE 2.1 specification, appendix of ROM messages", "https://github.com/raspberrypi/rpi-eeprom/issues/559"],
         ..BLANK
     },
     Cause {

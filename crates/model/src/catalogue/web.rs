@@ -36,6 +36,11 @@ pub const CAUSES: &[Cause] = &[
             usual("https://{address}... No such file or directory").unless(&["ipxe.org"]).says("The web server has no {address}."),
             proof("HTTP status client error (404 Not Found)"),
             usual("The file needed for preconfiguration could not be retrieved from {url}").says("The installer could not fetch its preseed file {url}."),
+            usual("404 Client Error: Not Found for url").unless(&["169.254.169.254", "vendor-data", "network-config", "user-data", "meta-data"]),
+            usual("status code 404"),
+            usual("status code: 404"),
+            usual("bad status: 404"),
+            usual("RETR response: 550"),
         ],
 
         fixes: &[
@@ -74,6 +79,12 @@ pub const CAUSES: &[Cause] = &[
             proof("HTTP status client error (403 Forbidden)"),
             proof("AH00037: Symbolic link not allowed or link target not accessible"),
             proof("403 Forbidden [IP:"),
+            usual("403 Client Error: Forbidden for url"),
+            usual("401 Client Error: Unauthorized for url"),
+            usual("status code 403"),
+            usual("status code: 403"),
+            usual("status code 401"),
+            usual("status code: 401"),
         ],
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
@@ -105,6 +116,10 @@ pub const CAUSES: &[Cause] = &[
             proof("GET result: Internal Server Error"),
             proof("GET result: Service Unavailable"),
             usual("while connecting to upstream"),
+            usual("status code 5{status:number}"),
+            usual("status code: 5{status:number}"),
+            proof("5{status:number} Server Error: {why:any} for url"),
+            usual("bad status: 5{status:number}"),
         ],
         fixes: &[
             fix("the web server's error log has the reason: mostly the program that makes boot scripts"),

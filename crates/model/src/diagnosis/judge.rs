@@ -170,7 +170,9 @@ impl Candidate<'_> {
     /// Whether the other one is only what follows from this one.
     fn explains(&self, other: &Candidate<'_>) -> bool {
         let is_before = self.line() <= other.line();
+        // What a symptom itself brings about does not explain it.
         let is_symptom = other.cause.kind == Kind::Symptom
+            && !other.cause.hides.contains(&self.cause.id)
             && (self.cause.kind == Kind::Root || self.line() < other.line());
         let is_said_with = other.cause.kind == Kind::Symptom && self.line() <= other.line() + BREATH;
         // What proves itself may do so late, when somebody looked: `arping` after the transfers that failed.

@@ -17,6 +17,7 @@ mod milestone;
 mod misread;
 mod reading;
 mod shape;
+mod told;
 mod watch;
 mod wrapped;
 

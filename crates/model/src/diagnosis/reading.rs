@@ -7,6 +7,7 @@ use super::head::kernel_seconds;
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::misread::Unread;
 use super::shape::Capture;
+use super::told;
 use super::watch::{Meaning, Stamps, Watch};
 use super::wrapped::Piece;
 use crate::catalogue::{Stage, System};
@@ -172,6 +173,9 @@ impl Boot {
             let ended = goes_back.then(|| self.end(number, &line.text));
             self.unread.keep(number, &line.text);
             self.pass(number, line);
+            for gap in told::gaps(&line.text) {
+                self.read(watch, stamps, &Piece::of(number, &Cleaned::of(gap.to_owned())));
+            }
             return ended;
         }
         let meanings: Vec<Meaning> =
@@ -191,6 +195,9 @@ impl Boot {
         self.pass(number, line);
         if let Some(whole) = whole {
             self.read(watch, stamps, &Piece::of(number, &Cleaned::of(whole)));
+        }
+        for gap in told::gaps(&line.text) {
+            self.read(watch, stamps, &Piece::of(number, &Cleaned::of(gap.to_owned())));
         }
         ended
     }
