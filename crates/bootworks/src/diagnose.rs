@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Ending> {
     }
     Ok(match diagnosis.verdict {
         Verdict::Well => Ending::Well,
-        Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Nothing => Ending::No,
+        Verdict::Failed(_) | Verdict::Alike(_) | Verdict::Unknown(_) | Verdict::Nothing => Ending::No,
     })
 }
 
@@ -112,6 +112,7 @@ fn json(diagnosis: &Diagnosis) -> serde_json::Value {
     let line = |evidence: &Evidence| serde_json::json!({"line": evidence.line, "text": evidence.text});
     let findings: &[Finding] = match &diagnosis.verdict {
         Verdict::Failed(findings) => findings,
+        Verdict::Alike(alike) => std::slice::from_ref(&alike.finding),
         _ => &[],
     };
     let causes = findings.iter().map(|finding| {
@@ -133,8 +134,10 @@ fn json(diagnosis: &Diagnosis) -> serde_json::Value {
         "causes": causes.collect::<Vec<_>>(),
         "rung": diagnosis.rung.as_ref().map(|(rung, _)| rung.id()),
     });
-    if let Verdict::Unknown(Some(odd)) = &diagnosis.verdict {
-        object["unknown"] = line(odd);
+    match &diagnosis.verdict {
+        Verdict::Alike(alike) => object["causes"][0]["like"] = alike.message.as_str().into(),
+        Verdict::Unknown(Some(odd)) => object["unknown"] = line(odd),
+        _ => {}
     }
     object
 }
@@ -144,6 +147,7 @@ fn text(diagnosis: &Diagnosis) -> Vec<String> {
     let mut lines = head(diagnosis);
     match &diagnosis.verdict {
         Verdict::Failed(findings) => lines.extend(failed(findings)),
+        Verdict::Alike(alike) => lines.extend(failed(std::slice::from_ref(&alike.finding))),
         Verdict::Well => {
             let reached = diagnosis.rung.as_ref().map_or("nothing", |(rung, _)| milestone(*rung));
             lines.push(format!("nothing wrong: reached `{reached}`"));

@@ -316,7 +316,8 @@ fn log_causes(log: &Path) -> Result<Vec<&'static str>> {
     };
     Ok(match diagnosis::diagnose(&octets).verdict {
         Verdict::Failed(findings) => findings.iter().map(|finding| finding.cause.id).collect(),
-        Verdict::Well | Verdict::Unknown(_) | Verdict::Nothing => Vec::new(),
+        // What a line is only like was not found.
+        Verdict::Well | Verdict::Alike(_) | Verdict::Unknown(_) | Verdict::Nothing => Vec::new(),
     })
 }
 

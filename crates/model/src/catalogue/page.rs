@@ -106,7 +106,8 @@ fn clues(cause: &Cause, wanted: bool) -> Vec<String> {
         .collect()
 }
 
-fn blanked(shape: &str) -> String {
+/// A shape as a person reads it: `…` for what differs from log to log.
+pub(crate) fn blanked(shape: &str) -> String {
     let mut text = String::new();
     let mut rest = shape.trim_start_matches('^').trim_end_matches('$');
     while let Some((before, blank)) = rest.split_once('{') {

@@ -5,9 +5,11 @@
 //! before: warnings are printed all the time.
 
 use super::decode;
+use super::likeness::likest;
 use super::reading::{Boot, Sight};
 use super::watch::{OWN, watch};
-use super::{Consequence, Evidence, Finding, Verdict};
+use super::{Consequence, Evidence, Finding, Likeness, Verdict};
+use crate::catalogue::page::blanked;
 use crate::catalogue::{Cause, Kind, Look, Sign, Speaks, Stage, System, Weight};
 use crate::ladder::Rung;
 use std::cmp::Reverse;
@@ -15,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Below this a cause is not named.
 const NAMED: f64 = 0.5;
+/// What a cause is worth that a line is only like a message of.
+const ALIKE: f64 = 0.4;
 /// From here on a cause stands before weaker ones that were seen earlier.
 const STRONG: f64 = 0.75;
 /// The most that a log can prove.
@@ -47,6 +51,38 @@ pub(super) fn judge(boot: &Boot) -> Verdict {
         (None, _, Some(_)) => Verdict::Well,
         (None, _, None) => Verdict::Nothing,
     }
+}
+
+/// The cause that an unknown failure's lines come closest to, in words of its own.
+pub(super) fn likeness(boot: &Boot) -> Option<Likeness> {
+    let likest = likest(boot)?;
+    let message = blanked(likest.message);
+    let sentence = format!(
+        "No known message of a cause stands in this log; line {} is like `{message}`, with which the cause would be: {}",
+        likest.line.line, likest.cause.sentence
+    );
+    let finding = Finding {
+        stage: likest.stage,
+        cause: likest.cause,
+        confidence: ALIKE,
+        sentence,
+        evidence: vec![likest.line],
+        consequences: Vec::new(),
+        fix: fixes(likest.cause, system(boot)),
+    };
+    Some(Likeness { finding, message })
+}
+
+/// The system whose words were seen most often.
+fn system(boot: &Boot) -> Option<System> {
+    boot.systems.iter().max_by_key(|(_, times)| **times).map(|(system, _)| *system)
+}
+
+/// What to do; what fits the system comes first.
+fn fixes(cause: &Cause, system: Option<System>) -> Vec<String> {
+    let mut fixes: Vec<_> = cause.fixes.iter().collect();
+    fixes.sort_by_key(|fix| Some(fix.on) != system);
+    fixes.into_iter().map(|fix| fix.words()).collect()
 }
 
 /// Rungs after which an odd line is no sign that the boot failed.
@@ -161,7 +197,7 @@ fn findings(boot: &Boot, candidates: Vec<Candidate<'_>>) -> Vec<Finding> {
             consequences.push(consequence);
         }
     }
-    let system = boot.systems.iter().max_by_key(|(_, times)| **times).map(|(system, _)| *system);
+    let system = system(boot);
     let named = roots.into_iter().take(CAUSES).enumerate();
     named.map(|(place, (candidate, consequences))| candidate.finding(place, consequences, system)).collect()
 }
@@ -195,8 +231,6 @@ impl Candidate<'_> {
         evidence.dedup_by_key(|evidence| evidence.line);
         evidence.truncate(SHOWN);
         let told = self.signs.iter().find_map(|(sign, sight)| fill(sign.says?, sight));
-        let mut fixes: Vec<_> = self.cause.fixes.iter().collect();
-        fixes.sort_by_key(|fix| Some(fix.on) != system);
         Finding {
             stage: self.stage,
             cause: self.cause,
@@ -204,7 +238,7 @@ impl Candidate<'_> {
             sentence: told.unwrap_or_else(|| self.cause.sentence.to_owned()),
             evidence,
             consequences,
-            fix: fixes.into_iter().map(|fix| fix.words()).collect(),
+            fix: fixes(self.cause, system),
         }
     }
 }

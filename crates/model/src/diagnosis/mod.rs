@@ -12,6 +12,7 @@ mod clean;
 mod decode;
 mod head;
 mod judge;
+mod likeness;
 mod literals;
 mod milestone;
 mod misread;
@@ -59,6 +60,8 @@ pub enum Verdict {
     Well,
     /// Why it ended: the likeliest cause first.
     Failed(Vec<Finding>),
+    /// It failed, and no sign of a cause was found; one of its lines is like a message of the catalogue.
+    Alike(Box<Likeness>),
     /// It failed for a reason that the catalogue does not have; the first line that looks like one.
     Unknown(Option<Evidence>),
     /// Nothing in it is known: neither a milestone nor a failure.
@@ -82,6 +85,15 @@ pub struct Finding {
     pub consequences: Vec<Consequence>,
     /// What to do; what fits the system of the log comes first.
     pub fix: Vec<String>,
+}
+
+/// A cause that was not found, and that a line of the log comes close to.
+#[derive(Debug)]
+pub struct Likeness {
+    /// The cause, with the line as its evidence.
+    pub finding: Finding,
+    /// The message that the line is like, with `…` for what differs from log to log.
+    pub message: String,
 }
 
 /// A later failure that is explained by an earlier one.
@@ -156,7 +168,19 @@ impl Reader {
     }
 
     /// The log is over: judges it.
-    pub fn finish(mut self) -> Diagnosis {
+    pub fn finish(self) -> Diagnosis {
+        let (mut diagnosis, boot) = self.judge();
+        if let Verdict::Unknown(_) = diagnosis.verdict
+            && !diagnosis.is_junk
+            && let Some(likeness) = judge::likeness(&boot)
+        {
+            diagnosis.verdict = Verdict::Alike(Box::new(likeness));
+        }
+        diagnosis
+    }
+
+    /// What was found, and the boot that was judged.
+    fn judge(mut self) -> (Diagnosis, Boot) {
         self.read(true, |lines, each| {
             lines.finish(each);
         });
@@ -174,7 +198,7 @@ impl Reader {
             }
         }
         let may_be_misread = match judged {
-            Verdict::Failed(_) => false,
+            Verdict::Failed(_) | Verdict::Alike(_) => false,
             // A boot that came to its root without a cause went well.
             Verdict::Well => self.boot.rung.as_ref().is_none_or(|(rung, _)| *rung < Rung::MountedRoot),
             Verdict::Unknown(_) | Verdict::Nothing => !self.boot.is_up(),
@@ -182,14 +206,15 @@ impl Reader {
         if may_be_misread && !is_junk && self.boot.read_again() {
             judged = judge::judge(&self.boot);
         }
-        Diagnosis {
+        let diagnosis = Diagnosis {
             verdict: judged,
             lines: (self.boot.first_line, self.boot.last_line),
-            rung: self.boot.rung,
+            rung: self.boot.rung.clone(),
             boots: self.boots,
             earlier: self.before.iter().map(summary).collect(),
             is_junk,
-        }
+        };
+        (diagnosis, self.boot)
     }
 
     fn read(&mut self, is_over: bool, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
@@ -275,7 +300,8 @@ impl CaptureReader {
             self.words.take(line.as_bytes());
             self.words.take(b"\n");
         }
-        let mut diagnosis = self.words.finish();
+        // Its lines are our own words: one that is no sign is like none either.
+        let (mut diagnosis, _) = self.words.judge();
         if !matches!(diagnosis.verdict, Verdict::Failed(_))
             && let Some((_, told)) = self.traffic.silence()
             && let Some(finding) = of_silence(told, diagnosis.lines.1)

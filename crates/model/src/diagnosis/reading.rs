@@ -4,6 +4,7 @@
 use super::Evidence;
 use super::clean::Cleaned;
 use super::head::kernel_seconds;
+use super::likeness::Odd;
 use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::misread::Unread;
 use super::shape::Capture;
@@ -58,6 +59,10 @@ pub(super) struct Boot {
     pub(super) fatal: Option<Evidence>,
     /// First odd line since the last milestone.
     pub(super) odd: Option<Evidence>,
+    /// Odd lines that no sign was found in.
+    pub(super) strange: Odd,
+    /// Stages that the boot has left behind.
+    pub(super) healed: BTreeSet<Stage>,
     /// Where the last line with text stands.
     pub(super) last_text: u64,
     /// How often each system's words were seen.
@@ -144,6 +149,8 @@ impl Boot {
             rung: None,
             fatal: None,
             odd: None,
+            strange: Odd::default(),
+            healed: BTreeSet::new(),
             last_text: 0,
             systems: BTreeMap::new(),
             phase: None,
@@ -190,7 +197,7 @@ impl Boot {
             let evidence = || Evidence::of(number, &line.text[start..]);
             self.climb(watch, &meanings, piece, &evidence);
             self.note_sights(watch, sights, piece, &evidence);
-            self.note_odd(&meanings, &evidence);
+            self.note_odd(&meanings, number, &line.text[start..], &evidence);
         }
         self.pass(number, line);
         if let Some(whole) = whole {
@@ -323,6 +330,8 @@ impl Boot {
             if !milestone.heals.is_empty() {
                 self.fatal = None;
                 self.unread.forget();
+                self.strange.forget();
+                self.healed.extend(milestone.heals);
                 self.open.retain(|(stage, cause, _), _| {
                     let until = stage.cause(*cause).and_then(|cause| cause.until).unwrap_or(*stage);
                     !milestone.heals.contains(&until)
@@ -331,16 +340,23 @@ impl Boot {
         }
     }
 
-    fn note_odd(&mut self, meanings: &[Meaning], evidence: &impl Fn() -> Evidence) {
+    fn note_odd(&mut self, meanings: &[Meaning], number: u64, text: &str, evidence: &impl Fn() -> Evidence) {
         for meaning in meanings {
             if let Meaning::System(row) = meaning {
                 *self.systems.entry(SYSTEMS[*row].0).or_default() += 1;
             }
         }
-        if meanings.contains(&Meaning::Fatal) {
+        let is_harmless = meanings.contains(&Meaning::Harmless);
+        let is_fatal = meanings.contains(&Meaning::Fatal);
+        if is_fatal {
             self.fatal.get_or_insert_with(evidence);
-        } else if meanings.contains(&Meaning::Odd) && !meanings.contains(&Meaning::Harmless) {
+        } else if meanings.contains(&Meaning::Odd) && !is_harmless {
             self.odd.get_or_insert_with(evidence);
+        }
+        let is_known =
+            |meaning: &Meaning| matches!(meaning, Meaning::Sign { .. } | Meaning::Milestone { .. });
+        if (is_fatal || meanings.contains(&Meaning::Odd)) && !is_harmless && !meanings.iter().any(is_known) {
+            self.strange.keep(number, text);
         }
     }
 }

@@ -74,6 +74,14 @@ fn named(diagnosis: &Diagnosis) -> Vec<&'static str> {
     }
 }
 
+/// The cause that a line is only like a message of.
+fn alike(diagnosis: &Diagnosis) -> Option<&'static str> {
+    match &diagnosis.verdict {
+        Verdict::Alike(alike) => Some(alike.finding.cause.id),
+        _ => None,
+    }
+}
+
 /// A wrong cause is worse than none: each log gives its cause, each near miss gives another or none.
 #[test]
 fn logs_give_their_causes() {
@@ -84,11 +92,13 @@ fn logs_give_their_causes() {
         let found = match &diagnosis.verdict {
             Verdict::Failed(_) => named[0],
             Verdict::Well => "nothing",
-            Verdict::Unknown(_) | Verdict::Nothing => "unknown",
+            Verdict::Alike(_) | Verdict::Unknown(_) | Verdict::Nothing => "unknown",
         };
-        if found != case.wanted || case.not.is_some_and(|not| named.contains(&not)) {
+        let alike = alike(&diagnosis);
+        if found != case.wanted || case.not.is_some_and(|not| named.contains(&not) || alike == Some(not)) {
             let not = case.not.map(|not| format!(" (and never {not})")).unwrap_or_default();
-            wrong.push(format!("{}: {}{not}, but found {found} {named:?}", case.place, case.wanted));
+            wrong
+                .push(format!("{}: {}{not}, but found {found} {named:?} {alike:?}", case.place, case.wanted));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -134,6 +144,10 @@ fn text(diagnosis: &Diagnosis) -> String {
                 }
                 finding.fix.iter().take(3).for_each(|fix| text += &format!("  fix: {fix}\n"));
             }
+        }
+        Verdict::Alike(alike) => {
+            text += &format!("like {} {:.2}\n", alike.finding.cause.id, alike.finding.confidence);
+            text += &format!("{}\n", alike.finding.sentence);
         }
         Verdict::Well => text += "well\n",
         Verdict::Unknown(odd) => text += &format!("unknown: {odd:?}\n"),
