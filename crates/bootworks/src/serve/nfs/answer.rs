@@ -36,8 +36,9 @@ const READ_MOST: u32 = 1 << 20;
 const ENCLOSED_LEAST: usize = 16 << 10;
 /// READDIR gives at most so much at once.
 const LISTING_MOST: u32 = 256 << 10;
-/// What clients are told to ask for.
-const SIZES: Sizes = Sizes { read: READ_MOST, write: 32 << 10, listing: 128 << 10 };
+/// What clients are told to ask for. Nothing is ever written, but Linux takes the size of writes for a file's block size
+/// (`s_blocksize`, fs/nfs/client.c), and programs read in blocks: with 32 KiB `cp` asked for 128 KiB at a time, not 1 MiB.
+const SIZES: Sizes = Sizes { read: READ_MOST, write: READ_MOST, listing: 128 << 10 };
 /// Reads that wait for the disk at once: a disk that hangs must not take all threads of the program.
 static DISK: Semaphore = Semaphore::const_new(64);
 /// How many mounts are remembered for DUMP: for people only.
