@@ -112,15 +112,17 @@ impl<R: Read> Archive<R> {
 
     fn entry(&mut self, head: tar::Head, block: &[u8; BLOCK], beside: Beside) -> io::Result<Entry> {
         let size = beside.size.unwrap_or(head.size);
-        let has_data = matches!(head.kind, Kind::File | Kind::Sparse);
+        let path = beside.path.unwrap_or(head.path);
+        let kind = if head.kind == Kind::File && path.ends_with(b"/") { Kind::Folder } else { head.kind };
+        let has_data = matches!(kind, Kind::File | Kind::Sparse);
         if !has_data {
             // Some writers give links the size of what they lead to, without its data.
-            self.begin(if matches!(head.kind, Kind::Other(_)) { size } else { 0 })?;
+            self.begin(if matches!(kind, Kind::Other(_)) { size } else { 0 })?;
         }
         let mut entry = Entry {
-            path: rooted(beside.path.unwrap_or(head.path)),
+            path: rooted(path),
             link: PathBuf::from(std::ffi::OsString::from_vec(beside.link.unwrap_or(head.link))),
-            kind: head.kind,
+            kind,
             mode: head.mode,
             user: id(beside.user.unwrap_or(head.user))?,
             group: id(beside.group.unwrap_or(head.group))?,
@@ -130,7 +132,7 @@ impl<R: Read> Archive<R> {
             extended: beside.extended,
             acls: beside.acls,
         };
-        if head.kind == Kind::Sparse {
+        if kind == Kind::Sparse {
             let (mut part, real) = tar::map_in_head(block).map_err(broken)?;
             let mut map = std::mem::take(&mut part.stretches);
             while part.goes_on {
@@ -314,4 +316,52 @@ fn rooted(path: Vec<u8>) -> PathBuf {
     let path = PathBuf::from(std::ffi::OsString::from_vec(path));
     let inside = path.strip_prefix("/").unwrap_or(&path);
     Path::new("/").join(inside).components().filter(|part| part.as_os_str() != ".").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry as GNU tar writes it.
+    fn entry(path: &str, kind: u8, data: &[u8]) -> Vec<u8> {
+        let mut block = vec![0; BLOCK];
+        block[..path.len()].copy_from_slice(path.as_bytes());
+        for (at, number) in [(100, "0000644"), (108, "0000000"), (116, "0000000"), (136, "00000000000")] {
+            block[at..at + number.len()].copy_from_slice(number.as_bytes());
+        }
+        block[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+        block[148..156].fill(b' ');
+        block[156] = kind;
+        block[257..265].copy_from_slice(b"ustar  \0");
+        let sum: u32 = block.iter().map(|octet| u32::from(*octet)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block.extend_from_slice(data);
+        block.resize(block.len().next_multiple_of(BLOCK), 0);
+        block
+    }
+
+    /// The head of a long path is cut off, and may be so behind a `/`: the whole path says what it is.
+    #[test]
+    fn a_file_is_none_the_less_one_where_its_head_ends_with_a_slash() {
+        let folder = format!("{}/", "a".repeat(99));
+        let path = format!("{folder}file");
+        let mut archive = entry("././@LongLink", b'L', format!("{path}\0").as_bytes());
+        archive.extend(entry(&folder, b'0', b"text"));
+        archive.extend(entry("old/", 0, b""));
+        archive.extend(entry("behind", b'0', b"more"));
+        archive.resize(archive.len() + 2 * BLOCK, 0);
+        let mut archive = Archive::of(&archive[..]);
+        let mut seen = Vec::new();
+        while let Some(entry) = archive.advance().unwrap() {
+            let mut data = String::new();
+            archive.read_to_string(&mut data).unwrap();
+            seen.push((entry.path.display().to_string(), entry.kind, data));
+        }
+        let expected = [
+            (format!("/{path}"), Kind::File, "text"),
+            ("/old".into(), Kind::Folder, ""),
+            ("/behind".into(), Kind::File, "more"),
+        ];
+        assert_eq!(seen, expected.map(|(path, kind, data)| (path, kind, data.to_owned())));
+    }
 }

@@ -25,7 +25,8 @@ pub enum Flaw {
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A file.
+    /// A file; a folder, where its path ends with `/` (the format before POSIX's). The head may have but the path's
+    /// beginning, so whoever knows all of it has to look.
     File,
     /// Another name of a file before it.
     HardLink,
@@ -96,7 +97,6 @@ pub fn head(block: &[u8; BLOCK]) -> Result<Option<Head>, Flaw> {
         Ok((part(&block[329..337])?, part(&block[337..345])?))
     };
     let kind = match block[156] {
-        b'0' | 0 | b'7' if text(&block[..100]).last() == Some(&b'/') => Kind::Folder,
         b'0' | 0 | b'7' => Kind::File,
         b'1' => Kind::HardLink,
         b'2' => Kind::Link,
