@@ -2,86 +2,142 @@
 //!
 //! Ours is the agent's own code, with its digests of every file and of the whole, which the others do not take.
 
+use crate::setup::{self, Purpose};
 use crate::shell::{Result, Stop, cargo, note, output, root, run, say};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Rounds; the median is quoted.
 const ROUNDS: usize = 3;
+/// Octets of the files that are packed.
+const IMAGE_BYTES: u64 = 2_000_000_000;
+/// A folder in memory.
+const MEMORY: &str = "/dev/shm";
 
-/// One way to pack, the peer that unpacks it, and the peer that only decompresses.
+/// One way to pack, and the peers that decompress it.
 struct Way {
     name: &'static str,
     pack: &'static str,
     suffix: &'static str,
-    peer: &'static str,
+    peers: &'static [&'static str],
 }
 
 const WAYS: &[Way] = &[
-    Way { name: "tar.bz2 (lbzip2)", pack: "lbzip2 -c", suffix: "l.bz2", peer: "lbzip2 -dc" },
-    Way { name: "tar.bz2 (bzip2, one stream)", pack: "bzip2 -9c", suffix: "b.bz2", peer: "lbzip2 -dc" },
-    Way { name: "tar.zst (frames, as ours)", pack: "pzstd -q -3 -c -p 4", suffix: "f.zst", peer: "zstd -dc" },
-    Way { name: "tar.zst (one frame)", pack: "zstd -q -3 -c", suffix: "zst", peer: "zstd -dc" },
+    Way { name: "tar.bz2, one stream (lbzip2)", pack: "lbzip2 -c", suffix: "l.bz2", peers: &["lbzip2 -dc"] },
     Way {
-        name: "tar.xz (blocks)",
+        name: "tar.bz2, many streams (pbzip2)",
+        pack: "pbzip2 -c",
+        suffix: "p.bz2",
+        peers: &["lbzip2 -dc", "pbzip2 -dc"],
+    },
+    Way {
+        name: "tar.zst, frames as ours (pzstd)",
+        pack: "pzstd -q -3 -c -p 4",
+        suffix: "f.zst",
+        peers: &["zstd -dc"],
+    },
+    Way { name: "tar.zst, one frame", pack: "zstd -q -3 -c", suffix: "zst", peers: &["zstd -dc"] },
+    Way {
+        name: "tar.xz, blocks",
         pack: "xz -1 -T0 --block-size=16MiB -c",
         suffix: "xz",
-        peer: "xz -T0 -dc",
+        peers: &["xz -T0 -dc"],
     },
-    Way { name: "tar.gz", pack: "gzip -1 -c", suffix: "gz", peer: "gzip -dc" },
-    Way { name: "tar", pack: "cat", suffix: "tar", peer: "cat" },
+    Way { name: "tar.gz", pack: "gzip -1 -c", suffix: "gz", peers: &["gzip -dc"] },
+    Way { name: "tar", pack: "cat", suffix: "tar", peers: &["cat"] },
 ];
 
 /// Measures all of them and prints a table.
 pub(crate) fn install() -> Result<()> {
+    setup::install(Purpose::BenchInstall)?;
     let folder = crate::programs::target().join("bench/install");
     std::fs::create_dir_all(&folder)
         .map_err(|error| Stop::new(format!("cannot make {}: {error}", folder.display())))?;
     let archive = folder.join("image");
     if !archive.exists() {
         note("packing programs and texts of the host");
-        let text = format!(
-            "cd / && find usr/bin usr/include usr/share -xdev -type f -size -40M -print0 | tar --null -T - -cf {0}.all 2>/dev/null; \
-             tar -tf {0}.all > /dev/null; mv {0}.all {0}",
+        shell(&format!(
+            "cd / && find usr/bin usr/include usr/share usr/lib -xdev -type f -size -40M -printf '%s %p\n' \
+             | awk '{{ all += $1; if (all > {IMAGE_BYTES}) exit; sub(/^[0-9]+ /, \"\"); print }}' \
+             | tar --verbatim-files-from -T - -cf {0}.all && mv {0}.all {0}",
             archive.display()
-        );
-        shell(&text)?;
+        ))?;
     }
+    let memory = InMemory::unpack(&archive)?;
     say(
         "seconds from the packed image to files on the disk, median of 3, in turns; below 1.00 ours is faster:",
     );
-    say("| image | ours | peer to tar | ratio | ours, decompressing only | peer | ratio |");
-    say("| --- | --- | --- | --- | --- | --- | --- |");
+    say(
+        "| image | ours | peer | peer to tar | ratio | files copied from memory | ratio | decompressing only: ours | peer | ratio | read back | more | memory |",
+    );
+    say("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for way in WAYS {
-        let packed = folder.join(format!("image.{}", way.suffix));
-        if !packed.exists() {
-            let (from, to) = (archive.display(), packed.display());
-            shell(&format!("{} < {from} > {to}.part && mv {to}.part {to}", way.pack))?;
-        }
-        let target = folder.join("target");
-        let (from, to) = (packed.display(), target.display());
-        let peer = format!("{} < {from} | tar -xf - -C {to} && sync -f {to}", way.peer);
-        let peer_only = format!("{} < {from} > /dev/null", way.peer);
-        let mut times = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            fresh(&target)?;
-            let (unpack, plain) = ours(&packed, &target)?;
-            fresh(&target)?;
-            for (all, one) in times.iter_mut().zip([unpack, time(&peer)?, plain, time(&peer_only)?]) {
-                all.push(one);
-            }
-        }
-        let [ours, peer, ours_only, peer_only] = times.map(median);
-        say(&format!(
-            "| {} | {ours:.2} | {peer:.2} | {:.2} | {ours_only:.2} | {peer_only:.2} | {:.2} |",
-            way.name,
-            ours / peer,
-            ours_only / peer_only
-        ));
+        measure(way, &folder, &archive, &memory)?.iter().for_each(|row| say(row));
     }
+    drop(memory);
     let _ = std::fs::remove_dir_all(folder.join("target"));
     raw(&folder, &archive)
+}
+
+/// A row of the table for each of the way's peers.
+fn measure(way: &Way, folder: &Path, archive: &Path, memory: &InMemory) -> Result<Vec<String>> {
+    let packed = folder.join(format!("image.{}", way.suffix));
+    if !packed.exists() {
+        let (from, to) = (archive.display(), packed.display());
+        shell(&format!("{} < {from} > {to}.part && mv {to}.part {to}", way.pack))?;
+    }
+    let target = folder.join("target");
+    let (from, to) = (packed.display(), target.display());
+    let copy = format!("cp -a {}/. {to} && sync -f {to}", memory.0.display());
+    let mut own = [const { Vec::new() }; 4];
+    let mut peers = vec![[const { Vec::new() }; 2]; way.peers.len()];
+    let mut memory_kib = 0.0_f64;
+    for _ in 0..ROUNDS {
+        fresh(&target)?;
+        let ours = ours(&packed, &target)?;
+        memory_kib = memory_kib.max(ours.memory_kib);
+        fresh(&target)?;
+        let round = [ours.unpack, ours.read_back, ours.decompress, time(&copy)?];
+        own.iter_mut().zip(round).for_each(|(all, one)| all.push(one));
+        for (name, times) in way.peers.iter().zip(&mut peers) {
+            fresh(&target)?;
+            times[0].push(time(&format!("{name} < {from} | tar -xf - -C {to} && sync -f {to}"))?);
+            times[1].push(time(&format!("{name} < {from} > /dev/null"))?);
+        }
+    }
+    let [ours, read_back, ours_only, copied] = own.map(median);
+    let row = |(name, times): (&&str, [Vec<f64>; 2])| {
+        let [peer, peer_only] = times.map(median);
+        format!(
+            "| {} | {ours:.2} | `{name}` | {peer:.2} | {:.2} | {copied:.2} | {:.2} | {ours_only:.2} | {peer_only:.2} | {:.2} | {read_back:.2} | {:.0} % | {:.0} MB |",
+            way.name,
+            ours / peer,
+            ours / copied,
+            ours_only / peer_only,
+            100.0 * read_back / ours,
+            memory_kib * 1024.0 / 1e6
+        )
+    };
+    Ok(way.peers.iter().zip(peers).map(row).collect())
+}
+
+/// The image's files in memory, as long as this lives.
+struct InMemory(PathBuf);
+
+impl InMemory {
+    fn unpack(archive: &Path) -> Result<InMemory> {
+        let memory = InMemory(Path::new(MEMORY).join(format!("bootworks-bench-{}", std::process::id())));
+        fresh(&memory.0)?;
+        shell(&format!("tar -xf {} -C {}", archive.display(), memory.0.display()))?;
+        Ok(memory)
+    }
+}
+
+impl Drop for InMemory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A raw image onto a block device: ours beside decompressing it into `dd` with direct I/O.
@@ -101,20 +157,24 @@ fn raw(folder: &Path, archive: &Path) -> Result<()> {
     let node = attached.ok_or_else(|| Stop::new("no loop device is to be had"))?.trim().to_owned();
     let measured = raw_rounds(&packed, &node, 2 * bytes);
     shell(&format!("losetup -d {node}; rm -f {device}"))?;
-    let [write, verify, peer] = measured?.map(median);
+    let ([write, verify, peer], memory_kib) = measured.map(|(times, memory)| (times.map(median), memory))?;
     say("");
-    say("| raw image | ours | `zstd -dc` to `dd oflag=direct` | ratio | read back and compared | more |");
-    say("| --- | --- | --- | --- | --- | --- |");
+    say(
+        "| raw image | ours | `zstd -dc` to `dd oflag=direct` | ratio | read back and compared | more | memory |",
+    );
+    say("| --- | --- | --- | --- | --- | --- | --- |");
     say(&format!(
-        "| raw.zst, half of it zeros | {write:.2} | {peer:.2} | {:.2} | {verify:.2} | {:.0} % |",
+        "| raw.zst, half of it zeros | {write:.2} | {peer:.2} | {:.2} | {verify:.2} | {:.0} % | {:.0} MB |",
         write / peer,
-        100.0 * verify / write
+        100.0 * verify / write,
+        memory_kib * 1024.0 / 1e6
     ));
     Ok(())
 }
 
-fn raw_rounds(packed: &Path, node: &str, bytes: u64) -> Result<[Vec<f64>; 3]> {
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+fn raw_rounds(packed: &Path, node: &str, bytes: u64) -> Result<([Vec<f64>; 3], f64)> {
+    let mut times = [const { Vec::new() }; 3];
+    let mut memory_kib = 0.0_f64;
     for _ in 0..ROUNDS {
         let mut command = agent_test("bench_a_raw_image");
         command
@@ -122,7 +182,8 @@ fn raw_rounds(packed: &Path, node: &str, bytes: u64) -> Result<[Vec<f64>; 3]> {
             .env("BOOTWORKS_BENCH_TARGET", node)
             .env("BOOTWORKS_BENCH_BYTES", bytes.to_string());
         let text = output(&mut command).ok_or_else(|| Stop::new("the agent could not write the image"))?;
-        let (write, verify) = (seconds(&text, "write_seconds=")?, seconds(&text, "verify_seconds=")?);
+        let (write, verify) = (number(&text, "write_seconds=")?, number(&text, "verify_seconds=")?);
+        memory_kib = memory_kib.max(number(&text, "memory_kib=")?);
         let peer = format!(
             "zstd -dc < {} | dd of={node} bs=4M iflag=fullblock oflag=direct conv=fsync 2>/dev/null",
             packed.display()
@@ -131,7 +192,7 @@ fn raw_rounds(packed: &Path, node: &str, bytes: u64) -> Result<[Vec<f64>; 3]> {
             all.push(one);
         }
     }
-    Ok(times)
+    Ok((times, memory_kib))
 }
 
 /// The agent's test program, which has its own code in it.
@@ -141,18 +202,31 @@ fn agent_test(name: &str) -> Command {
     command
 }
 
-/// A number of seconds that a program printed by this name.
-fn seconds(text: &str, name: &str) -> Result<f64> {
+/// A number that a program printed by this name.
+fn number(text: &str, name: &str) -> Result<f64> {
     let number = text.split_once(name).and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok());
     number.ok_or_else(|| Stop::new(format!("the agent measured nothing: {text}")))
 }
 
-/// Unpacks with the agent's own code, in its test program; seconds to the disk, and for decompressing only.
-fn ours(image: &Path, target: &Path) -> Result<(f64, f64)> {
+/// What the agent's own code took of an image, in seconds, and its memory at the most.
+struct Ours {
+    unpack: f64,
+    read_back: f64,
+    decompress: f64,
+    memory_kib: f64,
+}
+
+/// Unpacks with the agent's own code, in its test program.
+fn ours(image: &Path, target: &Path) -> Result<Ours> {
     let mut command = agent_test("bench_an_image");
     command.env("BOOTWORKS_BENCH_IMAGE", image).env("BOOTWORKS_BENCH_TARGET", target);
     let text = output(&mut command).ok_or_else(|| Stop::new("the agent could not unpack the image"))?;
-    Ok((seconds(&text, "unpack_seconds=")?, seconds(&text, "plain_seconds=")?))
+    Ok(Ours {
+        unpack: number(&text, "unpack_seconds=")?,
+        read_back: number(&text, "verify_seconds=")?,
+        decompress: number(&text, "plain_seconds=")?,
+        memory_kib: number(&text, "memory_kib=")?,
+    })
 }
 
 fn fresh(target: &Path) -> Result<()> {

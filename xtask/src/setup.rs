@@ -17,6 +17,8 @@ pub(crate) enum Purpose {
     BenchCheck,
     /// Running the servers that ours is measured beside.
     BenchServe,
+    /// Packing and unpacking images beside us.
+    BenchInstall,
 }
 
 /// A package, how it is known to be there, and why it is needed.
@@ -96,6 +98,14 @@ const BENCH_BUILD: &[Package] = &[
 
 const BENCH_CHECK: &[Package] = &[package("time", "/usr/bin/time", "measures processor time and memory")];
 
+const BENCH_INSTALL: &[Package] = &[
+    package("bzip2", "/usr/bin/bzip2", "packs images to read"),
+    package("lbzip2", "/usr/bin/lbzip2", "packs images, and unpacks them beside us"),
+    package("pbzip2", "/usr/bin/pbzip2", "packs images, and unpacks them beside us"),
+    package("zstd", "/usr/bin/pzstd", "packs images, and unpacks them beside us"),
+    package("xz-utils", "/usr/bin/xz", "packs images, and unpacks them beside us"),
+];
+
 const BENCH_SERVE: &[Package] = &[
     package("iproute2", "/usr/sbin/ip", "the virtual cable of the bench"),
     package("curl", "/usr/bin/curl", "the client of the bench"),
@@ -120,6 +130,7 @@ pub(crate) fn install(purpose: Purpose) -> Result<()> {
         Purpose::BenchBuild => &[REHEARSE, BENCH_BUILD],
         Purpose::BenchCheck => &[REHEARSE, BENCH_CHECK],
         Purpose::BenchServe => &[BENCH_SERVE],
+        Purpose::BenchInstall => &[BENCH_INSTALL],
     };
     let missing: Vec<&Package> =
         wanted.iter().copied().flatten().filter(|package| !is_there(package)).collect();

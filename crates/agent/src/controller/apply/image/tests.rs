@@ -1,6 +1,7 @@
 //! Archives as GNU tar writes them, unpacked into a folder.
 
 use super::*;
+use crate::controller::witness::tests::Collector;
 use linux::process::Child;
 use linux::tools::Tool;
 use std::os::unix::fs::MetadataExt as _;
@@ -94,23 +95,42 @@ fn bench_an_image_is_unpacked() {
     let mut hashed = Hashed(open(), &mut hasher);
     let mut ledger = Ledger::default();
     let unpacked = compression::read_plain(&mut hashed, |_, plain| {
-        unpack_archive(&mut *plain, &target, &mut ledger).map_err(|_| ())?;
-        io::copy(plain, &mut io::sink()).map_err(|_| ())
+        unpack_archive(&mut *plain, &target, &mut ledger).map_err(|stop| match stop {
+            Stop::Broken(error) => error.to_string(),
+            Stop::Refused(failure) => failure.report(),
+        })?;
+        io::copy(plain, &mut io::sink()).map_err(|error| error.to_string())
     });
     unpacked.unwrap().unwrap();
     rustix::fs::syncfs(std::fs::File::open(&target).unwrap()).unwrap();
+    let unpack = begun.elapsed().as_secs_f64();
+    for (path, _) in ledger.files() {
+        let file = std::fs::File::open(target.join(path)).unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    }
+    let collector = Collector::default();
+    let meter = crate::controller::witness::Meter::start(&collector, 1, 0);
+    let begun = std::time::Instant::now();
+    assert!(crate::controller::apply::readback::read_back(&target, &ledger, &meter).is_ok());
+    let verify = begun.elapsed().as_secs_f64();
     println!(
-        "unpack_seconds={:.3} plain_seconds={plain:.3} files={}",
-        begun.elapsed().as_secs_f64(),
+        "unpack_seconds={unpack:.3} verify_seconds={verify:.3} plain_seconds={plain:.3} memory_kib={} files={}",
+        memory_kib(),
         ledger.len()
     );
+}
+
+/// The most memory that this process ever had (`VmHWM` of proc_pid_status(5)).
+fn memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    most.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// Measures for `cargo xtask bench install`, which names a raw image, its size unpacked and the device; else there is
 /// nothing to do.
 #[test]
 fn bench_a_raw_image_is_written() {
-    use crate::controller::witness::tests::Collector;
     let Some(image) = std::env::var_os("BOOTWORKS_BENCH_RAW") else { return };
     let device = std::env::var_os("BOOTWORKS_BENCH_TARGET").map(std::path::PathBuf::from).unwrap();
     let bytes: u64 = std::env::var("BOOTWORKS_BENCH_BYTES").unwrap().parse().unwrap();
@@ -128,7 +148,11 @@ fn bench_a_raw_image_is_written() {
     let meter = crate::controller::witness::Meter::start(&collector, 1, bytes);
     let begun = std::time::Instant::now();
     assert!(written.verify(&meter).is_ok());
-    println!("write_seconds={write:.3} verify_seconds={:.3}", begun.elapsed().as_secs_f64());
+    println!(
+        "write_seconds={write:.3} verify_seconds={:.3} memory_kib={}",
+        begun.elapsed().as_secs_f64(),
+        memory_kib()
+    );
 }
 
 /// A file whose digest is taken as it is read, as of what comes over the network.
