@@ -275,6 +275,12 @@ impl Seen {
         seconds.unwrap_or_else(|| panic!("the output has no time of `{words}`:\n{}", self.stdout))
     }
 
+    /// When the output's last event was, in whole seconds since power-on.
+    pub(crate) fn lasted(&self) -> u32 {
+        let time = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
+        self.stdout.lines().filter_map(time).fold(0.0, f64::max).ceil() as u32
+    }
+
     pub(crate) fn console(&self) -> String {
         self.read("console.log")
     }
@@ -337,9 +343,13 @@ pub(crate) fn whole_table() -> bool {
     std::env::var("BOOTWORKS_TEST_REHEARSALS").is_ok_and(|which| which == "all")
 }
 
-/// Whether one row is asked for by its number.
-pub(crate) fn is_seeded() -> bool {
-    std::env::var_os("BOOTWORKS_TEST_SEED").is_some()
+/// Says aloud that a table of hours is not run where neither all of it nor one row by its number is asked for.
+pub(crate) fn is_left_out(what: &str) -> bool {
+    let left_out = !whole_table() && std::env::var_os("BOOTWORKS_TEST_SEED").is_none();
+    if left_out {
+        eprintln!("skipped: {what} takes hours, which `cargo xtask test --rehearsals` has");
+    }
+    left_out
 }
 
 /// Something that is broken on purpose, with the cause that must be named.
@@ -372,7 +382,30 @@ impl Provoked {
         });
         if self.line.is_empty() { rig } else { rig.changed(&self.name, &self.line) }
     }
+
+    /// With `UPDATE_EXPECT` the table gets today's date and these seconds.
+    pub(crate) fn was_green(&self, seconds: u32) {
+        if std::env::var_os("UPDATE_EXPECT").is_none() {
+            return;
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PROVOKED);
+        let table = std::fs::read_to_string(&path).unwrap();
+        let today = Command::new("date").args(["-u", "+%F"]).output().unwrap();
+        let green = format!("green = [\"{}\", {seconds}]", String::from_utf8(today.stdout).unwrap().trim());
+        let blocks = table.split("\n\n").map(|block| {
+            if !block.lines().any(|line| line == format!("name = \"{}\"", self.name)) {
+                return block.to_owned();
+            }
+            let kept = block.trim_end().lines().filter(|line| !line.starts_with("green = "));
+            kept.chain([green.as_str()]).collect::<Vec<_>>().join("\n")
+        });
+        let text = blocks.collect::<Vec<_>>().join("\n\n");
+        std::fs::write(&path, text.trim_end().to_owned() + "\n").unwrap();
+    }
 }
+
+/// The table of what is provoked, from this package's folder.
+const PROVOKED: &str = "../crates/model/testdata/provoked/table.toml";
 
 /// The table from which the guide's page is made.
 pub(crate) fn provoked() -> Vec<Provoked> {
