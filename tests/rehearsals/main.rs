@@ -248,9 +248,9 @@ fn what_is_provoked_is_named() {
         let rig = row.rig();
         let words: Vec<String> = row.arguments.iter().map(|word| rig.own(word)).collect();
         let words = words.iter().map(String::as_str).chain(["--expect", &row.cause, "--patience", "120"]);
-        let seen = rig.rehearse(&words.collect::<Vec<_>>());
-        seen.ended_with(0);
-        row.was_green(seen.lasted());
+        let begun = std::time::Instant::now();
+        rig.rehearse(&words.collect::<Vec<_>>()).ended_with(0);
+        row.was_green(begun.elapsed().as_secs());
     }
 }
 

@@ -275,12 +275,6 @@ impl Seen {
         seconds.unwrap_or_else(|| panic!("the output has no time of `{words}`:\n{}", self.stdout))
     }
 
-    /// When the output's last event was, in whole seconds since power-on.
-    pub(crate) fn lasted(&self) -> u32 {
-        let time = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
-        self.stdout.lines().filter_map(time).fold(0.0, f64::max).ceil() as u32
-    }
-
     pub(crate) fn console(&self) -> String {
         self.read("console.log")
     }
@@ -384,7 +378,7 @@ impl Provoked {
     }
 
     /// With `UPDATE_EXPECT` the table gets today's date and these seconds.
-    pub(crate) fn was_green(&self, seconds: u32) {
+    pub(crate) fn was_green(&self, seconds: u64) {
         if std::env::var_os("UPDATE_EXPECT").is_none() {
             return;
         }

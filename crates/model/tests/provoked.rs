@@ -92,7 +92,10 @@ fn the_guide_has_what_was_provoked() {
         let arguments: Vec<String> = quoted.collect();
         let changes = line.iter().map(|(from, to)| match to.is_empty() {
             true => format!(", `line.toml` without `{}`", from.trim_matches([',', ' '])),
-            false => format!(", `line.toml` with `{}`", to.trim_end().replace('\n', "`, `")),
+            false => {
+                let new = to.lines().filter(|line| !line.is_empty() && !from.contains(line));
+                format!(", `line.toml` with `{}`", new.collect::<Vec<_>>().join("`, `"))
+            }
         });
         let _ = writeln!(
             page,

@@ -12,6 +12,9 @@ use std::str::Chars;
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
 const BACKSPACE: u8 = 0x08;
+/// The kernel's last words before it sets the video mode. SeaBIOS' serial console (src/sercon.c) keeps a letter back until
+/// the next one, and clears the screen in between: what comes behind that is the rest of the word.
+const HALF_A_WORD: &str = "(edd=off to disable)... o";
 
 /// Cuts octets into lines as they come.
 pub(super) struct Lines {
@@ -309,7 +312,9 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
                         continue;
                     }
                     let last = sequence.chars().last();
-                    if matches!(last, Some('H' | 'f' | 'J' | 'A' | 'B' | 'E' | 'F' | 'd' | 'G')) {
+                    let is_elsewhere =
+                        matches!(last, Some('H' | 'f' | 'J' | 'A' | 'B' | 'E' | 'F' | 'd' | 'G'));
+                    if is_elsewhere && !(last == Some('J') && cleaned.text.ends_with(HALF_A_WORD)) {
                         end(cleaned, &mut given, each);
                     }
                 }
@@ -404,6 +409,9 @@ mod tests {
         check(b"10%\r50%\rdone\nnext\n", "1|10%\n1|50%\n1|done\n2|next\n");
         check(b"\x1b[0;32m OK \x1b[0m ready\n", "1|OK ready\n");
         check(b"\x1b[2J\x1b[1;1Htop\x1b[5;1Hbelow\n", "1|top\n1|below\n");
+        // The kernel's boot sector on SeaBIOS' serial console, from a rehearsal.
+        let divided: &[u8] = b"Probing EDD (edd=off to disable)... o\x1bc\x1b[?7l\x1b[2J\x1b[0mk\r";
+        check(divided, "1|Probing EDD (edd=off to disable)... ok\n");
         // GRUB on a serial line, from a rehearsal; then a cursor that is sent elsewhere.
         let nudged: &[u8] =
             b"error: file `/boo\x1b[07;17H\x1b[07;18Ht/grub/normal.mod' not f\x1b[07;49H\x1b[07;50Hound.\n";
