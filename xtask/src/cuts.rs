@@ -17,14 +17,15 @@ const BOXES: [&str; 2] = ["nic=igb,disk=nvme", "firmware=uefi,nic=igb,disk=virti
 /// Head of the table's columns.
 const COLUMNS: &str = "| cut after | box | in step | writes since the last flush | its disk alone | then |\n| --- | --- | --- | --- | --- | --- |\n";
 
-/// Cuts the power so many times, each time of another installation of the example line: a count, a seed and how many
-/// boxes at a time, as far as somebody says.
-pub(crate) fn run(numbers: &[&str]) -> Result<()> {
-    let number = |index: usize, usual: u32| -> Result<u32> {
-        let Some(text) = numbers.get(index) else { return Ok(usual) };
-        text.parse().map_err(|error| Stop::new(format!("`{text}` is not a number: {error}")))
+/// Cuts the power `count` times, each time of another installation of the example line.
+pub(crate) fn run(count: Option<&str>, seed: Option<&str>) -> Result<()> {
+    let number = |text: Option<&str>, usual: u32| -> Result<u32> {
+        let parsed = text.map(str::parse).transpose();
+        parsed
+            .map(|number| number.unwrap_or(usual))
+            .map_err(|error| Stop::new(format!("not a number: {error}")))
     };
-    let (count, seed, boxes) = (number(0, USUAL)?, number(1, 1)?, number(2, 1)?.max(1));
+    let (count, seed) = (number(count, USUAL)?, number(seed, 1)?);
     let programs = crate::programs::build()?;
     let folder = crate::programs::target().join("cuts");
     let line = lay_line(&programs.bootworks, &folder)?;
@@ -33,29 +34,14 @@ pub(crate) fn run(numbers: &[&str]) -> Result<()> {
         note(&format!("{} has {} rows already; going on", run.table.display(), run.rows));
     }
     while run.cuts < count {
-        let mut batch = Vec::new();
-        for number in 0..boxes.min(count - run.cuts) {
-            let hardware = BOXES[(run.rows + number) as usize % BOXES.len()];
-            let after = run.next_instant(&programs.bootworks, &line, hardware)?;
-            note(&format!(
-                "cut {} of {count}: {hardware}, {after:.1} s after the plan was confirmed",
-                run.cuts + number + 1
-            ));
-            batch.push((after, hardware));
-        }
-        let rehearse =
-            |&(after, hardware): &(f64, _)| rehearse(&programs.bootworks, &line, hardware, Some(after));
-        let seen: Vec<Result<Seen>> = std::thread::scope(|scope| {
-            let running: Vec<_> = batch.iter().map(|cut| scope.spawn(|| rehearse(cut))).collect();
-            let lost = |_| Err(Stop::new("a rehearsal's thread is lost"));
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
-        });
-        // All of a batch or none: a run that goes on later draws as many instants as there are rows.
-        for ((after, hardware), seen) in
-            batch.into_iter().zip(seen.into_iter().collect::<Result<Vec<Seen>>>()?)
-        {
-            run.note(after, hardware, &seen)?;
-        }
+        let hardware = BOXES[run.rows as usize % BOXES.len()];
+        let after = run.next_instant(&programs.bootworks, &line, hardware)?;
+        note(&format!(
+            "cut {} of {count}: {hardware}, {after:.1} s after the plan was confirmed",
+            run.cuts + 1
+        ));
+        let seen = rehearse(&programs.bootworks, &line, hardware, Some(after))?;
+        run.note(after, hardware, &seen)?;
     }
     say(&run.text);
     say(&format!(
@@ -135,7 +121,7 @@ impl Run {
 
     /// The next instant of that kind of box, in seconds after its plan was confirmed.
     fn next_instant(&mut self, bootworks: &Path, line: &Path, hardware: &str) -> Result<f64> {
-        let kind = BOXES.iter().position(|known| *known == hardware).unwrap_or_default();
+        let kind = self.rows as usize % BOXES.len();
         let seconds = match self.seconds[kind] {
             Some(seconds) => seconds,
             None => {
