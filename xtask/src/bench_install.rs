@@ -55,6 +55,13 @@ const WAYS: &[Way] = &[
 
 /// Measures all of them, or those whose names have that word, and prints a table.
 pub(crate) fn install(word: &str) -> Result<()> {
+    let names = || WAYS.iter().map(|way| way.name).chain([RAW]);
+    if !names().any(|name| name.contains(word)) {
+        return Err(Stop::new(format!(
+            "no row has `{word}`; they are: {}",
+            names().collect::<Vec<_>>().join("; ")
+        )));
+    }
     setup::install(Purpose::BenchInstall)?;
     let folder = crate::programs::target().join("bench/install");
     std::fs::create_dir_all(&folder)

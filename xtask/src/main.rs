@@ -37,7 +37,8 @@ cargo xtask COMMAND
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
   bench diagnose         side by side: our reading of logs, and grep with the catalogue's words
-  bench install          side by side: an image unpacked by us, and by lbzip2, zstd and tar
+  bench install [WORD]   side by side: an image unpacked by us, and by lbzip2, zstd and tar; all rows, or those that
+                         have that word: bz2, zst, xz, gz, raw
   bench serve [PART]     side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable;
                          all parts, or one: dhcp, tftp, http, nfs, guest (NFS by a guest's kernel)
   bench storm [BOXES]    a rack powered on at once, 1000 boxes unless told otherwise";

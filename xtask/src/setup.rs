@@ -99,7 +99,6 @@ const BENCH_BUILD: &[Package] = &[
 const BENCH_CHECK: &[Package] = &[package("time", "/usr/bin/time", "measures processor time and memory")];
 
 const BENCH_INSTALL: &[Package] = &[
-    package("bzip2", "/usr/bin/bzip2", "packs images to read"),
     package("lbzip2", "/usr/bin/lbzip2", "packs images, and unpacks them beside us"),
     package("pbzip2", "/usr/bin/pbzip2", "packs images, and unpacks them beside us"),
     package("zstd", "/usr/bin/pzstd", "packs images, and unpacks them beside us"),
