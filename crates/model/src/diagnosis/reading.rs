@@ -246,7 +246,7 @@ impl Boot {
     /// The line is read.
     fn pass(&mut self, number: u64, line: &Cleaned) {
         self.last_line = number;
-        if !is_remark(&line.text) {
+        if !is_remark(&line.text) && !is_of_a_clock(&line.text) {
             self.last_text = number;
         }
     }
@@ -361,6 +361,11 @@ impl Boot {
     }
 }
 
+/// What the kernel says of its clocks while everybody waits (kernel/time/clocksource.c): it is no step of a boot.
+fn is_of_a_clock(text: &str) -> bool {
+    ["clocksource: timekeeping watchdog on ", "clocksource: wd-"].iter().any(|words| text.contains(words))
+}
+
 /// Whether a person wrote this line below the log: `(nothing more for ten minutes)`, the end of a block, a sentence of
 /// his own.
 fn is_remark(text: &str) -> bool {
@@ -429,5 +434,27 @@ impl Evidence {
             None => text.to_owned(),
         };
         Evidence { line, text: kept, times: 1, why: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diagnosis::{Verdict, diagnose};
+
+    /// A line that is the last one stays so where only the kernel's clocks speak behind it.
+    #[test]
+    fn clocks_are_no_step_of_a_boot() {
+        let waits = "[    1.0] Linux version 6.1.0\nBegin: Waiting up to 180 secs for any network device to become available ... ";
+        let cause = |behind: &str| match diagnose(format!("{waits}{behind}").as_bytes()).verdict {
+            Verdict::Failed(findings) => findings.first().map(|finding| finding.cause.id),
+            _ => None,
+        };
+        let clock = "[   22.1] clocksource: timekeeping watchdog on CPU0: hpet wd-wd read-back delay of 89230ns\n\
+                     [   22.2] clocksource: wd-tsc-wd read-back delay of 230380ns, clock-skew test skipped!\n";
+        assert_eq!(cause(clock), Some("nic-driver-missing"));
+        assert_eq!(
+            cause("\n[   22.1] e1000e 0000:00:03.0 eth0: NIC Link is Up 1000 Mbps Full Duplex\n"),
+            None
+        );
     }
 }
