@@ -48,6 +48,25 @@ impl Piece {
         &mut self.memory[self.start..self.start + PIECE_BYTES]
     }
 
+    /// Its runs within a part, in order, cut at whole grains of 64 KiB from the part's beginning.
+    pub fn runs(&self, part: Range<usize>) -> impl Iterator<Item = Run<'_>> {
+        let octets = &self.octets()[part.clone()];
+        let mut upcoming = 0;
+        std::iter::from_fn(move || {
+            let begun = upcoming;
+            let mut grains = octets[begun..].chunks(GRAIN);
+            let first = grains.next()?;
+            let zeros = is_zero(first);
+            let more = grains.take_while(|grain| is_zero(grain) == zeros).map(<[u8]>::len);
+            upcoming += first.len() + more.sum::<usize>();
+            let start = part.start + begun;
+            Some(match zeros {
+                true => Run::Zeros { start, length: upcoming - begun },
+                false => Run::Octets { start, octets: &octets[begun..upcoming] },
+            })
+        })
+    }
+
     /// Fills it from a source; gives how much came, which is less than all only at the end. The rest is zeros.
     pub fn fill(&mut self, source: &mut dyn Read) -> io::Result<usize> {
         let octets = self.octets_mut();
@@ -63,6 +82,25 @@ impl Piece {
         octets[filled..].fill(0);
         Ok(filled)
     }
+}
+
+/// What a piece is made of: as much of one kind as there is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Run<'a> {
+    /// Nothing but zeros.
+    Zeros {
+        /// Where it begins in the piece.
+        start: usize,
+        /// How long it is, in octets.
+        length: usize,
+    },
+    /// Something else.
+    Octets {
+        /// Where it begins in the piece.
+        start: usize,
+        /// What stands there.
+        octets: &'a [u8],
+    },
 }
 
 /// Whether there is nothing but zeros in it: the first octet is one, and each other is as the one before it. No grain
@@ -92,29 +130,11 @@ impl Direct {
     /// Writes a part of a piece; `at` is where the piece's first octet would go. Both ends of the part are at whole
     /// sectors.
     pub fn write(&self, at: u64, piece: &Piece, part: Range<usize>) -> Result<()> {
-        let octets = &piece.octets()[part.clone()];
-        let mut begun = 0;
-        let mut is_zero_run = false;
-        let put = |run: Range<usize>, is_zero_run: bool| -> io::Result<()> {
-            let to = at + (part.start + run.start) as u64;
-            match (run.is_empty(), is_zero_run) {
-                (true, _) => Ok(()),
-                (false, true) => self.zero(to, run.len() as u64),
-                (false, false) => self.file.write_all_at(&octets[run], to),
-            }
+        let put = |run: Run<'_>| match run {
+            Run::Zeros { start, length } => self.zero(at + start as u64, length as u64),
+            Run::Octets { start, octets } => self.file.write_all_at(octets, at + start as u64),
         };
-        let written = (0..octets.len()).step_by(GRAIN).try_for_each(|start| {
-            let grain = &octets[start..octets.len().min(start + GRAIN)];
-            let is_zero = is_zero(grain);
-            if is_zero != is_zero_run {
-                put(begun..start, is_zero_run)?;
-                (begun, is_zero_run) = (start, is_zero);
-            }
-            Ok(())
-        });
-        written
-            .and_then(|()| put(begun..octets.len(), is_zero_run))
-            .or_fail(|| format!("cannot write to {}", self.path.display()))
+        piece.runs(part).try_for_each(put).or_fail(|| format!("cannot write to {}", self.path.display()))
     }
 
     /// Zeros: the device makes them by itself, or the kernel writes them (block/ioctl.c).
@@ -135,5 +155,48 @@ impl Direct {
     /// Waits until everything is on the device.
     pub fn settle(&self) -> Result<()> {
         self.file.sync_all().or_fail(|| format!("cannot flush {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(octets: &[(Range<usize>, u8)]) -> Piece {
+        let mut piece = Piece::default();
+        for (range, octet) in octets {
+            piece.octets_mut()[range.clone()].fill(*octet);
+        }
+        piece
+    }
+
+    /// Kind, start and length of each run.
+    fn told(piece: &Piece, part: Range<usize>) -> Vec<(bool, usize, usize)> {
+        let told = |run| match run {
+            Run::Zeros { start, length } => (true, start, length),
+            Run::Octets { start, octets } => {
+                assert_eq!(octets, &piece.octets()[start..start + octets.len()]);
+                (false, start, octets.len())
+            }
+        };
+        piece.runs(part).map(told).collect()
+    }
+
+    #[test]
+    fn a_piece_is_cut_where_zeros_begin_and_end() {
+        let some = piece(&[(3 * GRAIN..3 * GRAIN + 1, 1), (5 * GRAIN - 1..5 * GRAIN, 2)]);
+        let wanted =
+            [(true, 0, 3 * GRAIN), (false, 3 * GRAIN, 2 * GRAIN), (true, 5 * GRAIN, PIECE_BYTES - 5 * GRAIN)];
+        assert_eq!(told(&some, 0..PIECE_BYTES), wanted);
+        assert_eq!(told(&piece(&[]), 0..PIECE_BYTES), [(true, 0, PIECE_BYTES)]);
+        assert_eq!(told(&piece(&[(0..PIECE_BYTES, 7)]), 0..PIECE_BYTES), [(false, 0, PIECE_BYTES)]);
+        assert_eq!(told(&some, 100..100), []);
+    }
+
+    #[test]
+    fn a_part_has_its_own_grains_and_a_shorter_last_one() {
+        let some = piece(&[(512 + GRAIN..512 + GRAIN + 1, 1)]);
+        let wanted = [(true, 512, GRAIN), (false, 512 + GRAIN, GRAIN), (true, 512 + 2 * GRAIN, 10)];
+        assert_eq!(told(&some, 512..522 + 2 * GRAIN), wanted);
     }
 }
