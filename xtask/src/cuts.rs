@@ -4,10 +4,14 @@
 //! The instants are drawn from a seed, so that a run can be had again. The table is written as it grows, and a run of hours
 //! that was stopped goes on where it was.
 
+mod line;
+
 use crate::shell::{Result, Stop, note, say};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many cuts are made where nobody says.
 const USUAL: u32 = 5;
@@ -17,32 +21,40 @@ const BOXES: [&str; 2] = ["nic=igb,disk=nvme", "firmware=uefi,nic=igb,disk=virti
 /// Head of the table's columns.
 const COLUMNS: &str = "| cut after | box | in step | writes since the last flush | its disk alone | then |\n| --- | --- | --- | --- | --- | --- |\n";
 
-/// Cuts the power `count` times, each time of another installation of the example line.
-pub(crate) fn run(count: Option<&str>, seed: Option<&str>) -> Result<()> {
-    let number = |text: Option<&str>, usual: u32| -> Result<u32> {
-        let parsed = text.map(str::parse).transpose();
-        parsed
-            .map(|number| number.unwrap_or(usual))
-            .map_err(|error| Stop::new(format!("not a number: {error}")))
+/// Cuts the power so many times, each time of another installation of the example line: a count, a seed and how many
+/// boxes at a time, as far as somebody says.
+pub(crate) fn run(numbers: &[&str]) -> Result<()> {
+    let number = |index: usize, usual: u32| -> Result<u32> {
+        let Some(text) = numbers.get(index) else { return Ok(usual) };
+        text.parse().map_err(|error| Stop::new(format!("`{text}` is not a number: {error}")))
     };
-    let (count, seed) = (number(count, USUAL)?, number(seed, 1)?);
+    let (count, seed, boxes) = (number(0, USUAL)?, number(1, 1)?, number(2, 1)?.max(1));
     let programs = crate::programs::build()?;
     let folder = crate::programs::target().join("cuts");
-    let line = lay_line(&programs.bootworks, &folder)?;
+    let line = line::lay(&programs.bootworks, &folder)?;
     let mut run = Run::resume(folder.join(format!("cuts-{seed}.md")), seed)?;
     if run.rows > 0 {
         note(&format!("{} has {} rows already; going on", run.table.display(), run.rows));
     }
-    while run.cuts < count {
-        let hardware = BOXES[run.rows as usize % BOXES.len()];
-        let after = run.next_instant(&programs.bootworks, &line, hardware)?;
-        note(&format!(
-            "cut {} of {count}: {hardware}, {after:.1} s after the plan was confirmed",
-            run.cuts + 1
-        ));
-        let seen = rehearse(&programs.bootworks, &line, hardware, Some(after))?;
-        run.note(after, hardware, &seen)?;
+    if run.cuts < count {
+        run.seconds = whole_installations(&programs.bootworks, &line, boxes)?;
     }
+    let run = Mutex::new(run);
+    let one_after_the_other = || -> Result<()> {
+        while let Some(cut) = lock(&run).next(count) {
+            note(&format!(
+                "row {} of the table: {}, {:.1} s after the plan was confirmed",
+                cut.row + 1,
+                cut.hardware,
+                cut.after
+            ));
+            let seen = rehearse(&programs.bootworks, &line, cut.hardware, Some(cut.after))?;
+            lock(&run).note(&cut, &seen)?;
+        }
+        Ok(())
+    };
+    all_of(boxes as usize, |_| one_after_the_other())?;
+    let run = run.into_inner().unwrap_or_else(PoisonError::into_inner);
     say(&run.text);
     say(&format!(
         "{} cuts: {} finished and none of these started half-written; the table is {}",
@@ -53,27 +65,47 @@ pub(crate) fn run(count: Option<&str>, seed: Option<&str>) -> Result<()> {
     if run.failed == 0 { Ok(()) } else { Err(Stop::new(format!("{} cuts did not end well", run.failed))) }
 }
 
-/// The line of `bootworks new` with a smaller kernel in its appliance, so that hundreds of installations are a matter of
-/// hours. It is made anew each time; what was built of it stays.
-fn lay_line(bootworks: &Path, folder: &Path) -> Result<PathBuf> {
-    let (line, made) = (folder.join("line"), folder.join("line.new"));
-    let failed = |error: std::io::Error| Stop::new(format!("cannot lay {}: {error}", line.display()));
-    std::fs::create_dir_all(&line).map_err(failed)?;
-    let _ = std::fs::remove_dir_all(&made);
-    let new = Command::new(bootworks).arg("new").arg(&made).stdout(Stdio::null()).status().map_err(failed)?;
-    let recipe = made.join("appliance.toml");
-    let text = std::fs::read_to_string(&recipe).map_err(failed)?;
-    let smaller = text.replace("\"linux-image-amd64\"", "\"linux-image-cloud-amd64\"");
-    if !new.success() || smaller == text {
-        return Err(Stop::new(format!("{} is not the example line that is known here", recipe.display())));
+/// How long an installation takes of each kind of box, in seconds; as many at a time as there will be.
+fn whole_installations(bootworks: &Path, line: &Path, boxes: u32) -> Result<[f64; BOXES.len()]> {
+    note("an installation of each kind of box without a cut, to know how long one takes");
+    let whole = |index: usize| {
+        let seen = rehearse(bootworks, line, BOXES[index], None)?;
+        seen.installing().ok_or_else(|| Stop::new("a box was not finished without a cut either"))
+    };
+    // Once, before two of them would.
+    let built = Command::new(bootworks).arg("build").arg(line).stdout(Stdio::null()).status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err(Stop::new(format!("{} could not be built", line.display())));
     }
-    std::fs::write(&recipe, smaller).map_err(failed)?;
-    let copied = Command::new("cp").arg("-a").arg(made.join(".")).arg(&line).status().map_err(failed)?;
-    if !copied.success() {
-        return Err(Stop::new(format!("cannot copy {} to {}", made.display(), line.display())));
-    }
-    std::fs::remove_dir_all(&made).map_err(failed)?;
-    Ok(line)
+    let measured =
+        if boxes == 1 { (0..BOXES.len()).map(whole).collect() } else { all_of(BOXES.len(), whole) };
+    let mut seconds = [0.0; BOXES.len()];
+    seconds.copy_from_slice(&measured?);
+    Ok(seconds)
+}
+
+/// Does something several times at once, and gives all that came of it, or the first refusal.
+fn all_of<T: Send>(count: usize, what: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+    let what = &what;
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..count).map(|index| scope.spawn(move || what(index))).collect();
+        let lost = |_| Err(Stop::new("a rehearsal's thread is lost"));
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
+    })
+}
+
+fn lock(run: &Mutex<Run>) -> MutexGuard<'_, Run> {
+    run.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A cut that is to be made.
+struct Cut {
+    /// The row of the table that it will be, counted from 0.
+    row: u32,
+    /// Seconds from the plan's confirmation.
+    after: f64,
+    /// What the box is.
+    hardware: &'static str,
 }
 
 /// A run of cuts, as far as it is.
@@ -86,8 +118,12 @@ struct Run {
     /// Rows whose box lost its power before it was finished.
     cuts: u32,
     failed: u32,
-    /// How long an installation takes, in seconds, of each kind of box; measured when it is needed.
-    seconds: [Option<f64>; BOXES.len()],
+    /// Cuts that were begun, those of the table among them.
+    begun: u32,
+    /// Rows that wait for one before them: a run that goes on later draws as many instants as there are rows.
+    waiting: BTreeMap<u32, String>,
+    /// How long an installation takes, in seconds, of each kind of box.
+    seconds: [f64; BOXES.len()],
 }
 
 impl Run {
@@ -103,12 +139,15 @@ impl Run {
             rows: 0,
             cuts: 0,
             failed: 0,
-            seconds: [None; BOXES.len()],
+            begun: 0,
+            waiting: BTreeMap::new(),
+            seconds: [0.0; BOXES.len()],
         };
         for row in text.trim_start_matches(&begin).lines() {
             run.draw();
             run.count(row);
         }
+        run.begun = run.rows;
         Ok(run)
     }
 
@@ -119,21 +158,14 @@ impl Run {
         let _ = writeln!(self.text, "{row}");
     }
 
-    /// The next instant of that kind of box, in seconds after its plan was confirmed.
-    fn next_instant(&mut self, bootworks: &Path, line: &Path, hardware: &str) -> Result<f64> {
-        let kind = self.rows as usize % BOXES.len();
-        let seconds = match self.seconds[kind] {
-            Some(seconds) => seconds,
-            None => {
-                note(&format!("an installation without a cut, to know how long one takes: {hardware}"));
-                let whole = rehearse(bootworks, line, hardware, None)?;
-                whole
-                    .installing()
-                    .ok_or_else(|| Stop::new("the box was not finished without a cut either"))?
-            }
-        };
-        self.seconds[kind] = Some(seconds);
-        Ok(seconds * self.draw())
+    /// The next cut, where there may be too few with those that are under way.
+    fn next(&mut self, count: u32) -> Option<Cut> {
+        let row = self.begun;
+        (self.cuts + row - self.rows < count).then(|| {
+            self.begun += 1;
+            let kind = row as usize % BOXES.len();
+            Cut { row, after: self.seconds[kind] * self.draw(), hardware: BOXES[kind] }
+        })
     }
 
     /// The next number between 0 and 1 (Knuth's MMIX generator).
@@ -143,14 +175,21 @@ impl Run {
         (self.state >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn note(&mut self, after: f64, hardware: &str, seen: &Seen) -> Result<()> {
-        self.count(&format!(
-            "| {after:.1} s | `{hardware}` | {} | {} | {} | {} |",
+    /// Takes what a cut came to into the table, once all before it are there.
+    fn note(&mut self, cut: &Cut, seen: &Seen) -> Result<()> {
+        let row = format!(
+            "| {:.1} s | `{}` | {} | {} | {} | {} |",
+            cut.after,
+            cut.hardware,
             seen.step,
             seen.lost,
             seen.alone,
             if seen.is_ready { "finished, appliance ready" } else { UNFINISHED }
-        ));
+        );
+        self.waiting.insert(cut.row, row);
+        while let Some(row) = self.waiting.remove(&self.rows) {
+            self.count(&row);
+        }
         std::fs::write(&self.table, &self.text)
             .map_err(|error| Stop::new(format!("cannot write {}: {error}", self.table.display())))
     }

@@ -30,7 +30,8 @@ cargo xtask COMMAND
   fuzz [SECONDS]         read what comes from the wire until something breaks, 600 s for each target unless told
        [TARGET]          otherwise: dhcp, tftp, rpc, logs, http
   cuts [COUNT] [SEED]    cut the power at random instants of installations, 5 unless told otherwise; each box has
-                         to be finished afterwards, and none may start from a half-written disk
+       [BOXES]           to be finished afterwards, and none may start from a half-written disk; so many boxes
+                         at a time, one unless told otherwise
   setup                  install the system packages that building and testing need
   bench boot             side by side: the stock way to a login prompt, ours to the first question
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
@@ -52,9 +53,7 @@ fn main() -> ExitCode {
         ["build"] => programs::build().map(|programs| shell::say(&programs.bootworks.display().to_string())),
         ["check"] => check::everything(),
         ["setup"] => setup::install(setup::Purpose::Test),
-        ["cuts"] => cuts::run(None, None),
-        ["cuts", count] => cuts::run(Some(count), None),
-        ["cuts", count, seed] => cuts::run(Some(count), Some(seed)),
+        ["cuts", numbers @ ..] if numbers.len() <= 3 => cuts::run(numbers),
         ["bench", "boot"] => bench::boot(),
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),
