@@ -40,8 +40,10 @@ pub(crate) fn run(numbers: &[&str]) -> Result<()> {
         run.seconds = whole_installations(&programs.bootworks, &line, boxes)?;
     }
     let run = Mutex::new(run);
+    // A lock of its own: held while the loop runs, it would have a box wait for itself.
+    let next = || lock(&run).next(count);
     let one_after_the_other = || -> Result<()> {
-        while let Some(cut) = lock(&run).next(count) {
+        while let Some(cut) = next() {
             note(&format!(
                 "row {} of the table: {}, {:.1} s after the plan was confirmed",
                 cut.row + 1,
