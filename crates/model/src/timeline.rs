@@ -103,6 +103,9 @@ pub enum Cut {
     Other,
 }
 
+/// The live OS's root under a name that stays, for clients that know no digest: a stock initrd's `nfsroot=SERVER:/live`.
+pub const LASTING_ROOT: &str = "/live";
+
 /// Everything that can be seen of a box.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]

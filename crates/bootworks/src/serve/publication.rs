@@ -15,7 +15,7 @@ use model::line::{Line, Live};
 use model::outputs::{LIST, LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
 use model::proof::nic::{BootNic, Nic, judge_boot_nic};
-use model::timeline::FileRole;
+use model::timeline::{FileRole, LASTING_ROOT};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -232,9 +232,9 @@ impl Publication {
         Export { path: format!("/live/{}", live.digest), folder: self.folder.join(&live.tree) }
     }
 
-    /// The root under a name that stays, for clients that know no digest: a stock initrd's `nfsroot=SERVER:/live`.
+    /// The root under the name that stays.
     pub(crate) fn lasting_export(&self) -> Export {
-        Export { path: "/live".into(), ..self.export(&self.outputs.live) }
+        Export { path: LASTING_ROOT.into(), ..self.export(&self.outputs.live) }
     }
 
     /// Where a file of the build is.

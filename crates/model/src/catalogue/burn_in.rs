@@ -99,6 +99,13 @@ pub const DISKS: &[Cause] = &[
             usual("cause: disk-failing"),
             usual("FAILURE PREDICTION THRESHOLD EXCEEDED"),
             usual("Failure prediction threshold exceeded"),
+            usual("SMART overall-health self-assessment test result: FAILED"),
+            proof("FAILED SMART self-check. BACK UP DATA NOW"),
+            proof("SMART Failure Predicted"),
+            usual("S.M.A.R.T. Status Bad"),
+            // smartd(8)
+            usual("{count:number} Currently unreadable (pending) sectors"),
+            usual("{count:number} Offline uncorrectable sectors"),
         ],
         fixes: &[
             fix("change the disk: `smartctl -a DISK` or `nvme smart-log DISK` has what it counted"),

@@ -479,6 +479,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("tx_timeout: VSI_seid"),
             usual("initiating reset due to tx timeout"),
             usual("{device}: Reset adapter").times(3),
+            usual("{device}: Adapter removed"),
         ],
         fixes: &[
             fix("`pcie_aspm=off` on the kernel's command line; `ethtool -K IF tso off gso off`"),

@@ -361,6 +361,7 @@ pub const CAUSES: &[Cause] = &[
             usual("deleted inode referenced"),
             usual("log mount/recovery failed: error {errno:number}"),
             usual("Metadata corruption detected at"),
+            usual("Please unmount the filesystem and rectify the problem"),
             trace("VFS: Can't find {type} filesystem"),
             usual("no journal found"),
             usual("JBD2: recovery failed"),

@@ -5,6 +5,7 @@ use crate::hardware::{DeviceClass, Smbios};
 use crate::modules::alias::AliasTable;
 use crate::proof::LiveOs;
 use crate::proof::nic::{Nic, judge_boot_nic};
+use crate::timeline::state::BoxView;
 use crate::timeline::{Client, Cut, Denial, Event, FileRole, Road};
 use expect_test::expect;
 use std::collections::{BTreeMap, BTreeSet};
@@ -325,7 +326,14 @@ fn roots() {
     quiet(&[&before, slow, "99 seeks mount-3-udp known\n"].concat(), 130);
     quiet(&[before.as_str(), &slow.replace("takes", "takes 10.77.0.99")].concat(), 130);
     check(&[&before, stock, seeks, "20 mounts\n"].concat(), 300, "S30", "nfs-not-in-initrd");
-    check(&[&before, stock, "20 mounts\n40 reads 9 0\n"].concat(), 300, "S30", "nfs-hang-after-mount");
+    // It runs, and nobody there tells anything more: as well at its login prompt as hung.
+    let runs = [&before, stock, "20 mounts\n40 reads 9 0\n"].concat();
+    quiet(&runs, 300);
+    let mut state = BoxState::new(BOX.parse().unwrap(), Timestamp(0));
+    timeline(&runs).iter().for_each(|entry| state.apply(entry));
+    let view = BoxView::of(state, Timestamp(300_000));
+    assert_eq!((view.overdue, view.sentence.as_str()), (None, "reads the root; what runs there is not told"));
+    check(&[&before, stock, "20 mounts\n40 reads 9 2\n"].concat(), 300, "S31", "mtu-mismatch");
     check(
         &[&before, spoke, "17 agent asks 3\n18 agent takes\n18 reaches got-address\n"].concat(),
         300,

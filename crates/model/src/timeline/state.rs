@@ -3,7 +3,7 @@
 //! Nothing in here is stored. The server folds what it reads back at its start and each new entry after that;
 //! `bootworks boxes`, the API and the rehearsal read the result.
 
-use super::{Client, Cut, Entry, Event, Timestamp, Trouble};
+use super::{Client, Cut, Entry, Event, LASTING_ROOT, Timestamp, Trouble};
 use crate::hardware::{Disk, PciId, Smbios};
 use crate::ladder::{LADDER, Rung};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,12 @@ pub struct BoxState {
     /// Whether the server could not read a file that it asked for, until it climbs again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unreadable: bool,
+    /// Whether it mounted the root by the name that stays, as an initrd of somebody else does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_lasting_name: bool,
+    /// Whether it read that root, and none of its reads came again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reads_well: bool,
     /// The step of the plan that runs.
     pub step: Option<StepState>,
     /// Ids of the questions open on the box, oldest first.
@@ -213,6 +219,8 @@ impl BoxState {
             live: String::new(),
             silence: None,
             unreadable: false,
+            by_lasting_name: false,
+            reads_well: false,
             step: None,
             open: Vec::new(),
             answered: BTreeMap::new(),
@@ -297,6 +305,7 @@ impl BoxState {
             _ if self.awaits_turn => "waits for its turn: other boxes fetch before it".into(),
             _ if self.waits_for_confirmation() => "waits for the plan to be confirmed".into(),
             _ if !self.open.is_empty() => format!("waits for an answer: {}", self.open.join(", ")),
+            _ if self.is_beyond_hearing() => "reads the root; what runs there is not told".into(),
             (None, highest) => match (&self.step, highest) {
                 (Some(step), _) if step.standing == StepStanding::Running => step.sentence(),
                 (_, Some((rung, _))) => rung.label().into(),
@@ -305,10 +314,20 @@ impl BoxState {
         }
     }
 
+    /// Whether it runs from the root by an initrd of somebody else, which tells nothing: a box at its login prompt reads
+    /// nothing either, and is as silent as one that hangs.
+    fn is_beyond_hearing(&self) -> bool {
+        let stands = self.highest().is_some_and(|(highest, _)| highest == Rung::MountedRoot);
+        stands && self.by_lasting_name && self.reads_well && !self.rungs.contains_key(&Rung::InitrdSpoke)
+    }
+
     /// The rung that should have been reached by `now`. Nothing is overdue while a trouble is told, a person is
-    /// waited for, or all is done. A step that goes on, as a test of an hour does, is waited for from its last word.
+    /// waited for, nobody would tell, or all is done. A step that goes on, as a test of an hour does, is waited for from its last word.
     pub fn overdue(&self, now: Timestamp) -> Option<Overdue> {
-        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck) || self.awaits_turn {
+        if !matches!(self.standing(), Standing::Climbing | Standing::Stuck)
+            || self.awaits_turn
+            || self.is_beyond_hearing()
+        {
             return None;
         }
         let (highest, since) = self.highest()?;
@@ -344,6 +363,8 @@ impl BoxState {
         self.sent_to_disk = false;
         self.silence = None;
         self.unreadable = false;
+        self.by_lasting_name = false;
+        self.reads_well = false;
         self.step = None;
         self.open.clear();
         self.answered.clear();
@@ -365,8 +386,16 @@ impl BoxState {
 
     fn learn(&mut self, entry: &Entry) {
         match &entry.event {
-            Event::AddressTaken { address, .. } | Event::RootMounted { address, .. } => {
+            Event::AddressTaken { address, .. } => self.address = Some(*address),
+            Event::RootMounted { address, path } => {
                 self.address = Some(*address);
+                self.by_lasting_name = path == LASTING_ROOT;
+            }
+            Event::RootRead { calls, repeated, .. } => {
+                self.reads_well = *calls > 0 && *repeated == 0;
+                if self.is_beyond_hearing() {
+                    self.silence = None;
+                }
             }
             Event::TurnAwaited { .. } => self.awaits_turn = true,
             Event::TransferFailed { why: Cut::Unreadable, .. } => self.unreadable = true,
