@@ -104,7 +104,10 @@ impl Traffic {
 
     /// The capture is over: what nobody answered, a line each.
     pub fn unanswered(&self) -> Vec<String> {
-        let arp = self.arp.iter().filter(|(_, times)| **times >= UNANSWERED).map(|((wanted, by), times)| {
+        // Where boxes got their addresses in this capture, it is theirs that count: a server asks for boxes that are gone.
+        let is_of_a_box = |by: &Ipv4Addr| self.dialogues.is_empty() || self.addresses.contains_key(by);
+        let arp = self.arp.iter().filter(|((_, by), times)| **times >= UNANSWERED && is_of_a_box(by));
+        let arp = arp.map(|((wanted, by), times)| {
             format!("ARP: who-has {wanted} tell {by}: no answer to {times} requests")
         });
         let dhcp = self.dialogues.values().filter_map(Dialogue::complaint);

@@ -117,6 +117,17 @@ fn addresses() {
         &Capture::new().times(4, |capture| capture.asks(7)),
         "dhcp-no-offer: DHCP: no offer to 52:54:00:00:00:09 in 4 requests of the firmware",
     );
+    // A server looks for a box of an hour ago; that hinders nobody.
+    let looks = |capture: Capture| {
+        let body =
+            [0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0x54, 0, 0, 0, 1, 10, 9, 8, 1, 0, 0, 0, 0, 0, 0, 10, 9, 8, 77];
+        capture.frame(0x0806, &body)
+    };
+    check(
+        &Capture::new().times(4, looks).times(4, |capture| capture.asks(7)),
+        "dhcp-no-offer: DHCP: no offer to 52:54:00:00:00:09 in 4 requests of the firmware",
+    );
+    check(&Capture::leased().times(4, looks), "well");
     let rival = Ipv4Addr::new(10, 9, 8, 254);
     let two = Capture::new().asks(7).answers(7, MessageType::Offer, SERVER);
     check(
