@@ -1,5 +1,6 @@
 //! What a build leaves behind: `LINE/.build/outputs.json` names every file that serving a line needs.
 
+use crate::proof::memory::StartMemory;
 use crate::raw::{ImageContent, ImageSignature};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,6 +69,9 @@ pub struct LiveOutputs {
     pub tree: String,
     /// What the proof needs to know of it: `proof::LiveOs` as JSON.
     pub drivers: OutputFile,
+    /// What of it is in memory when it starts.
+    #[serde(default)]
+    pub memory: StartMemory,
 }
 
 /// One file.

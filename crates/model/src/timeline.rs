@@ -191,6 +191,9 @@ pub enum Event {
         smbios: Smbios,
         /// `pcbios` or `efi`.
         platform: String,
+        /// Its memory in bytes, where SMBIOS tells it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_bytes: Option<u64>,
     },
     /// The box was sent into a boot.
     BootOffered {

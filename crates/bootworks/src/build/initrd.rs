@@ -20,6 +20,7 @@ use model::modules::alias::AliasTable;
 use model::modules::tree::Tree;
 use model::modules::{choice, pattern};
 use model::proof::LiveOs;
+use model::proof::memory::StartMemory;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use wire::cpio::{Entry, Node, Reader, Writer};
@@ -76,6 +77,8 @@ pub(crate) struct Built {
     pub(crate) bytes: Vec<u8>,
     /// What the proof needs to know.
     pub(crate) live: LiveOs,
+    /// What is in memory when it starts.
+    pub(crate) memory: StartMemory,
 }
 
 /// Makes the initrd and what the proof has to know of this live OS.
@@ -111,12 +114,24 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     (live.root, live.root_firmware) = found_in(tree, &names_below(sources.root)?);
     live.firmware = asked_by(tree, live.initrd.union(&live.root).chain(&tree.builtin));
 
+    let unpacked: usize = segments.packed.iter().chain([&segments.plain]).map(Vec::len).sum();
+    let memory = StartMemory { kernel_bytes: kernel_bytes(sources)?, initrd_bytes: unpacked as u64 };
     let mut bytes = early;
     bytes.extend_from_slice(&segments.plain);
     for part in packed(&segments.packed, sources.kept)? {
         bytes.extend(part);
     }
-    Ok(Built { bytes, live })
+    Ok(Built { bytes, live, memory })
+}
+
+/// The kernel's size unpacked; 0 where its image does not tell.
+fn kernel_bytes(sources: &Sources<'_>) -> Result<u64> {
+    let path = sources.kernel_folder.join(format!("boot/vmlinuz-{}", sources.kernel.tree.release));
+    match std::fs::read(&path) {
+        Ok(image) => Ok(wire::vmlinuz::payload(&image).map_or(0, |payload| payload.size.into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error).or_fail(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// The parts of an initrd, packed side by side.

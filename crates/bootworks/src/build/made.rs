@@ -47,6 +47,8 @@ const SECOND: [&str; 2] = ["fallback", "fallback-initrd"];
 const BUSYBOX: [&str; 2] = ["bin/busybox", "usr/bin/busybox"];
 /// Fact of the live OS's group: its kernel's release.
 const RELEASE: &str = "release";
+/// Name of the fact what of a live OS is in memory when it starts.
+const MEMORY: &str = "memory";
 /// Fact of the live OS's group: digest of what the initrd takes out of the root.
 const KERNEL_FILES: &str = "kernel-files";
 /// Where that is: the kernel, its modules, firmware; before and after `/lib` went into `/usr`.
@@ -178,7 +180,8 @@ impl LiveGroups {
         name.truncate(16);
         let tree = squashfs.path.rsplit_once('/').map_or(TREE.into(), |(group, _)| format!("{group}/{TREE}"));
         let release = self.root.fact(RELEASE);
-        Ok(LiveOutputs { digest: name, release, kernel, initrd, squashfs, tree, drivers })
+        let memory = serde_json::from_str(&self.initrd.fact(MEMORY)).unwrap_or_default();
+        Ok(LiveOutputs { digest: name, release, kernel, initrd, squashfs, tree, drivers, memory })
     }
 }
 
@@ -460,7 +463,8 @@ impl<'a> Making<'a> {
             };
             put(INITRD, &built.bytes)?;
             put(DRIVERS, &serde_json::to_vec(&built.live).or_fail(|| "cannot write the drivers".into())?)?;
-            Ok((vec![KERNEL, INITRD, DRIVERS], BTreeMap::new()))
+            let memory = serde_json::to_string(&built.memory).or_fail(|| "cannot tell the memory".into())?;
+            Ok((vec![KERNEL, INITRD, DRIVERS], BTreeMap::from([(MEMORY.to_owned(), memory)])))
         })
     }
 

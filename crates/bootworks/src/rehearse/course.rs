@@ -356,6 +356,7 @@ impl Run<'_> {
             mac: chassis.mac(),
             nic,
             firmware: chassis.hardware.firmware,
+            memory_bytes: chassis.hardware.memory_bytes,
             folder: &chassis.folder,
         };
         match asker.ask()? {

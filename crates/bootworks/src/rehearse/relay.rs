@@ -33,6 +33,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) nic: PciId,
     /// What starts the box.
     pub(crate) firmware: Firmware,
+    /// Its memory in bytes.
+    pub(crate) memory_bytes: u64,
     /// Where kernel and initrd are put.
     pub(crate) folder: &'a Path,
 }
@@ -57,7 +59,7 @@ impl Asker<'_> {
 
     /// What the first script has iPXE ask (`serve::script::first`).
     fn question(&self) -> String {
-        let Asker { server, mac, nic, firmware, .. } = self;
+        let Asker { server, mac, nic, firmware, memory_bytes, .. } = self;
         let platform = match firmware {
             Firmware::Bios => "pcbios",
             Firmware::Uefi => "efi",
@@ -65,7 +67,7 @@ impl Asker<'_> {
         let hex = |text: &str| text.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
         format!(
             "http://{server}:{HTTP_PORT}/boot?mac={}&nic=01{:04x}{:04x}&platform={platform}&uuid={}\
-             &serial.hex={}&manufacturer.hex={}&product.hex={}",
+             &serial.hex={}&manufacturer.hex={}&product.hex={}&memory.bytes={memory_bytes}",
             mac.to_string().replace(':', "-"),
             nic.vendor,
             nic.device,

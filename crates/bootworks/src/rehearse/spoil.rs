@@ -174,6 +174,7 @@ mod tests {
                 squashfs: none(),
                 tree: "live-1/tree".into(),
                 drivers: none(),
+                memory: Default::default(),
             },
             image: file("image-1/image.tar.zst", 100),
             image_unpacked_bytes: 0,

@@ -8,6 +8,7 @@ use super::{script, store};
 use model::boot::{BootParameters, Identity, RootRoad};
 use model::hardware::{PciId, Smbios};
 use model::ladder::Rung;
+use model::proof::memory;
 use model::proof::nic::BootNic;
 use model::queue::Turn;
 use model::silence;
@@ -27,6 +28,7 @@ pub(crate) struct Caller {
     nic: Option<PciId>,
     smbios: Smbios,
     platform: String,
+    memory_bytes: Option<u64>,
     /// It was refused before and asks again.
     again: bool,
     /// Somebody at the box wants it installed though it is finished.
@@ -81,6 +83,7 @@ impl Caller {
                 uuid: value("uuid"),
             },
             platform: value("platform"),
+            memory_bytes: value("memory.bytes").parse().ok().or_else(|| mapped_memory(&value("memory"))),
             again: value("again") == "1",
             installs: value("install") == "1",
         })
@@ -98,6 +101,7 @@ impl Caller {
             ("serial", smbios.serial.clone()),
             ("manufacturer", smbios.manufacturer.clone()),
             ("product", smbios.product.clone()),
+            ("memory.bytes", self.memory_bytes.map(|bytes| bytes.to_string()).unwrap_or_default()),
             ("again", "1".into()),
         ];
         pairs.map(|(key, value)| format!("{key}={}", http::encode(&value))).join("&")
@@ -112,6 +116,18 @@ fn bus_id(hex: &str) -> Option<PciId> {
     }
     let octet = |index: usize| u8::from_str_radix(&hex[index * 2..index * 2 + 2], 16).ok();
     PciId::from_bus_id(&[octet(0)?, octet(1)?, octet(2)?, octet(3)?, octet(4)?])
+}
+
+/// Four structures of SMBIOS as the first script asks for them, with a dot between them; what is not there is empty.
+fn mapped_memory(hex: &str) -> Option<u64> {
+    let structure = |hex: &str| {
+        let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+        let octets = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect::<Option<Vec<u8>>>()?;
+        <[u8; 8]>::try_from(octets).ok()
+    };
+    let mut parts = hex.split('.');
+    let mut next = || parts.next().and_then(structure);
+    memory::mapped_bytes([next(), next(), next(), next()])
 }
 
 /// A value of a query as it is shown. What is not UTF-8 or cannot be shown is dropped: firmware strings may be
@@ -164,6 +180,16 @@ impl Counter {
             fallback_because = Some(trouble.sentence.clone());
             (verdict, chosen) = (BootNic::Covered, second);
         }
+        // What the boot is known to fail by, and the rung that it will not get to where it is let go on.
+        let (doomed, doubted) = match verdict {
+            BootNic::Covered => (None, None),
+            BootNic::Unknown(trouble) => (None, Some((trouble, Rung::LinkUp))),
+            BootNic::Missing(trouble) => (Some((trouble, Rung::LinkUp)), None),
+        };
+        let doomed = doomed.or_else(|| {
+            let trouble = memory::too_small(caller.memory_bytes?, chosen.start())?;
+            Some((trouble, Rung::InitrdSpoke))
+        });
         let state = service.store.state(caller.of);
         let known = state.as_ref().and_then(|state| state.trouble.clone());
         let mut events = Vec::new();
@@ -172,12 +198,13 @@ impl Counter {
                 nic: caller.nic,
                 smbios: caller.smbios.clone(),
                 platform: caller.platform.clone(),
+                memory_bytes: caller.memory_bytes,
             });
         }
-        let is_refused = matches!(&verdict, BootNic::Missing(_)) && self.proof == Proof::Heeded;
+        let is_refused = doomed.is_some() && self.proof == Proof::Heeded;
         let turn = if is_refused { Turn::Now } else { service.board.ask_turn(caller.of) };
-        let script = match (verdict, turn) {
-            (BootNic::Missing(trouble), _) if self.proof == Proof::Heeded => {
+        let script = match (doomed, turn) {
+            (Some((trouble, _)), _) if self.proof == Proof::Heeded => {
                 let again = caller.query_again();
                 let script = script::refusal(&self.authority, caller.of, &again, &trouble);
                 // Asked every half minute: the timeline wants to know once.
@@ -192,14 +219,13 @@ impl Counter {
                 }
                 script::turn(&self.authority, caller.of, &caller.query_again(), before)
             }
-            (verdict, Turn::Now) => {
+            (doomed, Turn::Now) => {
                 // A refused box that asks again and may boot now: the line was repaired.
                 if let Some(over) = known.filter(|_| caller.again) {
                     events.push(Event::TroubleOver { cause: over.cause });
                 }
-                if let BootNic::Missing(trouble) | BootNic::Unknown(trouble) = verdict {
-                    // It will get its kernel; what it will not get is a link.
-                    let trouble = Trouble { rung: Rung::LinkUp, ..trouble };
+                if let Some((trouble, rung)) = doomed.or(doubted) {
+                    let trouble = Trouble { rung, ..trouble };
                     events.push(Event::TroubleFound { trouble, kernel_log: Vec::new() });
                 }
                 // A build that is newer than the server's start: its root must be there when the box mounts it.
@@ -268,6 +294,7 @@ impl Counter {
             nic: caller.nic,
             smbios: caller.smbios.clone(),
             platform: caller.platform.clone(),
+            memory_bytes: caller.memory_bytes,
         };
         let _ = service.store.record(caller.of, vec![told, Event::SentToDisk]).await;
         Some(script::finished(&self.authority, caller.of, &caller.query_again()))
@@ -282,6 +309,14 @@ mod tests {
     /// What QEMU's e1000e tells through iPXE, SMBIOS strings with blanks and signs included.
     #[test]
     fn a_caller_is_read_and_asks_again_the_same() {
+        let told = "mac=52-54-00-12-34-56&memory=00000000ffff0300...";
+        let caller = Caller::read(told).unwrap();
+        assert_eq!(caller.memory_bytes, Some(256 << 20));
+        assert_eq!(Caller::read(&caller.query_again()).unwrap().memory_bytes, Some(256 << 20));
+        for none in ["...", "", "00000000ffff03", "00000000ffff030g...", "a.b.c.d.e"] {
+            let caller = Caller::read(&format!("mac=52-54-00-12-34-56&memory={none}")).unwrap();
+            assert_eq!(caller.memory_bytes, None, "{none}");
+        }
         let query = "mac=52-54-00-12-34-56&nic=01808610d3&platform=pcbios&uuid=0-1&serial=A%20B%26%24%7Bx%7D\
                      &manufacturer=QEMU&product.hex=513335202b204943483900";
         let caller = Caller::read(query).unwrap();

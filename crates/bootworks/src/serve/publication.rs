@@ -7,13 +7,14 @@ use super::file::Served;
 use super::nfs::Export;
 use super::script;
 use model::api::{Deb, Job, JobAppliance, JobImage, Script, TemplateFile};
-use model::boot::LOADER_FOLDER;
+use model::boot::{LOADER_FOLDER, RootRoad};
 use model::failure::{Explain as _, Failure, Result};
 use model::hardware::PciId;
 use model::line::cloud_init::CloudInit;
 use model::line::{Line, Live};
 use model::outputs::{LIST, LiveOutputs, OutputFile, Outputs};
 use model::proof::LiveOs;
+use model::proof::memory::Start;
 use model::proof::nic::{BootNic, Nic, judge_boot_nic};
 use model::timeline::{FileRole, LASTING_ROOT};
 use sha2::{Digest as _, Sha256};
@@ -58,6 +59,17 @@ pub(crate) struct Bootable<'p> {
     pub(crate) line: &'p Live,
     /// What its build made.
     pub(crate) outputs: &'p LiveOutputs,
+}
+
+impl Bootable<'_> {
+    /// What a box has to hold to get to its root.
+    pub(crate) fn start(&self) -> Start {
+        Start {
+            memory: self.outputs.memory,
+            packed_bytes: self.outputs.initrd.bytes,
+            root_bytes: (self.line.root == RootRoad::Ram).then_some(self.outputs.squashfs.bytes),
+        }
+    }
 }
 
 /// When the list of outputs was written, and its size: another one is another build.

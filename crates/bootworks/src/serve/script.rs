@@ -31,11 +31,14 @@ pub(crate) fn authority(address: Ipv4Addr, port: u16) -> String {
 ///
 /// `netX` is the NIC that was opened last, the one that booted. `busid` is type, vendor and device
 /// (`src/net/netdev_settings.c`). The SMBIOS strings may hold anything, so they go as hex: `:uristring` of 2019
-/// leaves `&` and `+` as they are, and a product called `Q35 + ICH9` came without its plus.
+/// leaves `&` and `+` as they are, and a product called `Q35 + ICH9` came without its plus. `smbios/3.19.4.8` is eight
+/// octets from offset 4 of the fourth structure of type 19 (`src/interface/smbios/smbios_settings.c`).
 pub(crate) fn first(authority: &str) -> String {
     let settings = "mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}\
                     &serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}\
-                    &product.hex=${product:hexraw}";
+                    &product.hex=${product:hexraw}\
+                    &memory=${smbios/19.4.8:hexraw}.${smbios/1.19.4.8:hexraw}.${smbios/2.19.4.8:hexraw}\
+                    .${smbios/3.19.4.8:hexraw}";
     format!(
         "#!ipxe\n\
          set boot http://{authority}/boot?{settings}\n\
@@ -347,7 +350,7 @@ mod tests {
     fn the_first_script_tells_what_the_box_is() {
         expect![[r#"
             #!ipxe
-            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}&product.hex=${product:hexraw}
+            set boot http://10.77.0.1/boot?mac=${netX/mac:hexhyp}&nic=${netX/busid:hexraw}&platform=${platform}&uuid=${uuid}&serial.hex=${serial:hexraw}&manufacturer.hex=${manufacturer:hexraw}&product.hex=${product:hexraw}&memory=${smbios/19.4.8:hexraw}.${smbios/1.19.4.8:hexraw}.${smbios/2.19.4.8:hexraw}.${smbios/3.19.4.8:hexraw}
             :ask
             chain --replace --autofree ${boot} ||
             echo ========================================================================

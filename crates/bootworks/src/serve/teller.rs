@@ -5,6 +5,7 @@
 use super::store::Store;
 use crate::report;
 use model::diagnosis::{self, Verdict};
+use model::hardware::size_text;
 use model::timeline::{Client, Entry, Event, FileRole, Timestamp};
 use std::sync::Arc;
 use tokio::sync::broadcast::Receiver;
@@ -74,10 +75,11 @@ pub(crate) fn words(event: &Event) -> Option<String> {
         Event::TransferFailed { file, bytes, reason, .. } => {
             format!("{file} ended after {bytes} bytes: {reason}")
         }
-        Event::NicReported { nic, smbios, platform } => {
+        Event::NicReported { nic, smbios, platform, memory_bytes } => {
             let nic = nic.map_or_else(|| "not on PCI".to_owned(), |nic| nic.to_string());
             let names = format!("{} {}", smbios.manufacturer, smbios.product);
-            format!("NIC {nic}, {platform}, {}, serial {}", names.trim(), smbios.serial)
+            let memory = memory_bytes.map(|bytes| format!(", {}", size_text(bytes))).unwrap_or_default();
+            format!("NIC {nic}, {platform}, {}, serial {}{memory}", names.trim(), smbios.serial)
         }
         Event::BootOffered { release, fallback_because: None, .. } => format!("boots kernel {release}"),
         Event::BootOffered { release, fallback_because: Some(why), .. } => {

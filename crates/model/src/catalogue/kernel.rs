@@ -108,7 +108,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["root-param-missing", "init-missing", "squashfs-mount-failed", "live-medium-not-found", "initrd-not-loaded", "init-exited", "kernel-oom", "modules-dir-mismatch", "nic-driver-missing"],
         decide: "The line `Memory:` early in the kernel log against the size of the initrd, packed and unpacked",
-        sources: &["linux: init/initramfs.c", "https://github.com/coreos/fedora-coreos-tracker/issues/1055", "https://github.com/coreos/fedora-coreos-config/pull/1684", "https://github.com/churchers/vm-bhyve/pull/553"],
+        sources: &["bootworks: model/src/proof/memory.rs", "linux: init/initramfs.c", "https://github.com/coreos/fedora-coreos-tracker/issues/1055", "https://github.com/coreos/fedora-coreos-config/pull/1684", "https://github.com/churchers/vm-bhyve/pull/553"],
         ..BLANK
     },
     Cause {

@@ -5,6 +5,7 @@
 //! root. What the proof does not cover: that the driver works, cabling, VLANs, Secure Boot policy.
 
 pub mod firmware;
+pub mod memory;
 pub mod nic;
 pub mod report;
 

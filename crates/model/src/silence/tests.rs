@@ -76,6 +76,7 @@ fn event(words: &str) -> Event {
             nic: Some(id.parse().unwrap()),
             smbios: Smbios { product: "R740".into(), ..Smbios::default() },
             platform: "pcbios".into(),
+            memory_bytes: None,
         },
         ["mounts"] => Event::RootMounted { address: address(None), path: "/live".into() },
         ["seeks", service, known] => Event::ServiceSought {
