@@ -73,6 +73,29 @@ pub fn find<'f>(file: &'f [u8], name: &str) -> Result<Option<Section<'f>>, NotEl
     Ok(None)
 }
 
+/// How much memory a program takes once it is loaded, in bytes: its segments of type `PT_LOAD` (System V ABI, "Program
+/// Header").
+pub fn loaded_bytes(file: &[u8]) -> Result<u64, NotElf> {
+    const LOAD: u32 = 1;
+    if !file.starts_with(b"\x7fELF") {
+        return Err(NotElf::Magic);
+    }
+    if file.get(4..6) != Some(&[2, 1]) {
+        return Err(NotElf::Class);
+    }
+    let table = long(file, 0x20)?;
+    let size = u64::from(short(file, 0x36)?);
+    let mut bytes = 0_u64;
+    for number in 0..short(file, 0x38)? {
+        let at = header(table, size, u64::from(number))?;
+        if word(file, at)? == LOAD {
+            let taken = long(file, at.checked_add(0x28).ok_or(NotElf::Truncated)?)?;
+            bytes = bytes.checked_add(taken).ok_or(NotElf::Truncated)?;
+        }
+    }
+    Ok(bytes)
+}
+
 /// The symbols of a file; none where it has no table of them. Those whose names are damaged are left out.
 pub fn symbols(file: &[u8]) -> Result<impl Iterator<Item = Symbol<'_>>, NotElf> {
     let table = section(file, ".symtab")?.unwrap_or_default();
@@ -127,6 +150,26 @@ mod tests {
     use proptest::prelude::*;
     use std::vec;
     use std::vec::Vec;
+
+    /// A kernel of 46 MB has a segment of zeros that is not in the file.
+    #[test]
+    fn what_is_loaded_is_counted_in_memory() {
+        let mut file = vec![0u8; 64 + 3 * 56];
+        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        file[0x20..0x28].copy_from_slice(&64u64.to_le_bytes());
+        file[0x36..0x38].copy_from_slice(&56u16.to_le_bytes());
+        file[0x38..0x3a].copy_from_slice(&3u16.to_le_bytes());
+        for (number, (kind, bytes)) in [(1u32, 1000u64), (4, 77), (1, 2000)].into_iter().enumerate() {
+            let at = 64 + 56 * number;
+            file[at..at + 4].copy_from_slice(&kind.to_le_bytes());
+            file[at + 0x28..at + 0x30].copy_from_slice(&bytes.to_le_bytes());
+        }
+        assert_eq!(loaded_bytes(&file), Ok(3000));
+        assert_eq!(loaded_bytes(&file[..150]), Err(NotElf::Truncated));
+        assert_eq!(loaded_bytes(b"MZ"), Err(NotElf::Magic));
+        file[64 + 0x28..64 + 0x30].fill(0xff);
+        assert_eq!(loaded_bytes(&file), Err(NotElf::Truncated));
+    }
 
     /// Header, `.modinfo`, the names, then three section headers of 64 bytes.
     fn module() -> Vec<u8> {

@@ -14,6 +14,7 @@
 use super::archive::nearest;
 use super::drivers::{self, Kernel};
 use super::store::{digest, touch};
+use super::vmlinux;
 use model::failure::{Explain as _, Failure, Result};
 use model::initrd::{self as place, Manifest, PackageTable};
 use model::modules::alias::AliasTable;
@@ -124,11 +125,11 @@ pub(crate) fn build(sources: &Sources<'_>) -> Result<Built> {
     Ok(Built { bytes, live, memory })
 }
 
-/// The kernel's size unpacked; 0 where its image does not tell.
+/// What the kernel takes of memory; 0 where its image does not tell.
 fn kernel_bytes(sources: &Sources<'_>) -> Result<u64> {
     let path = sources.kernel_folder.join(format!("boot/vmlinuz-{}", sources.kernel.tree.release));
     match std::fs::read(&path) {
-        Ok(image) => Ok(wire::vmlinuz::payload(&image).map_or(0, |payload| payload.size.into())),
+        Ok(image) => Ok(vmlinux::memory_bytes(&image)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error).or_fail(|| format!("cannot read {}", path.display())),
     }

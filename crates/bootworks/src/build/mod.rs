@@ -46,6 +46,7 @@ mod system;
 mod unpack;
 mod unpacked;
 mod verify;
+mod vmlinux;
 
 #[cfg(test)]
 mod tests;

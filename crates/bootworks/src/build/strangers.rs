@@ -7,7 +7,7 @@ use super::own;
 use super::scrub::walk;
 use super::store::{Store, digest};
 use super::unpack::Root;
-use crate::initrd::stream::Stream;
+use super::vmlinux;
 use crate::report;
 use model::failure::{Explain as _, Failure, Result};
 use model::lock::Section;
@@ -17,7 +17,6 @@ use model::modules::fit::{Fit, Kernel, Stranger, Versions, split, symvers, used}
 use model::modules::modinfo::Modinfo;
 use model::modules::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -294,16 +293,7 @@ fn of_itself(folder: &Path, release: &str, strangers: &[(String, String)], vmlin
 /// What the kernel itself offers, without its modules; nothing where it is packed, or its tables are, in a way that is
 /// not known here: fewer symbols can then be compared, which is said.
 fn of_kernel(vmlinuz: &Path) -> Option<Versions> {
-    let image = std::fs::read(vmlinuz).ok()?;
-    let payload = wire::vmlinuz::payload(&image)?;
-    let size = u64::from(payload.size);
-    let mut unpacked = Vec::new();
-    let stream = Stream::open(Some(payload.packing), payload.bytes).ok()?;
-    stream.take(size + 1).read_to_end(&mut unpacked).ok()?;
-    if unpacked.len() as u64 != size {
-        return None;
-    }
-    exports::of_kernel(&unpacked).ok().flatten()
+    exports::of_kernel(&vmlinux::unpacked(&std::fs::read(vmlinuz).ok()?)?).ok().flatten()
 }
 
 #[cfg(test)]

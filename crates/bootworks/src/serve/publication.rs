@@ -67,6 +67,7 @@ impl Bootable<'_> {
         Start {
             memory: self.outputs.memory,
             packed_bytes: self.outputs.initrd.bytes,
+            is_tmpfs: !["root=", "rootfstype="].iter().any(|word| self.line.kernel_arguments.contains(word)),
             root_bytes: (self.line.root == RootRoad::Ram).then_some(self.outputs.squashfs.bytes),
         }
     }

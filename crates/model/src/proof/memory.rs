@@ -1,7 +1,8 @@
 //! The memory of a box, held against what starting the live OS takes: iPXE tells it, before any kernel is started.
 //!
 //! Only what cannot be done is refused. While the kernel unpacks its initrd, three things are in memory at once: the
-//! kernel itself, the initrd as it was fetched, and its files (init/initramfs.c); a root in RAM comes on top of the files.
+//! kernel itself, the initrd as it was fetched, and its files (init/initramfs.c). These lie in a tmpfs, which takes half of
+//! what the other two leave (init/do_mounts.c, `init_rootfs`; mm/shmem.c, `shmem_default_max_blocks`).
 
 use crate::hardware::size_text;
 use crate::ladder::Rung;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartMemory {
-    /// The kernel unpacked, in bytes.
+    /// The kernel as it is loaded, in bytes.
     pub kernel_bytes: u64,
     /// The initrd's archives unpacked, in bytes.
     pub initrd_bytes: u64,
@@ -25,6 +26,8 @@ pub struct Start {
     pub memory: StartMemory,
     /// The initrd as it is fetched, in bytes.
     pub packed_bytes: u64,
+    /// Whether the initrd's files go into a tmpfs: no word for the kernel says otherwise.
+    pub is_tmpfs: bool,
     /// The root as it is fetched into memory, in bytes; `None` where it is mounted over the network.
     pub root_bytes: Option<u64>,
 }
@@ -35,7 +38,8 @@ pub fn too_small(memory_bytes: u64, start: Start) -> Option<Trouble> {
     if kernel_bytes == 0 || initrd_bytes == 0 {
         return None;
     }
-    let to_unpack = kernel_bytes + start.packed_bytes + initrd_bytes;
+    let share = if start.is_tmpfs { 2 } else { 1 };
+    let to_unpack = kernel_bytes + start.packed_bytes + share * initrd_bytes;
     // The packed initrd is given back before the root is fetched.
     let with_root = start.root_bytes.map_or(0, |root| kernel_bytes + initrd_bytes + root);
     let (cause, needed) = match (memory_bytes < to_unpack, memory_bytes < with_root) {
@@ -46,10 +50,11 @@ pub fn too_small(memory_bytes: u64, start: Start) -> Option<Trouble> {
     let mut evidence = vec![
         format!("its firmware tells of {} of memory (SMBIOS, type 19)", size_text(memory_bytes)),
         format!(
-            "the kernel takes {}, the initrd {} as it is fetched and {} unpacked",
+            "the kernel takes {}, the initrd {} as it is fetched and {} unpacked{}",
             size_text(kernel_bytes),
             size_text(start.packed_bytes),
-            size_text(initrd_bytes)
+            size_text(initrd_bytes),
+            if start.is_tmpfs { ", for which the kernel gives half of the rest" } else { "" }
         ),
     ];
     let mut fix =
@@ -102,6 +107,7 @@ mod tests {
     const START: Start = Start {
         memory: StartMemory { kernel_bytes: 50 * MIB, initrd_bytes: 70 * MIB },
         packed_bytes: 20 * MIB,
+        is_tmpfs: true,
         root_bytes: None,
     };
 
@@ -112,12 +118,15 @@ mod tests {
     /// A refusal must be sure: what might just do is let go on.
     #[test]
     fn what_cannot_be_unpacked_is_refused() {
-        assert_eq!(cause(139, START).as_deref(), Some("ram-too-small-initrd"));
-        assert_eq!(cause(140, START), None);
-        let in_memory = Start { root_bytes: Some(100 * MIB), ..START };
-        assert_eq!(cause(139, in_memory).as_deref(), Some("ram-too-small-initrd"));
-        assert_eq!(cause(219, in_memory).as_deref(), Some("ram-too-small-squashfs"));
-        assert_eq!(cause(220, in_memory), None);
+        assert_eq!(cause(209, START).as_deref(), Some("ram-too-small-initrd"));
+        assert_eq!(cause(210, START), None);
+        let otherwise = Start { is_tmpfs: false, ..START };
+        assert_eq!(cause(139, otherwise).as_deref(), Some("ram-too-small-initrd"));
+        assert_eq!(cause(140, otherwise), None);
+        let in_memory = Start { root_bytes: Some(150 * MIB), ..START };
+        assert_eq!(cause(209, in_memory).as_deref(), Some("ram-too-small-initrd"));
+        assert_eq!(cause(269, in_memory).as_deref(), Some("ram-too-small-squashfs"));
+        assert_eq!(cause(270, in_memory), None);
         let unknown = Start { memory: StartMemory::default(), ..START };
         assert_eq!(cause(1, unknown), None);
     }
@@ -129,7 +138,7 @@ mod tests {
         expect_test::expect![[r#"
             This box has 64 MiB of memory, and its start takes 220 MiB at the least.
             its firmware tells of 64 MiB of memory (SMBIOS, type 19)
-            the kernel takes 50 MiB, the initrd 20 MiB as it is fetched and 70 MiB unpacked
+            the kernel takes 50 MiB, the initrd 20 MiB as it is fetched and 70 MiB unpacked, for which the kernel gives half of the rest
             the root is fetched into memory: 100 MiB
             put more memory into this box; a module that is not seated right counts as none
             `root = "nfs"` in line.toml [live]: then the root stays on the server
