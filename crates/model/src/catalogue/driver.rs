@@ -12,6 +12,8 @@ pub const CAUSES: &[Cause] = &[Cause {
     id: "nic-driver-missing",
     sentence: "The live system has no driver for this machine's network card: no interface but lo exists.",
     signs: &[
+            // The screen of a box that is not started.
+            proof("Cause: nic-driver-missing. To do:"),
             usual("no suitable network interface"),
             usual("Failed to find a network device"),
             usual("No Ethernet interface found"),
@@ -185,6 +187,8 @@ pub const CAUSES: &[Cause] = &[Cause {
         id: "firmware-missing",
         sentence: "The network card's driver is there, but not the firmware file that it needs: the card does not work.",
         signs: &[
+            // The screen of a box that is not started.
+            proof("Cause: firmware-missing. To do:"),
             usual("firmware load for bnx2/{file} failed with error {errno:number}").says("The card's driver needs the firmware file bnx2/{file}, which is not there."),
             usual("firmware load for bnx2x/{file} failed with error {errno:number}").says("The card's driver needs the firmware file bnx2x/{file}, which is not there."),
             usual("firmware load for qed/{file} failed with error {errno:number}").says("The card's driver needs the firmware file qed/{file}, which is not there."),

@@ -145,6 +145,8 @@ pub const CAUSES: &[Cause] = &[
         id: "ram-too-small-squashfs",
         sentence: "The root image does not fit into the memory that it is downloaded to.",
         signs: &[
+            // The screen of a box that is not started.
+            proof("Cause: ram-too-small-squashfs. To do:"),
             proof("curl: (23) Fail{:any}writing {:any}"),
             proof("Failed writing body"),
             proof("wget: short write"),

@@ -94,6 +94,8 @@ pub const CAUSES: &[Cause] = &[
         id: "ram-too-small-initrd",
         sentence: "The unpacked initrd does not fit into this machine's memory.",
         signs: &[
+            // The screen of a box that is not started.
+            proof("Cause: ram-too-small-initrd. To do:"),
             proof("unpacking failed: write error"),
             proof("incomplete write (-28 != {size:number})"),
             proof("initrd too large to handle"),
