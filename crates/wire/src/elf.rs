@@ -51,13 +51,7 @@ pub fn section<'f>(file: &'f [u8], name: &str) -> Result<Option<&'f [u8]>, NotEl
 
 /// The section with this name; `None` where the file has none of it.
 pub fn find<'f>(file: &'f [u8], name: &str) -> Result<Option<Section<'f>>, NotElf> {
-    if !file.starts_with(b"\x7fELF") {
-        return Err(NotElf::Magic);
-    }
-    // e_ident: class 2 is 64 bits, data 1 is little-endian.
-    if file.get(4..6) != Some(&[2, 1]) {
-        return Err(NotElf::Class);
-    }
+    identify(file)?;
     let table = long(file, 0x28)?;
     let size = u64::from(short(file, 0x3a)?);
     let count = short(file, 0x3c)?;
@@ -73,16 +67,23 @@ pub fn find<'f>(file: &'f [u8], name: &str) -> Result<Option<Section<'f>>, NotEl
     Ok(None)
 }
 
+/// Whether it is a file of the one kind that is read here.
+fn identify(file: &[u8]) -> Result<(), NotElf> {
+    if !file.starts_with(b"\x7fELF") {
+        return Err(NotElf::Magic);
+    }
+    // e_ident: class 2 is 64 bits, data 1 is little-endian.
+    if file.get(4..6) != Some(&[2, 1]) {
+        return Err(NotElf::Class);
+    }
+    Ok(())
+}
+
 /// How much memory a program takes once it is loaded, in bytes: its segments of type `PT_LOAD` (System V ABI, "Program
 /// Header").
 pub fn loaded_bytes(file: &[u8]) -> Result<u64, NotElf> {
     const LOAD: u32 = 1;
-    if !file.starts_with(b"\x7fELF") {
-        return Err(NotElf::Magic);
-    }
-    if file.get(4..6) != Some(&[2, 1]) {
-        return Err(NotElf::Class);
-    }
+    identify(file)?;
     let table = long(file, 0x20)?;
     let size = u64::from(short(file, 0x36)?);
     let mut bytes = 0_u64;
