@@ -65,9 +65,12 @@ impl Asker<'_> {
             Firmware::Uefi => "efi",
         };
         let hex = |text: &str| text.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
+        // One range of SMBIOS from 0 on, in KiB; 32 bits are 4 TiB.
+        let last = u32::try_from((memory_bytes >> 10).saturating_sub(1)).unwrap_or(u32::MAX);
+        let last = last.to_le_bytes().map(|octet| format!("{octet:02x}")).concat();
         format!(
             "http://{server}:{HTTP_PORT}/boot?mac={}&nic=01{:04x}{:04x}&platform={platform}&uuid={}\
-             &serial.hex={}&manufacturer.hex={}&product.hex={}&memory.bytes={memory_bytes}",
+             &serial.hex={}&manufacturer.hex={}&product.hex={}&memory=00000000{}...",
             mac.to_string().replace(':', "-"),
             nic.vendor,
             nic.device,
@@ -75,6 +78,7 @@ impl Asker<'_> {
             hex(machine::SERIAL),
             hex(machine::MANUFACTURER),
             hex(machine::PRODUCT),
+            last,
         )
     }
 

@@ -118,16 +118,17 @@ fn bus_id(hex: &str) -> Option<PciId> {
     PciId::from_bus_id(&[octet(0)?, octet(1)?, octet(2)?, octet(3)?, octet(4)?])
 }
 
-/// Four structures of SMBIOS as the first script asks for them, with a dot between them; what is not there is empty.
+/// Four structures of SMBIOS as the first script asks for them, with a dot between them; what is not there is empty. Of one
+/// that is cut off nothing follows, and then nothing of all.
 fn mapped_memory(hex: &str) -> Option<u64> {
-    let structure = |hex: &str| {
+    let octets = |hex: &str| {
         let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
         let octets = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect::<Option<Vec<u8>>>()?;
         <[u8; 8]>::try_from(octets).ok()
     };
-    let mut parts = hex.split('.');
-    let mut next = || parts.next().and_then(structure);
-    memory::mapped_bytes([next(), next(), next(), next()])
+    let structure = |hex: &str| if hex.is_empty() { Some(None) } else { octets(hex).map(Some) };
+    let structures = hex.split('.').map(structure).collect::<Option<Vec<_>>>()?;
+    memory::mapped_bytes(structures.try_into().ok()?)
 }
 
 /// A value of a query as it is shown. What is not UTF-8 or cannot be shown is dropped: firmware strings may be
@@ -313,7 +314,8 @@ mod tests {
         let caller = Caller::read(told).unwrap();
         assert_eq!(caller.memory_bytes, Some(256 << 20));
         assert_eq!(Caller::read(&caller.query_again()).unwrap().memory_bytes, Some(256 << 20));
-        for none in ["...", "", "00000000ffff03", "00000000ffff030g...", "a.b.c.d.e"] {
+        let cut = "00000000ffff0300.00000010ffff..";
+        for none in ["...", "", "00000000ffff0300", "00000000ffff030g...", "a.b.c.d.e", cut] {
             let caller = Caller::read(&format!("mac=52-54-00-12-34-56&memory={none}")).unwrap();
             assert_eq!(caller.memory_bytes, None, "{none}");
         }

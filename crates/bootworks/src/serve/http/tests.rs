@@ -68,6 +68,7 @@ pub(in crate::serve) fn build(folder: &FilePath, initrd_modules: &[&str], image:
             "kernel": file("kernel", b"kernel"), "initrd": file("initrd", b"the initrd"),
             "squashfs": file("root.squashfs", b"hsqs"), "tree": "root",
             "drivers": file("drivers.json", live.as_bytes()),
+            "memory": { "kernel_bytes": 50 << 20, "initrd_bytes": 70 << 20 },
         },
         "image": file("image.tar.zst", &bytes), "image_unpacked_bytes": 1000,
         "loader_bios": file("undionly.kpxe", b"bios"), "loader_efi": file("ipxe.efi", b"efi"),
@@ -327,6 +328,33 @@ fn an_ignored_proof_is_still_in_the_timeline() {
     "#]]
     .assert_eq(&bench.timeline());
     assert_eq!(bench.get(&format!("/api/boxes/{BOX}")).json()["trouble"]["cause"], "nic-driver-missing");
+}
+
+/// A box that cannot hold what it would start is told before it tries; one that has more, or does not say, boots.
+#[test]
+fn a_box_with_too_little_memory_is_refused_before_its_kernel() {
+    let ask = |bench: &Bench, memory: &str| {
+        bench.get(&format!("/boot?mac=52-54-00-00-00-01&{NIC}&memory={memory}")).text()
+    };
+    let (small, large) = ("00000000ffff0100...", "00000000ffff0300...");
+    let bench = bench_with(Proof::Heeded, &["e1000e"], 10);
+    let screen = ask(&bench, small);
+    for words in ["128 MiB", "190 MiB", "ram-too-small-initrd"] {
+        assert!(screen.contains(words), "{words}: {screen}");
+    }
+    assert!(!screen.contains("kernel http"), "{screen}");
+    assert!(ask(&bench, large).contains("kernel http"));
+    assert!(ask(&bench, "...").contains("kernel http"));
+    let ignoring = bench_with(Proof::Ignored, &["e1000e"], 10);
+    assert!(ask(&ignoring, small).contains("kernel http"));
+    expect![[r#"
+        nic-reported 8086:10d3
+        trouble-found ram-too-small-initrd
+        boot-offered 6.1.0-test
+    "#]]
+    .assert_eq(&ignoring.timeline());
+    let state = ignoring.get(&format!("/api/boxes/{BOX}")).json();
+    assert_eq!(state["trouble"]["rung"], "initrd-spoke");
 }
 
 /// Ranges, as a download that was cut off asks for them, and the account that comes of it.

@@ -145,7 +145,7 @@ fn part(extent: &Range<u64>, index: usize) -> Range<usize> {
 }
 
 /// What tells a part of a piece from any other: SHA-256 of its runs, each with its kind and length before it; of zeros
-/// nothing else. To see that something is zeros costs a tenth of their digest, and half of many disks is.
+/// nothing else. To see that something is zeros costs little beside their digest, and half of many disks is.
 fn digest_of_runs(piece: &Piece, part: Range<usize>) -> Digest {
     let mut hasher = Sha256::new();
     for run in piece.runs(part) {
