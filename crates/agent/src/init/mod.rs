@@ -44,9 +44,9 @@ pub(crate) fn run() -> ExitCode {
         // We are here for the second time: the controller need not wait until the network is found again.
         voice.root_stands();
     }
-    if let Some(trouble) = damage() {
-        voice.trouble(trouble);
-    }
+    let damage = damage();
+    let is_initrd_whole = damage.is_none();
+    damage.into_iter().for_each(|trouble| voice.trouble(trouble));
     let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     let parameters = BootParameters::read(&line);
     let modules = Arc::new(modules::Modules::read());
@@ -68,7 +68,7 @@ pub(crate) fn run() -> ExitCode {
     let inventory = linux::inventory::read_devices("/".as_ref(), boot_nic);
     voice.tell(Event::DevicesSeen { inventory: Box::new(inventory) });
     if let Some(parameters) = &parameters {
-        root::mount(parameters, &network.found, &modules, &voice);
+        root::mount(parameters, &network.found, &modules, &voice, is_initrd_whole);
         voice.root_stands();
     }
     network.watch(&voice)

@@ -46,6 +46,9 @@ const CAUSES: &[&str] = &[
     "rootfs-wrong-image",
 ];
 
+/// Those of them that follow where the initrd itself was cut off, which was told already.
+const OF_A_CUT_INITRD: &[&str] = &["nfs-not-in-initrd", "squashfs-mount-failed", "union-missing"];
+
 /// Loads what mounting this root takes. A second's work that is done while the link comes up.
 pub(super) fn prepare(road: RootRoad, modules: &Arc<Modules>) {
     let modules = modules.clone();
@@ -59,7 +62,13 @@ pub(super) fn prepare(road: RootRoad, modules: &Arc<Modules>) {
 }
 
 /// Mounts the root. Tries for ever, and says what is wrong as long as it is.
-pub(super) fn mount(parameters: &BootParameters, found: &Found, modules: &Modules, voice: &Voice) {
+pub(super) fn mount(
+    parameters: &BootParameters,
+    found: &Found,
+    modules: &Modules,
+    voice: &Voice,
+    is_initrd_whole: bool,
+) {
     if mount::is_mounted(ROOT.as_ref()) {
         return;
     }
@@ -75,6 +84,9 @@ pub(super) fn mount(parameters: &BootParameters, found: &Found, modules: &Module
                 let path = format!("{ROOT}/usr/lib/firmware");
                 let _ = std::fs::write("/sys/module/firmware_class/parameters/path", path);
                 return;
+            }
+            Err(trouble) if !is_initrd_whole && OF_A_CUT_INITRD.contains(&trouble.cause.as_str()) => {
+                voice.progress(&trouble.sentence);
             }
             Err(trouble) => voice.only(Some(*trouble), CAUSES),
         }
