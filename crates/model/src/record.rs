@@ -102,7 +102,8 @@ pub struct ReadBack {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// SHA-256 over `DIGEST  PATH\n` of all of them in the order of their paths, hex.
+    /// SHA-256 over `DIGEST  PATH\n` of all of them in the order of their paths, hex. Of an image that is no archive:
+    /// over the XXH3 of its pieces of 4 MiB.
     pub sha256: String,
 }
 

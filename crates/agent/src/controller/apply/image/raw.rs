@@ -1,7 +1,7 @@
 //! Images that are written as they are: a file system, or a whole disk.
 //!
 //! ```text
-//!   plain octets -- pieces of 4 MiB --+-- writing thread: SHA-256 of the piece, device
+//!   plain octets -- pieces of 4 MiB --+-- writing thread: fingerprint of the piece, device
 //!                                     +-- writing thread
 //! ```
 //! What stands before the first partition of a whole disk is kept in memory until the seal: without it no firmware
@@ -9,9 +9,8 @@
 
 use super::Stop;
 use crate::controller::apply::fault::{Blame as _, Fault, Outcome};
-use crate::controller::apply::ledger::{Digest, digest_of, hex};
+use crate::controller::apply::ledger::{digest_of, hex};
 use crate::controller::witness::Meter;
-use crate::digest::Sha256;
 use linux::direct::{Direct, PIECE_BYTES, Piece, Run};
 use model::failure::{Failure, Result};
 use model::record::ReadBack;
@@ -21,8 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use twox_hash::xxhash3_128;
 
-/// Threads that write: a disk is kept busy by two requests, and a digest is taken meanwhile.
+/// Threads that write: a disk is kept busy by two requests, and a fingerprint is taken meanwhile.
 const WRITERS: usize = 2;
 /// Pieces on their way.
 const PIECES: usize = 6;
@@ -35,8 +35,8 @@ pub(crate) struct Written {
     extent: Range<u64>,
     /// What stands before that in the image.
     pub(crate) head: Vec<u8>,
-    /// A digest of each piece.
-    digests: Vec<Digest>,
+    /// Of each piece.
+    fingerprints: Vec<Fingerprint>,
 }
 
 /// A piece on its way to a writer.
@@ -61,26 +61,27 @@ pub(super) fn write(
         let _ = empties.send(Piece::default());
     }
     let to_write = Mutex::new(to_write);
-    let (digests, refusal, is_refused) = (Mutex::new(Vec::new()), Mutex::new(None), AtomicBool::new(false));
+    let (fingerprints, refusal, is_refused) =
+        (Mutex::new(Vec::new()), Mutex::new(None), AtomicBool::new(false));
     let read = std::thread::scope(|scope| {
         for _ in 0..WRITERS {
             let empties = empties.clone();
-            let (to_write, device, digests) = (&to_write, &device, &digests);
+            let (to_write, device, fingerprints) = (&to_write, &device, &fingerprints);
             let (refusal, is_refused) = (&refusal, &is_refused);
             scope.spawn(move || {
                 while let Some(load) = next(to_write) {
                     let Load { index, part, piece } = load;
-                    let digest = digest_of_runs(&piece, part.clone());
+                    let fingerprint = fingerprint(&piece, part.clone());
                     if let Err(failure) = device.write((index * PIECE_BYTES) as u64, &piece, part) {
                         is_refused.store(true, Ordering::Relaxed);
                         lock(refusal).get_or_insert(failure);
                     }
-                    let mut digests = lock(digests);
-                    if digests.len() <= index {
-                        digests.resize(index + 1, Digest::default());
+                    let mut fingerprints = lock(fingerprints);
+                    if fingerprints.len() <= index {
+                        fingerprints.resize(index + 1, Fingerprint::default());
                     }
-                    digests[index] = digest;
-                    drop(digests);
+                    fingerprints[index] = fingerprint;
+                    drop(fingerprints);
                     let _ = empties.send(piece);
                 }
             });
@@ -101,8 +102,8 @@ pub(super) fn write(
         return Err(Stop::Broken(io::Error::other(text)));
     }
     device.settle().map_err(Stop::Refused)?;
-    let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Written { node: node.to_owned(), extent, head, digests })
+    let fingerprints = fingerprints.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Written { node: node.to_owned(), extent, head, fingerprints })
 }
 
 /// Cuts what comes into pieces for the writers. Gives what stands before `extent`, and how much there was.
@@ -144,20 +145,23 @@ fn part(extent: &Range<u64>, index: usize) -> Range<usize> {
     clip(extent.start)..clip(extent.end).max(clip(extent.start))
 }
 
-/// What tells a part of a piece from any other: SHA-256 of its runs, each with its kind and length before it; of zeros
-/// nothing else. To see that something is zeros costs little beside their digest, and half of many disks is.
-fn digest_of_runs(piece: &Piece, part: Range<usize>) -> Digest {
-    let mut hasher = Sha256::new();
+/// What tells a part of a piece from any other: XXH3 of 128 bits (xxHash, `doc/xxhash_spec.md`) of its runs, each with
+/// its kind and length before it; of zeros nothing else, since half of many disks is zeros. A disk, a cable or memory
+/// does not choose its errors; against those who do stands the image's own SHA-256.
+type Fingerprint = u128;
+
+fn fingerprint(piece: &Piece, part: Range<usize>) -> Fingerprint {
+    let mut hasher = xxhash3_128::Hasher::new();
     for run in piece.runs(part) {
         let (kind, length, octets) = match run {
             Run::Zeros { length, .. } => (0, length, &[][..]),
             Run::Octets { octets, .. } => (1, octets.len(), octets),
         };
-        hasher.update([kind]);
-        hasher.update((length as u64).to_le_bytes());
-        hasher.update(octets);
+        hasher.write(&[kind]);
+        hasher.write(&(length as u64).to_le_bytes());
+        hasher.write(octets);
     }
-    hasher.finalize()
+    hasher.finish_128()
 }
 
 fn next(loads: &Mutex<Receiver<Load>>) -> Option<Load> {
@@ -184,7 +188,7 @@ impl Written {
                     let mut piece = Piece::default();
                     loop {
                         let index = upcoming.fetch_add(1, Ordering::Relaxed);
-                        let Some(wanted) = self.digests.get(index) else { return };
+                        let Some(wanted) = self.fingerprints.get(index) else { return };
                         if let Err(fault) = self.compare(&device, index, wanted, &mut piece) {
                             lock(&trouble).get_or_insert(fault);
                             return;
@@ -198,18 +202,20 @@ impl Written {
         if let Some(fault) = lock(&trouble).take() {
             return Err(fault);
         }
-        let sha256 = hex(&digest_of(&self.digests.concat()));
+        let all: Vec<u8> =
+            self.fingerprints.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
+        let sha256 = hex(&digest_of(&all));
         Ok(ReadBack { files: 0, bytes: bytes.into_inner(), sha256 })
     }
 
-    fn compare(&self, device: &Direct, index: usize, wanted: &Digest, piece: &mut Piece) -> Outcome<()> {
+    fn compare(&self, device: &Direct, index: usize, wanted: &Fingerprint, piece: &mut Piece) -> Outcome<()> {
         let part = part(&self.extent, index);
         if part.is_empty() {
             return Ok(());
         }
         let start = (index * PIECE_BYTES) as u64;
         device.read(start, piece, part.clone()).blame("disk-io-error")?;
-        if digest_of_runs(piece, part.clone()) == *wanted {
+        if fingerprint(piece, part.clone()) == *wanted {
             return Ok(());
         }
         let (from, to) = (start + part.start as u64, start + part.end as u64);
