@@ -71,7 +71,7 @@ fn json(stage: Stage, cause: &Cause) -> serde_json::Value {
         "id": cause.id,
         "stage": stage.id(),
         "sentence": cause.sentence,
-        "signs": cause.signs.iter().map(|sign| sign.line.text()).collect::<Vec<_>>(),
+        "signs": cause.signs().map(|sign| sign.line.text()).collect::<Vec<_>>(),
         "fix": cause.fixes.iter().map(catalogue::Fix::words).collect::<Vec<_>>(),
         "hides": cause.hides,
         "decide": cause.decide,

@@ -314,25 +314,25 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         537 failed boots, 71 healthy ones
         wrapped at 80 columns              535 kept, 2 healthy blamed
         wrapped at 72 columns              531 kept, 4 healthy blamed
-        wrapped at blanks before 72        518 kept, 1 healthy blamed
-        cut at column 80                   428 kept, 3 healthy blamed
+        wrapped at blanks before 72        520 kept, 1 healthy blamed
+        cut at column 80                   429 kept, 3 healthy blamed
         quoted                             536 kept, 0 healthy blamed
         quoted twice                       536 kept, 0 healthy blamed
         numbered by cat -n                 531 kept, 0 healthy blamed
         numbered by grep -n                536 kept, 0 healthy blamed
         numbered by a forum                536 kept, 0 healthy blamed
         numbered by an editor              536 kept, 0 healthy blamed
-        left edge cut by 1 to 3            517 kept, 1 healthy blamed
-        1 % of letters misread             511 kept, 3 healthy blamed
+        left edge cut by 1 to 3            516 kept, 1 healthy blamed
+        1 % of letters misread             510 kept, 3 healthy blamed
         last 25 lines                      536 kept, 0 healthy blamed
         last 12 lines                      521 kept, 2 healthy blamed
-        after a healthy boot               495 kept, 0 healthy blamed
-        syslog, old heads                  536 kept, 0 healthy blamed
-        syslog, RFC 5424                   536 kept, 0 healthy blamed
-        journalctl -o short-iso            536 kept, 0 healthy blamed
-        journalctl -o short-monotonic      536 kept, 0 healthy blamed
-        journalctl -o short-unix           536 kept, 0 healthy blamed
-        journalctl -o short-full           536 kept, 0 healthy blamed
+        after a healthy boot               496 kept, 0 healthy blamed
+        syslog, old heads                  535 kept, 0 healthy blamed
+        syslog, RFC 5424                   535 kept, 0 healthy blamed
+        journalctl -o short-iso            535 kept, 0 healthy blamed
+        journalctl -o short-monotonic      535 kept, 0 healthy blamed
+        journalctl -o short-unix           535 kept, 0 healthy blamed
+        journalctl -o short-full           535 kept, 0 healthy blamed
         journalctl -o json                 537 kept, 0 healthy blamed
         a container's log in JSON          537 kept, 0 healthy blamed
         a container's name before it       535 kept, 0 healthy blamed

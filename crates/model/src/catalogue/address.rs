@@ -1,6 +1,7 @@
 //! Causes of the stage `initrd-net` behind the port: the address, the route and the names. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::address as messages;
 use super::{BLANK, Cause, against, excludes, fix, fix_on, ipxe, needs, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -45,6 +46,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Either DHCP failed or we were unable to access {url}"),
             usual("There was an error configuring the network interface"),
         ],
+        messages: messages::DHCP_NO_ANSWER,
         clues: &[
             supports("Link is up", "the cable carries a link"),
             supports("link becomes ready", "the cable carries a link"),
@@ -64,6 +66,7 @@ pub const CAUSES: &[Cause] = &[
             fix_on(Dracut, "`rd.net.timeout.carrier=60 rd.net.dhcp.retry=5` on the kernel's command line"),
         ],
         hides: &[
+            "rootfs-wrong-image",
             "nfs-server-unreachable",
             "live-medium-not-found",
             "init-exited",
@@ -129,6 +132,7 @@ pub const CAUSES: &[Cause] = &[
             usual("DHCPDISCOVER from {mac} via {port}: network {network}: unknown client")
                 .says("The DHCP server does not know {mac}, and gives addresses to known clients only."),
         ],
+        messages: messages::DHCP_SERVER_SILENT,
         clues: &[
             excludes("DHCPOFFER", "it answers"),
             excludes("DHCP4_LEASE_", "it answers"),
@@ -184,6 +188,7 @@ pub const CAUSES: &[Cause] = &[
             proof("{address} belongs to someone, reserving it")
                 .says("Another machine has the address {address} already."),
         ],
+        messages: messages::DUPLICATE_ADDRESS,
         fixes: &[
             fix(
                 "free the address: a machine with a static one inside the pool, two reservations, or a management controller (BMC)",
@@ -249,6 +254,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Please supply bootdev argument for multiple ip= lines"),
             usual("systemd-network-generator{:any}: Failed to parse kernel command line"),
         ],
+        messages: messages::IP_PARAM_BAD,
         fixes: &[
             fix(
                 "the order is `ip=CLIENT:SERVER:GATEWAY:NETMASK:HOST:INTERFACE:PROTOCOL`; or simply `ip=dhcp`",
@@ -322,6 +328,7 @@ pub const CAUSES: &[Cause] = &[
             proof("{client} does not hear the answers of {server} port {port:number}")
                 .says("{server} answers {client} on port {port}, but its answers do not arrive."),
             usual("Network is unreachable")
+                .unless(&["send_packet"])
                 .says("There is no route to the server: no gateway, or none that leads there."),
             proof("RPC: sendmsg returned error 101"),
             usual("sendmsg returned error 101"),
@@ -331,6 +338,7 @@ pub const CAUSES: &[Cause] = &[
             usual("http://{address}... Network unreachable").unless(&["ipxe.org"]),
             usual("Nexthop has invalid gateway"),
         ],
+        messages: messages::ROUTE_MISSING,
         clues: &[
             against("no carrier", "there is no link"),
             against("no devices to configure", "there is no interface"),
@@ -385,6 +393,7 @@ pub const CAUSES: &[Cause] = &[
             usual("temporary error (try again later)"),
             usual("lookup {name}: i/o timeout").says("{name} does not resolve: no name server answers."),
         ],
+        messages: messages::DNS_MISSING,
         clues: &[
             against("no devices to configure", "there is no interface"),
             against("SIOCGIFINDEX: No such device", "there is no interface"),
@@ -419,6 +428,27 @@ pub const CAUSES: &[Cause] = &[
         ],
         decide: "`cat /proc/cmdline`: the words that begin with bootworks.",
         sources: &["bootworks: agent/src/init/network.rs"],
+        ..BLANK
+    },
+    Cause {
+        id: "network-config-invalid",
+        sentence: "The system's network configuration has a mistake, and the network does not come up.",
+        messages: messages::NETWORK_CONFIG_INVALID,
+        fixes: &[
+            fix_on(Ubuntu, "`netplan generate` says file, line and column of the mistake"),
+            fix_on(Debian, "`ifup --no-act -a` says the line of /etc/network/interfaces"),
+            fix(
+                "NetworkManager: `nmcli connection load FILE`; systemd-networkd: `networkctl` and `journalctl -u systemd-networkd`",
+            ),
+        ],
+        hides: &["network-wait-online", "unit-timeout", "dns-missing", "route-missing", "http-unreachable"],
+        decide: "The line of the configuration that the message names",
+        sources: &[
+            "netplan: src/parse.c",
+            "ifupdown: config.c",
+            "NetworkManager: src/core/settings/plugins/keyfile",
+            "systemd: src/network/networkd-network.c",
+        ],
         ..BLANK
     },
 ];

@@ -1,6 +1,7 @@
 //! Causes of the stage `bootloader`: installing the boot loader. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Line, Ubuntu};
+use super::messages::bootloader as messages;
 use super::{BLANK, Cause, against, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -93,6 +94,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Something has gone seriously wrong: import_mok_state() failed: {why:any}")
                 .says("shim cannot keep its variables ({why}), and stops."),
         ],
+        messages: messages::EFI_NVRAM_FULL,
         fixes: &[
             fix(
                 "delete crash dumps: `rm /sys/firmware/efi/efivars/dump-*` (mount efivarfs first), then old entries: `efibootmgr -b NNNN -B`",
@@ -144,6 +146,7 @@ pub const CAUSES: &[Cause] = &[
             usual("you must create a bootloader stage1 target device"),
             proof("failed to get canonical path of '/boot/efi'"),
         ],
+        messages: messages::EFI_DIR_MISSING,
         fixes: &[
             fix("mount it in the chroot: `mount /dev/DISK1 /target/boot/efi`, before grub-install"),
             fix("make it FAT: `mkfs.vfat -F32 PARTITION`, with the type EF00"),
@@ -179,6 +182,7 @@ pub const CAUSES: &[Cause] = &[
             trace("update-initramfs: failed for /boot/{file}").says("No room for /boot/{file}."),
             usual("dracut: {:any}No space left on device"),
         ],
+        messages: messages::ESP_FULL,
         clues: &[supports("write error: No space left on device", "a file system is full")],
         fixes: &[
             fix("a larger one: 512 MiB for the ESP, 1 GiB for /boot where kernels stay"),
@@ -267,6 +271,7 @@ pub const CAUSES: &[Cause] = &[
             usual("error: Running 'grub-install {options:any}' failed"),
             usual("failed to write boot loader configuration"),
         ],
+        messages: messages::GRUB_INSTALL_FAILED,
         fixes: &[
             fix("read the lines before it: grub-install says what it lacks"),
             fix_on(
@@ -275,7 +280,7 @@ pub const CAUSES: &[Cause] = &[
             ),
             fix("the package for the mode: grub-efi-amd64 for UEFI, grub-pc for BIOS"),
         ],
-        hides: &["no-bootable-device"],
+        hides: &["package-install-failed", "no-bootable-device"],
         decide: "`chroot /target grub-install -v DISK`: its last lines",
         sources: &["grub: util/grub-install.c", "bootworks: agent/src/controller/apply/loader.rs"],
         ..BLANK

@@ -1,6 +1,7 @@
 //! Causes that a burn-in finds, by the stages that they belong to. The tests themselves are the agent's.
 
 use super::System::Line;
+use super::messages::burn_in as messages;
 use super::{BLANK, Cause, fix, fix_on, proof, usual};
 
 const SOURCE: &str = "bootworks: agent/src/controller/apply/burn_in";
@@ -15,6 +16,7 @@ pub const MACHINE: &[Cause] = &[
             proof("bad mem addr {from} - {to} reserved")
                 .says("The kernel's own test found bad memory at {from}."),
         ],
+        messages: messages::MEMORY_FAULTY,
         fixes: &[
             fix(
                 "change the module: `dmidecode -t memory` and the server's event log (`ipmitool sel list`) name the slots",
@@ -24,7 +26,7 @@ pub const MACHINE: &[Cause] = &[
                 "faults in all modules: the memory's speed and voltage in the firmware's setup, then the board",
             ),
         ],
-        hides: &["init-crashed", "image-corrupt", "kernel-lockup"],
+        hides: &["kernel-crashed", "init-crashed", "image-corrupt", "kernel-lockup"],
         decide: "Does the fault go with the module when it is put into another slot",
         sources: &[SOURCE, "linux: mm/memtest.c"],
         ..BLANK
@@ -74,6 +76,7 @@ pub const MACHINE: &[Cause] = &[
             proof("critical temperature reached"),
             proof("Critical temperature reached"),
         ],
+        messages: messages::TOO_HOT,
         fixes: &[
             fix(
                 "look at fans, air shrouds and the paste under the cooler: a shroud left out is the usual one",
@@ -107,6 +110,7 @@ pub const DISKS: &[Cause] = &[
             usual("{count:number} Currently unreadable (pending) sectors"),
             usual("{count:number} Offline uncorrectable sectors"),
         ],
+        messages: messages::DISK_FAILING,
         fixes: &[
             fix("change the disk: `smartctl -a DISK` or `nvme smart-log DISK` has what it counted"),
             fix_on(

@@ -3,6 +3,7 @@
 //! Long because drivers fail in so many ways, and each way has its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::driver as messages;
 use super::{
     BLANK, Cause, Kind, absent, against, excludes, fix, fix_on, later, proof, supports, trace, usual,
 };
@@ -67,6 +68,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("error fetching interface information: Device not found"),
             trace("Unable to find fallback nic"),
         ],
+        messages: messages::NIC_DRIVER_MISSING,
     clues: &[
             excludes(":{rest} eth{number:number}:", "an interface is there, and so is its driver"),
         excludes("IP-Config: {interface} hardware address", "an interface is there, and so is its driver"),
@@ -104,7 +106,7 @@ pub const CAUSES: &[Cause] = &[Cause {
         ),
         fix("copy the new initrd and kernel to the server together: modules of another release do not load"),
     ],
-    hides: &[
+    hides: &["rootfs-wrong-image", 
         "init-exited",
         "dhcp-no-answer",
         "nfs-server-unreachable",
@@ -223,6 +225,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("no suitable firmware found!"),
             trace("The DDP package file was not found or could not be read. Entering Safe Mode").says("The card runs in safe mode, without its package intel/ice/ddp/ice.pkg: it may receive nothing."),
         ],
+        messages: messages::FIRMWARE_MISSING,
         clues: &[supports("Failed to start Wait for Network to be Configured", "no network came up"), supports("Timeout occurred while waiting for network connectivity", "no network came up"), 
             supports("SIOCSIFFLAGS: No such file or directory", "the interface cannot be brought up"),
             supports("SIOCSIFFLAGS: Invalid argument", "the interface cannot be brought up"),
@@ -283,6 +286,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("incorrectly installed/not installed"),
             proof("UNSUPPORTED_TRANSCEIVER"),
         ],
+        messages: messages::SFP_UNSUPPORTED,
         fixes: &[
             fix("`ixgbe.allow_unsupported_sfp=1` on the kernel's command line (one 1 for each port: `1,1`); other drivers have no such switch"),
             fix("take a module or cable coded for this card's maker"),
@@ -303,12 +307,13 @@ pub const CAUSES: &[Cause] = &[Cause {
             proof("section size must match the kernel"),
             usual("failed to validate module [{module}] BTF").says("The module {module} is of another build of this kernel."),
         ],
+        messages: messages::MODULE_KERNEL_MISMATCH,
         clues: &[against("Invalid ELF header magic", "the module is packed, not of another kernel")],
         fixes: &[
             fix("put kernel and initrd of one build on the server, together"),
             fix("build modules of your own anew for the kernel that runs: `dkms autoinstall -k RELEASE`"),
         ],
-        hides: &["nic-driver-missing", "init-exited", "dhcp-no-answer", "disk-driver-missing", "initramfs-disk-driver-missing", "live-medium-not-found", "union-missing", "nfs-not-in-initrd"],
+        hides: &["kernel-crashed", "nic-driver-missing", "init-exited", "dhcp-no-answer", "disk-driver-missing", "initramfs-disk-driver-missing", "live-medium-not-found", "union-missing", "nfs-not-in-initrd"],
         decide: "`uname -r` against `modinfo -F vermagic MODULE`; the kernel's first line against the folder in /lib/modules",
         sources: &["https://github.com/raspberrypi/linux/issues/4558", "https://github.com/OP-TEE/optee_test/issues/55"],
         ..BLANK
@@ -330,6 +335,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Module dm_mod not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
             usual("Module loop not found in directory {folder}").says("The initrd has no modules for the kernel that runs: {folder} is another release's, or empty."),
         ],
+        messages: messages::MODULES_DIR_MISMATCH,
         clues: &[supports("could not find module by name=", "another module is missing, too"), 
             supports("Failed to start systemd-modules-load", "modules that the system wants are not there"),
             supports("Failed to start Load Kernel Modules", "modules that the system wants are not there"),excludes("{host} login:", "the system came up")],
@@ -338,7 +344,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             fix_on(Line, "`bootworks build` makes all three of one release; no file of it may be exchanged by hand"),
             fix("after a kernel update in the root: copy the new /boot/vmlinuz and initrd to the server as well"),
         ],
-        hides: &["nic-driver-missing", "init-exited", "dhcp-no-answer", "union-missing", "nfs-not-in-initrd", "disk-driver-missing", "squashfs-mount-failed", "live-medium-not-found", "unit-timeout"],
+        hides: &["rootfs-wrong-image", "nic-driver-missing", "init-exited", "dhcp-no-answer", "union-missing", "nfs-not-in-initrd", "disk-driver-missing", "squashfs-mount-failed", "live-medium-not-found", "unit-timeout"],
         decide: "`uname -r` against `ls /lib/modules`, in the initrd and in the root",
         sources: &["kmod: libkmod/libkmod.c", "busybox: modutils/modprobe.c", "initramfs-tools: hook-functions"],
         ..BLANK
@@ -399,12 +405,13 @@ pub const CAUSES: &[Cause] = &[Cause {
         signs: &[
             proof("Loading of unsigned module is rejected"),
             proof("Loading of module with unavailable key is rejected"),
-            proof("Required key not available"),
+            proof("Required key not available").unless(&["kexec"]),
             proof("Key was rejected by service"),
             proof("Lockdown: {task}: unsigned module loading is restricted").says("The kernel is locked down, and refuses an unsigned module that {task} loads."),
             proof("PKCS#7 signature not signed with a trusted key"),
             usual("module verification failed: signature and/or required key missing").unless(&["tainting kernel"]),
         ],
+        messages: messages::MODULE_SIGNATURE_REJECTED,
         fixes: &[
             fix("use the distribution's own module, of the same build as the kernel"),
             fix("or sign it and enrol the key: `mokutil --import KEY.der`, then confirm on the box's screen"),
@@ -420,7 +427,7 @@ pub const CAUSES: &[Cause] = &[Cause {
         sentence: "The network card's driver found the card, but could not start it.",
         signs: &[
             usual("{driver}: probe of {address} failed with error {errno:number}")
-                .unless(&["i915", "nouveau", "snd", "ahci", "nvme", "megaraid", "mpt3sas", "acpi", "i2c", "ipmi", "tpm", "pinctrl", "coretemp", "rtc", "usb", "serial", "lpc", "virtio_blk", "hpsa", "pata", "intel_"])
+                .unless(&["qla2xxx", "lpfc", "vmd:", "pvscsi", "virtio_scsi", "isci:", "arcmsr", "mpi3mr", "smartpqi", "aacraid", "xhci", "i915", "nouveau", "snd", "ahci", "nvme", "megaraid", "mpt3sas", "acpi", "i2c", "ipmi", "tpm", "pinctrl", "coretemp", "rtc", "usb", "serial", "lpc", "virtio_blk", "hpsa", "pata", "intel_"])
                 .says("The driver {driver} found its card at {address}, but could not start it (error {errno})."),
             usual("{driver} {address}: probe with driver {name} failed with error {errno:number}")
                 .unless(&["i915", "nouveau", "snd", "ahci", "nvme", "megaraid", "mpt3sas", "acpi", "i2c", "tpm", "pinctrl", "rtc", "usb"]),
@@ -455,6 +462,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("Emulex OneConnect initialization failed"),
             usual("Cannot map doorbells"),
         ],
+        messages: messages::NIC_PROBE_FAILED,
         clues: &[
             supports("no devices to configure", "no interface is there"),
             excludes("Direct firmware load for {file} failed", "its firmware file is missing"),
@@ -464,7 +472,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             fix("bring the card's firmware up to date (`ethtool -i`, vendor's tool)"),
             fix("`pci=realloc` or `iommu=pt` on the kernel's command line; boot by snponly.efi instead of ipxe.efi"),
         ],
-        hides: &["nic-driver-missing", "dhcp-no-answer", "init-exited", "no-carrier", "live-medium-not-found", "wrong-nic-chosen"],
+        hides: &["rootfs-wrong-image", "nic-driver-missing", "dhcp-no-answer", "init-exited", "no-carrier", "live-medium-not-found", "wrong-nic-chosen"],
         decide: "Does it start after a cold power cycle? Then the loader left it so; never: firmware or card",
         sources: &["https://github.com/serhepopovych/ixgbe/issues/6", "https://github.com/ipxe/ipxe/issues/877"],
         ..BLANK
@@ -485,6 +493,7 @@ pub const CAUSES: &[Cause] = &[Cause {
             usual("{device}: Reset adapter").times(3),
             usual("{device}: Adapter removed"),
         ],
+        messages: messages::NIC_TX_TIMEOUT,
         fixes: &[
             fix("`pcie_aspm=off` on the kernel's command line; `ethtool -K IF tso off gso off`"),
             fix("another driver or kernel release for this card (r8169 against r8168, for one)"),

@@ -3,6 +3,7 @@
 //! Long because there are so many ways to fail, each with its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::fetch as messages;
 use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, needs, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -27,6 +28,7 @@ pub const CAUSES: &[Cause] = &[
             usual("System clock wrong by {seconds} seconds").says("The clock is {seconds} seconds off."),
             proof("Clock skew too great"),
         ],
+        messages: messages::CLOCK_WRONG,
         fixes: &[
             fix("set the clock in the firmware's setup, in UTC; change the board's battery if it forgets it"),
             fix("machines without a battery: fetch over http, or let the time come first (`systemd-timesyncd`, `chronyd -q`, NTP server by DHCP option 42)"),
@@ -64,7 +66,7 @@ pub const CAUSES: &[Cause] = &[
             proof("failed to acquire config: unable to fetch resource in time").says("Ignition could not fetch its configuration in time."),
             proof("failed to fetch config: context deadline exceeded").says("Ignition could not fetch its configuration in time."),
             usual("No active metadata service found"),
-            usual("Max retries exceeded with url: {path}"),
+            usual("Max retries exceeded with url: {path}").unless(&["redfish"]),
             usual("[Errno 111] Connection refused"),
             usual("[Errno 113] No route to host"),
             usual("[Errno 110] Connection timed out"),
@@ -72,6 +74,7 @@ pub const CAUSES: &[Cause] = &[
             usual("net/http: TLS handshake timeout"),
             usual("tcp connect error: {why:any}"),
         ],
+        messages: messages::HTTP_UNREACHABLE,
         clues: &[
             against("Network is unreachable", "there is no route at all"),
             against("no devices to configure", "there is no interface"),
@@ -102,6 +105,7 @@ pub const CAUSES: &[Cause] = &[
             usual("FCoE requested but kernel/initrd does not support FCoE"),
             usual("No handler for netroot type '{kind}'").says("The initrd does not know how to handle a root over {kind}."),
         ],
+        messages: messages::DRACUT_MODULE_MISSING,
         fixes: &[
             fix_on(Dracut, "`dracut --add 'livenet dmsquash-live network' --force --no-hostonly`; for NFS `--add nfs`"),
             fix("look at the spelling: `root=live:http://…`, `root=nfs:SERVER:/PATH`, `root=/dev/nfs` is initramfs-tools'"),
@@ -164,6 +168,7 @@ pub const CAUSES: &[Cause] = &[
             usual("error writing '/tmp/{file}': No space left on device"),
             usual("error writing '/run/{file}': No space left on device"),
         ],
+        messages: messages::RAM_TOO_SMALL_SQUASHFS,
         clues: &[against("tar: ", "an image is being unpacked")],
         fixes: &[
             fix("more memory: a tmpfs takes half of it at most, and the image must fit in that half"),
@@ -206,6 +211,7 @@ pub const CAUSES: &[Cause] = &[
             usual("failed to fetch kickstart from {url}").says("The installer could not fetch its kickstart {url}."),
             trace("Warning: /dev/root does not exist").says("dracut waits for a root that nothing on the command line names: an installer without its source."),
         ],
+        messages: messages::STAGE2_REPO_MISSING,
         clues: &[
             excludes("install.img HTTP/{version}' 200", "it was fetched"),
             excludes("{host} login:", "it booted"),
@@ -228,6 +234,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Couldn't fetch, verify, and unpack image specified by coreos.live.rootfs_url"),
             usual("failed to download live image"),
         ],
+        messages: messages::SQUASHFS_FETCH_FAILED,
         fixes: &[
             fix_on(Line, "boot the box again through `bootworks serve`; after `bootworks build` an old boot menu names files that are gone"),
             fix("look at the server's log for this file: `bootworks boxes NAME logs`"),
@@ -241,6 +248,7 @@ pub const CAUSES: &[Cause] = &[
         id: "squashfs-corrupt",
         sentence: "The root image that arrived is not the one that was built.",
         signs: &[proof("what was fetched is not what was built"), usual("squashfs: checksum mismatch"), usual("filesystem.squashfs: FAILED"), usual("dracut: FATAL: CD check failed"), usual("one or more files are corrupted")],
+        messages: messages::SQUASHFS_CORRUPT,
         fixes: &[
             fix_on(Line, "`bootworks build`, then boot the box again: a file of the build was exchanged by hand, or is damaged on the server's disk"),
             fix("if it changes from boot to boot: test the box's memory (memtest86+)"),
@@ -262,6 +270,7 @@ pub const CAUSES: &[Cause] = &[
             usual("SQUASHFS error: unable to read"),
             proof("failed to decompress {code:number} in["),
         ],
+        messages: messages::SQUASHFS_READ_ERROR,
         clues: &[
             excludes("Can't find a SQUASHFS superblock", "it is no image at all"),
             against("No space left on device", "it did not fit into memory"),
@@ -291,13 +300,14 @@ pub const CAUSES: &[Cause] = &[
             proof("can't setup loop device"),
             usual("losetup: cannot find an unused loop device"),
             usual("squashfs: Unknown symbol"),
-            proof("mount: mounting {image} on {folder} failed: No such device").unless(&[":/", "overlay", "aufs"]),
+            proof("mount: mounting {image} on {folder} failed: No such device").unless(&["/dev/sd", "/dev/nvme", "/dev/vd", "/dev/mapper", "/dev/disk", "/dev/md", ":/", "overlay", "aufs"]),
             usual("SQUASHFS error: {:any}Major/Minor mismatch"),
             usual("bad superblock on /dev/loop{number:number}"),
             proof("failed to setup loop device for"),
             usual("modloop failed to start"),
             usual("cannot mount live image (unknown filesystem type)"),
         ],
+        messages: messages::SQUASHFS_MOUNT_FAILED,
         clues: &[
             against("mounting overlay", "the overlay fails"),
             against("SQUASHFS error: Unable to read", "its data is damaged"),
@@ -326,6 +336,7 @@ pub const CAUSES: &[Cause] = &[
             proof("overlayfs: module not found"),
             usual("mount: {folder}: unknown filesystem type 'aufs'"),
         ],
+        messages: messages::UNION_MISSING,
         clues: &[against("version magic '", "modules are of another kernel")],
         fixes: &[
             fix_on(Debian, "`overlay` in /etc/initramfs-tools/modules, `update-initramfs -u -k all`"),
@@ -371,6 +382,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Image doesn't exist: {image}"),
             trace("Mounting boot media:").unless(&["boot media: ok"]),
         ],
+        messages: messages::LIVE_MEDIUM_NOT_FOUND,
         clues: &[supports("initramfs emergency recovery shell launched", "Alpine's init gives up"), supports("root=live:", "the root is an image that dracut's livenet has to fetch")],
         fixes: &[
             fix("name the place on the network: `boot=live fetch=http://SERVER/filesystem.squashfs` (Debian), `url=http://…iso` (Ubuntu), `netboot=nfs nfsroot=SERVER:/PATH`, `archiso_http_srv=` (Arch)"),
@@ -408,6 +420,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to find a root filesystem in {image}").says("{image} has no root file system in it."),
             usual("has no proper rootfs layout"),
         ],
+        messages: messages::ROOTFS_WRONG_IMAGE,
         clues: &[
             against("Failed to execute /init", "the initrd itself has no init"),
         ],
@@ -419,6 +432,19 @@ pub const CAUSES: &[Cause] = &[
         hides: &["init-exited", "init-missing"],
         decide: "`ls -l /root` (dracut: /sysroot) in the initrd's shell: is there an sbin/init",
         sources: &["live-boot: 9990-main.sh, 9990-misc-helpers.sh", "initramfs-tools: init"],
+        ..BLANK
+    },
+    Cause {
+        id: "machine-not-enrolled",
+        sentence: "The deployment server does not know this machine, or has nothing to deploy on it.",
+        messages: messages::MACHINE_NOT_ENROLLED,
+        fixes: &[
+            fix("enrol the machine with the MAC of the port it boots from, and its UUID or serial number"),
+            fix("then give it a profile, an image or a task"),
+        ],
+        hides: &["http-404", "unit-timeout", "init-exited"],
+        decide: "The list of machines on the deployment server: is this MAC there, and in which state",
+        sources: &["FOG: packages/web/service", "MAAS: src/metadataserver", "ironic: ironic/api/controllers/v1/ramdisk.py", "tinkerbell/smee"],
         ..BLANK
     },
 ];

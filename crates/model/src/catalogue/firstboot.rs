@@ -1,6 +1,7 @@
 //! Causes of the stage `firstboot`: the first boot from the disk. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::firstboot as messages;
 use super::{BLANK, Cause, Kind, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -87,6 +88,7 @@ pub const CAUSES: &[Cause] = &[
             // GRUB, grub-core/boot/i386/pc/boot.S prints this and jumps behind itself; diskboot.S would go on with `loading`.
             usual("^GRUB$").at_the_end().says("The boot sector of the disk says `GRUB`, and nothing more is seen: what it loads next, GRUB's core, is gone or damaged."),
         ],
+        messages: messages::NO_BOOTABLE_DEVICE,
         clues: &[
             against("PXE-E{code:hex}:", "the network boot failed before it"),
             against("remapped NVMe", "the firmware hides the disk"),
@@ -149,6 +151,7 @@ pub const CAUSES: &[Cause] = &[
             usual("未知文件系统").unless(&["grub-install", "grub-probe", "mount:"]),
             usual("磁盘'{disk}'未找到").unless(&["grub-install", "grub-probe"]),
         ],
+        messages: messages::GRUB_RESCUE_NO_DEVICE,
         clues: &[
             supports("grub rescue>", "GRUB waits at its rescue prompt"),
             supports("Entering rescue mode", "GRUB waits at its rescue prompt"),
@@ -234,6 +237,7 @@ pub const CAUSES: &[Cause] = &[
             usual("encrypted source device {device} does not exist").says("/etc/crypttab in the initrd names {device}, which does not exist on this machine."),
             usual("Waiting for encrypted source device {device}").at_the_end().says("The initrd waits for {device}, which /etc/crypttab in it names and this machine does not have."),
         ],
+        messages: messages::ROOT_SPEC_WRONG,
         clues: &[
             supports("Attached SCSI disk", "the disk is there, under another name"),
             supports("nvme0n1: p1", "the disk is there, under another name"),
@@ -281,6 +285,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount: /new_root: unknown filesystem type '{type}'").says("The initrd lacks the driver of the root's file system {type}."),
             usual("Begin: Waiting for root file system").at_the_end(),
         ],
+        messages: messages::INITRAMFS_DISK_DRIVER_MISSING,
         clues: &[excludes("Anaconda installer errors begin", "an installer looks for its own files"), 
             against("Attached SCSI disk", "the disk is there"),
             against("nvme0n1: p1", "the disk is there"),
@@ -372,6 +377,7 @@ pub const CAUSES: &[Cause] = &[
             usual("super_total_bytes {have:number} mismatch with fs_devices total_rw_bytes {want:number}"),
             proof("Error in check_disks"),
         ],
+        messages: messages::FSCK_REQUIRED,
         clues: &[
             excludes("Superblock last mount time is in the future", "the clock is wrong"),
             against("I/O error, dev", "the disk has errors"),
@@ -401,7 +407,7 @@ pub const CAUSES: &[Cause] = &[
                 .unless(&["/new_root"])
                 .says("/etc/fstab mounts UUID {uuid} at {folder}, and it is not there."),
             usual("mount: {folder}: special device {device} does not exist")
-                .unless(&["/sysroot"])
+                .unless(&["/target", "/mnt/sys", "/sysroot"])
                 .says("/etc/fstab mounts {device} at {folder}, and it is not there."),
             usual("mount: can't find {what} in /etc/fstab"),
             usual("special device UUID={uuid} does not exist")
@@ -416,6 +422,7 @@ pub const CAUSES: &[Cause] = &[
             trace("Timed out waiting for device /dev/disk/by-label/{label}").says("/etc/fstab names the label {label}, and it is not there."),
             trace("Timed out waiting for device /dev/disk/by-partuuid/{uuid}").says("/etc/fstab names the partition {uuid}, and it is not there."),
         ],
+        messages: messages::FSTAB_DEVICE_MISSING,
         clues: &[excludes("/sysusr/usr", "it is the initrd that stops"), 
             supports("Timed out waiting for device", "the device never came"),
             supports("emergency mode", "the boot ends there"),
@@ -469,6 +476,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Error getting hardware address for '{interface}': No such device").says("The configuration names {interface}, which is called otherwise here."),
             usual("IP-Config: Device '{interface}' not found").says("The configuration names {interface}, which is called otherwise here."),
         ],
+        messages: messages::NIC_NAME_CHANGED,
         clues: &[
             supports("renamed from eth{number:number}", "an interface was given another name"),
             against("no devices to configure", "there is no interface"),
@@ -488,6 +496,19 @@ pub const CAUSES: &[Cause] = &[
             "https://github.com/xcat2/xcat-core/issues/3077",
             "https://github.com/grml/grml-debootstrap/issues/135",
         ],
+        ..BLANK
+    },
+    Cause {
+        id: "fs-feature-unsupported",
+        sentence: "The file system was made with features that this kernel does not know.",
+        messages: messages::FS_FEATURE_UNSUPPORTED,
+        fixes: &[
+            fix("boot a newer kernel, or make the file system with the tools of the kernel's own release"),
+            fix("ext4: `mke2fs -O ^metadata_csum_seed,^orphan_file`; XFS: `mkfs.xfs -i nrext64=0,exchange=0`; ZFS: `zpool create -o compatibility=FILE`"),
+        ],
+        hides: &["fsck-required", "root-spec-wrong", "initramfs-disk-driver-missing", "init-exited", "unit-timeout", "fstab-device-missing"],
+        decide: "`dumpe2fs -h`, `xfs_info` or `btrfs inspect-internal dump-super`: which features; the kernel's log has the bits it does not know",
+        sources: &["linux: fs/ext4/super.c, fs/xfs/libxfs/xfs_sb.c, fs/btrfs/disk-io.c", "e2fsprogs: misc/mke2fs.conf.in"],
         ..BLANK
     },
 ];

@@ -1,6 +1,7 @@
 //! Causes of the stage `loader` that syslinux, GRUB and shim run into. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Ubuntu};
+use super::messages::grub as messages;
 use super::{BLANK, Cause, Stage, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -35,7 +36,7 @@ pub const CAUSES: &[Cause] = &[
             usual("failed to load libcom32.c32"),
             proof("Couldn't load module {module}.c32"),
         ],
-
+        messages: messages::SYSLINUX_VERSION_MIX,
         fixes: &[
             fix("copy pxelinux.0, ldlinux.c32, libcom32.c32, libutil.c32 and the menu module from one release, into one folder"),
             fix_on(Ubuntu, "pxelinux.0 is in package pxelinux, the modules in syslinux-common: take both of the same suite"),
@@ -71,6 +72,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[proof("No DEFAULT or UI configuration directive found"),
             usual("Unknown keyword in configuration file").says("The menu's file has a word that this syslinux does not know."),
         ],
+        messages: messages::SYSLINUX_NO_DEFAULT,
         fixes: &[
             fix("add `DEFAULT linux` with a LABEL of that name, or `UI menu.c32`"),
             fix("look whether the file is empty, cut off or the wrong one: its size is in the TFTP log"),
@@ -158,6 +160,7 @@ pub const CAUSES: &[Cause] = &[
             proof("文件'{path}/normal.mod'未找到").says("GRUB does not find its modules: it looks for {path}/normal.mod."),
             usual("error: variable 'prefix' isn't set"),
         ],
+        messages: messages::GRUB_PREFIX_WRONG,
         clues: &[
             excludes("no such device: {uuid}", "it looks for a disk that is not there"),
             excludes("attempt to read or write outside of", "it cannot reach the place on the disk"),
@@ -182,7 +185,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Unable to fetch TFTP image"),
             proof("Unable to fetch HTTP image"),
             proof("failed to start {file}: (14) Not Found").says("The first loader looks for {file} where it came from, and it is not there."),
-            proof("start_image() returned {status:any}").unless(&["Security", "Access"]),
+            proof("start_image() returned {status:any}").unless(&["0x", "Security", "Access"]),
             proof("Failed to open \\EFI\\{folder}\\grubx64.efi"),
             proof("Failed to load image {file}grubx64.efi"),
             usual("tftp{:any} file {path}grubx64.efi not found").says("shim asks the TFTP server for {path}grubx64.efi, which is not there."),
@@ -191,13 +194,14 @@ pub const CAUSES: &[Cause] = &[
             usual("'GET {path}/grubx64.efi HTTP/{version}' 404").says("shim asks the web server for {path}/grubx64.efi, which is not there."),
             usual("Netboot parsing failed: {why:any}"),
         ],
+        messages: messages::SHIM_SECOND_STAGE,
         clues: &[against("Security Violation", "it was fetched, and refused")],
         fixes: &[
             fix("put the distribution's signed grubx64.efi into the folder of shimx64.efi, under exactly this name"),
             fix("send next-server in the DHCP answer itself (siaddr), not only option 66: shim reads that"),
             fix("give shim a path with a folder: from the root it asks for `//grubx64.efi`"),
         ],
-        hides: &["rom-exit", "tftp-file-not-found", "http-404", "grub-prefix-wrong", "no-bootable-device"],
+        hides: &["efi-nvram-full", "rom-exit", "tftp-file-not-found", "http-404", "grub-prefix-wrong", "no-bootable-device"],
         decide: "The TFTP or web log: which path it asked for after shimx64.efi",
         sources: &["https://github.com/rhboot/shim/issues/111", "https://github.com/rhboot/shim/issues/436", "https://github.com/ValdikSS/Super-UEFIinSecureBoot-Disk/issues/4"],
         ..BLANK
@@ -242,6 +246,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Error loading EFI binary {file}: Not found").says("The boot loader's menu names {file}, which is not there."),
             usual("Error preparing initrd: Not Found"),
         ],
+        messages: messages::KERNEL_FILE_NOT_FOUND,
         clues: &[
             supports("^PXELINUX {version}", "PXELINUX is at work, and says so of files"),
             supports("^SYSLINUX {version}", "SYSLINUX is at work, and says so of files"),
@@ -290,6 +295,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to execute {entry:any}: Unsupported"),
             usual("error: not a relocatable kernel"),
         ],
+        messages: messages::KERNEL_IMAGE_CORRUPT,
         fixes: &[
             fix("copy the kernel again, in binary, and compare its SHA-256 with the source"),
             fix("look at it with `file`: an HTML page, a .sig or a .kpxe is none"),
@@ -363,7 +369,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Error preparing initrd: Out of Resources"),
             proof("couldn't find suitable memory target"),
         ],
-
+        messages: messages::GRUB_OOM_INITRD,
         fixes: &[
             fix("a smaller initrd: only the modules that the hardware needs, the root fetched later over NFS or HTTP"),
             fix("a newer GRUB (2.06 loads above 4 GiB only in part, 2.12 does), or iPXE"),
@@ -372,6 +378,21 @@ pub const CAUSES: &[Cause] = &[
         hides: &["initrd-not-loaded", "root-param-missing", "kernel-file-not-found"],
         decide: "Size of the initrd: above some 200 MB old GRUBs fail whatever the memory",
         sources: &["https://github.com/open-edge-platform/edge-microvisor-toolkit/pull/2", "https://github.com/QubesOS/qubes-issues/issues/11093", "https://github.com/NixOS/nixpkgs/issues/73588", "GRUB: grub-core/lib/relocator.c"],
+        until: Some(Stage::Kernel),
+        ..BLANK
+    },
+    Cause {
+        id: "grub-tpm-error",
+        sentence: "GRUB cannot record what it loads in the TPM, and stops.",
+        messages: messages::GRUB_TPM_ERROR,
+        fixes: &[
+            fix("at GRUB's prompt `rmmod tpm`, then boot on"),
+            fix("turn the TPM off in the firmware's setup, or bring its firmware up to date"),
+            fix("a newer GRUB goes on without the record"),
+        ],
+        hides: &["kernel-file-not-found", "grub-prefix-wrong"],
+        decide: "Does it boot with the TPM off in the firmware's setup",
+        sources: &["GRUB: grub-core/commands/efi/tpm.c", "https://bugs.launchpad.net/bugs/1848892"],
         until: Some(Stage::Kernel),
         ..BLANK
     },

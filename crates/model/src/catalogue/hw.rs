@@ -1,5 +1,6 @@
 //! Causes of the stage `hw`: the machine, its buses and clocks. Definitions only; how they are found in a log is `diagnosis`'s.
 
+use super::messages::hw as messages;
 use super::{BLANK, Cause, Kind, fix, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -28,12 +29,20 @@ pub const CAUSES: &[Cause] = &[
             usual("An NMI occurred. Depending on your system"),
             proof("not syncing: Fatal hardware error!"),
         ],
+        messages: messages::MCE_ERROR,
         fixes: &[
             fix("read the server's event log (`ipmitool sel list`): it names the module or slot"),
             fix("change the DIMM it names, or test: memtest86+ for a night; reseat after transport"),
             fix("bring firmware and microcode up to date"),
         ],
-        hides: &["init-crashed", "initrd-corrupt", "image-corrupt", "squashfs-read-error", "kernel-lockup"],
+        hides: &[
+            "kernel-crashed",
+            "init-crashed",
+            "initrd-corrupt",
+            "image-corrupt",
+            "squashfs-read-error",
+            "kernel-lockup",
+        ],
         decide: "Does a twin of this server boot the same? Then it is this machine: `ipmitool sel list`",
         sources: &[
             "https://github.com/andikleen/mcelog/issues/70",
@@ -62,6 +71,7 @@ pub const CAUSES: &[Cause] = &[
             usual("arm-smmu-v3 {address}: event {kind} received"),
             usual("AMD-Vi: Completion-Wait loop timed out"),
         ],
+        messages: messages::IOMMU_FAULT,
         clues: &[
             supports("I/O error, dev", "a disk fails"),
             supports("probe of {address} failed with error", "a device could not be started"),
@@ -72,6 +82,7 @@ pub const CAUSES: &[Cause] = &[
             fix("or switch VT-d off in its setup"),
         ],
         hides: &[
+            "kernel-crashed",
             "disk-io-error",
             "nic-probe-failed",
             "disk-driver-missing",
@@ -118,6 +129,7 @@ pub const CAUSES: &[Cause] = &[
             usual("TSC calibration failed"),
             usual("clocksource: Watchdog clocksource '{clock}' skewed"),
         ],
+        messages: messages::TSC_UNSTABLE,
         fixes: &[fix("nothing; where time jumps, `tsc=reliable` or `clocksource=hpet`")],
         sources: &["linux: kernel/time/clocksource.c"],
         ..BLANK

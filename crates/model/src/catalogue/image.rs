@@ -1,6 +1,7 @@
 //! Causes of the stage `image`: images and packages. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::image as messages;
 use super::{BLANK, Cause, against, excludes, fix, fix_on, proof, supports, usual};
 
 /// In the order of the way.
@@ -19,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
             usual("no packages matching running kernel"),
             usual("vmlinuz and modloop do not match"),
         ],
+        messages: messages::INSTALLER_KERNEL_MISMATCH,
         fixes: &[
             fix_on(
                 Debian,
@@ -104,6 +106,7 @@ pub const CAUSES: &[Cause] = &[
             usual("nothing provides {what} needed by {package}").says("The repositories lack {what}, which {package} needs."),
             usual("Failed to synchronize cache for repo {repository}").says("The repository {repository} does not give its lists."),
         ],
+        messages: messages::ARCHIVE_MIRROR_BAD,
         clues: &[
             against("not yet valid", "the clock is wrong"),
             against("Temporary failure resolving", "names do not resolve"),
@@ -129,7 +132,7 @@ pub const CAUSES: &[Cause] = &[
         id: "image-checksum-mismatch",
         sentence: "The checksum that is published does not fit the image.",
         signs: &[
-            proof("Checksum mismatch"),
+            proof("Checksum mismatch").unless(&["BTRFS", "verity", "superblock"]),
             proof("computed checksum did NOT match"),
             proof("Checksum file does not contain"),
             proof("sha256sum mismatch"),
@@ -145,6 +148,7 @@ pub const CAUSES: &[Cause] = &[
             proof("computed checksums did NOT match"),
             proof("hash verification failed"),
         ],
+        messages: messages::IMAGE_CHECKSUM_MISMATCH,
         clues: &[
             against("Hash Sum mismatch", "it is a package list"),
             against("crc error", "the image itself says that it is damaged"),
@@ -265,6 +269,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Unrecognized header : file cannot be decoded"),
             proof("This is not partclone image").says("The image is none of partclone's."),
         ],
+        messages: messages::IMAGE_WRONG_COMPRESSION,
         clues: &[against("Cannot exec", "the program is missing")],
         fixes: &[
             fix("`file IMAGE` says what it is: unpack with that, or pack it anew"),
@@ -298,6 +303,7 @@ pub const CAUSES: &[Cause] = &[
             usual("connection closed prematurely"),
             usual("Unfinished stream"),
         ],
+        messages: messages::IMAGE_TRUNCATED,
         clues: &[
             against("No space left on device", "there was no room for it"),
             supports("curl:", "the download itself failed"),
@@ -321,7 +327,7 @@ pub const CAUSES: &[Cause] = &[
             proof("gzip: {:any}crc error"),
             proof("bzip2: Data integrity error when decompressing"),
             proof("Data integrity error"),
-            proof("xz: {:any}Compressed data is corrupt"),
+            proof("xz: {:any}Compressed data is corrupt").unless(&["dpkg-deb"]),
             proof("Compressed data is corrupt").unless(&["initramfs"]),
             proof("zstd: {:any}Data corruption detected"),
             proof("Data corruption detected"),
@@ -330,13 +336,14 @@ pub const CAUSES: &[Cause] = &[
             usual("tar: Skipping to next header"),
             proof("bunzip2: crc error"),
             proof("gunzip: crc error"),
-            proof("bad CRC").unless(&["default environment"]),
+            proof("bad CRC").unless(&["GBIC", "default environment"]),
             proof("the image is not what the line names"),
             usual("corrupted data"),
             usual("crc error").unless(&["initramfs", "kernel", "system halted", "usb"]),
             usual("Archive is corrupt"),
             proof("Corrupted block detected"),
         ],
+        messages: messages::IMAGE_CORRUPT,
         clues: &[
             excludes("I/O error, dev", "the disk has errors"),
             against("cannot exec", "the program is missing"),
@@ -388,6 +395,7 @@ pub const CAUSES: &[Cause] = &[
             usual("(28: No space left on device)"),
             usual("error writing '/target/{file}': No space left on device").says("The target's file system is full: /target/{file} could not be written."),
         ],
+        messages: messages::IMAGE_NO_SPACE,
         clues: &[
             against("Failed writing body", "the download did not fit"),
             excludes("update-initramfs: failed for /boot", "it is /boot that is full"),
@@ -420,7 +428,6 @@ pub const CAUSES: &[Cause] = &[
             proof("not enough free space in disks"),
             proof("Unable to allocate requested partition scheme"),
             proof("Could not allocate requested partitions"),
-            proof("Failed to partition the selected disk"),
             proof("This disk is too small"),
             proof("is too small for"),
             proof("requires at least {size} of disk space"),
@@ -454,6 +461,7 @@ pub const CAUSES: &[Cause] = &[
             usual("not enough free space to create partitions"),
             usual("writing image to {disk}: No space left on device").says("The image does not fit onto {disk}."),
         ],
+        messages: messages::DISK_TOO_SMALL,
         fixes: &[
             fix("a smaller layout: swap that grows with memory is what is often forgotten"),
             fix_on(

@@ -1,6 +1,7 @@
 //! Causes of the stage `loader` that iPXE alone runs into. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::Line;
+use super::messages::ipxe as messages;
 use super::{
     BLANK, Cause, Stage, absent, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual,
 };
@@ -35,6 +36,7 @@ pub const CAUSES: &[Cause] = &[
             proof("No network devices").unless(&["available", "found"]),
             ipxe("2c1620"),
         ],
+        messages: messages::IPXE_NO_DEVICE,
         clues: &[
             excludes("Configuring (net{number:number}", "a card is there"),
             excludes("Link:up", "a card is there"),
@@ -223,6 +225,7 @@ pub const CAUSES: &[Cause] = &[
         id: "ipxe-no-memory",
         sentence: "iPXE has no room in memory for the kernel or the initrd.",
         signs: &[ipxe("460381"), ipxe("340f80"), ipxe("310120"), ipxe("310c60"), usual("Not enough space (http"), usual("Could not download: No space left on device")],
+        messages: messages::IPXE_NO_MEMORY,
         fixes: &[
             fix("boot by UEFI: BIOS iPXE has only what is free below 4 GiB"),
             fix("`imgfree` before the kernel line, so that images loaded before are given back"),
@@ -243,6 +246,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Could not boot: Exec format error"),
             usual("Exec format error (http"),
         ],
+        messages: messages::IPXE_IMAGE_FORMAT,
         fixes: &[
             fix("look at the file with `file`: an HTML error page, a .sig, a gzip'd kernel or a BIOS image under UEFI cannot start"),
             fix("a script begins with `#!ipxe`, without a byte order mark before it"),
@@ -264,6 +268,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("7f0482").says("The kernel came back from its start with an EFI error: its EFI stub and this iPXE do not fit."),
             ipxe("7f2b20"),
         ],
+        messages: messages::IPXE_EFI_REFUSED,
         fixes: &[
             fix("Secure Boot: iPXE behind shim (shimx64.efi) with a signed kernel, or switch it off"),
             fix("else a newer kernel or iPXE: `initrd=initrd.img` on the command line where the kernel is older than 5.7"),
@@ -293,6 +298,18 @@ pub const CAUSES: &[Cause] = &[
         decide: "`imgstat` at iPXE's prompt before `boot`: only kernel and initrd may be there",
         sources: &["https://github.com/ipxe/ipxe/issues/1262", "https://github.com/ipxe/ipxe/issues/1328", "https://github.com/ipxe/ipxe/issues/1454", "https://github.com/siderolabs/image-factory/pull/191"],
         until: Some(Stage::Kernel),
+        ..BLANK
+    },
+    Cause {
+        id: "windows-boot-files",
+        sentence: "The Windows boot manager does not find, or cannot use, one of the files it was given.",
+        messages: messages::WINDOWS_BOOT_FILES,
+        fixes: &[
+            fix("wimboot wants them by these names: `initrd --name BCD`, `boot.sdi`, `boot.wim`; all three of one WinPE of the same processor and firmware"),
+            fix("on an installed or a SAN disk: `bcdboot C:\\Windows`, and the disk controller's driver in the image (`dism /Add-Driver`)"),
+        ],
+        decide: "The file that the screen names, and the code below it (0xc000000f: BCD, 0xc000000e: device, 0xc0000098: no entry)",
+        sources: &["wimboot: src/main.c", "https://ipxe.org/wimboot"],
         ..BLANK
     },
 ];

@@ -1,6 +1,7 @@
 //! Causes of the stage `kernel`: kernel start, the initrd's unpacking and PID 1. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::kernel as messages;
 use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -19,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
             proof("your CPU does not support long mode"),
             proof("This program can only be run on AMD64 processors with {level} microarchitecture support").says("The system's programs need {level}, which this processor does not have."),
         ],
+        messages: messages::CPU_UNSUPPORTED,
         fixes: &[
             fix("take a release for this processor: RHEL 9 and its kin want x86-64-v2, RHEL 10 x86-64-v3; Debian and Ubuntu run on all x86-64"),
             fix("in a virtual machine: give it the host's processor (`-cpu host`), 64 bits switched on"),
@@ -40,6 +42,7 @@ pub const CAUSES: &[Cause] = &[
             trace("/dev/root: Can't open blockdev"),
             proof("Failed to load initrd: 0x800000000000000e").says("The kernel looks for an initrd by a name that the boot loader did not load."),
         ],
+        messages: messages::INITRD_NOT_LOADED,
         clues: &[
             excludes("Unpacking initramfs", "an initrd was there"),
             excludes("Trying to unpack rootfs image as initramfs", "an initrd was there"),
@@ -103,6 +106,7 @@ pub const CAUSES: &[Cause] = &[
             usual("rootfs image is not initramfs (write error)"),
             proof("Not enough memory to load specified image"),
         ],
+        messages: messages::RAM_TOO_SMALL_INITRD,
         fixes: &[
             fix("more memory: two to three times the initrd, packed and unpacked at once, and tmpfs takes half of it at most"),
             fix("a smaller initrd, with the root fetched later (CoreOS: `coreos.live.rootfs_url=`)"),
@@ -129,7 +133,7 @@ pub const CAUSES: &[Cause] = &[
             usual("invalid magic at start of compressed archive").says("What the kernel was given as its initrd is no archive, nor one behind another."),
             usual("rootfs image is not initramfs ({why:any}); looks like an initrd"),
             proof("crc error{:any}initrd"),
-            proof("XZ-compressed data is corrupt"),
+            proof("XZ-compressed data is corrupt").unless(&["EFI stub: Decompression"]),
             proof("ZSTD-compressed data is corrupt"),
             proof("ZSTD-compressed data is truncated").says("The initrd ends before its archive does: the kernel could unpack only its beginning."),
             proof("ZSTD-compressed data is probably corrupt"),
@@ -139,6 +143,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Kernel panic - not syncing: no cpio magic"),
             proof("RAMDISK: EOF while reading compressed data"),
         ],
+        clues: &[excludes("-- System halted", "the kernel did not unpack itself: it never came to its initrd")],
         fixes: &[
             fix("copy the initrd to the server again and compare its SHA-256; build it anew if it is damaged there"),
             fix("archives put one behind the other: pad each to four octets with zeros"),
@@ -161,6 +166,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Starting init: {init} exists but couldn't execute it (error -{errno:number})").says("{init} is there, but cannot be run: {errno:words}."),
             trace("unknown-block(0,0)"),
         ],
+        messages: messages::INIT_MISSING,
         clues: &[excludes("(error -8)", "it is there, in a format that cannot run"),
             excludes("Initramfs unpacking failed", "the initrd could not be unpacked"),
             supports("Unpacking initramfs", "the initrd is there, and the kernel looks for a root itself only where it has no /init"),
@@ -216,6 +222,7 @@ pub const CAUSES: &[Cause] = &[
             usual("can't fork: Cannot allocate memory"),
             usual("can't fork: Out of memory"),
         ],
+        messages: messages::KERNEL_OOM,
         fixes: &[
             fix("more memory: the live OS, its root in RAM and what is unpacked must fit together"),
             fix_on(Line, "root = \"nfs\" under [live] in line.toml keeps the root out of memory"),
@@ -240,6 +247,7 @@ pub const CAUSES: &[Cause] = &[
             usual("dracut: FATAL: Required parameter '{name}'").says("The command line does not say the root's {name}."),
             usual("No dhcp root-path received for '{value}'").says("DHCP was to say where the root is (option 17, root-path), and did not."),
         ],
+        messages: messages::ROOT_PARAM_MISSING,
         fixes: &[
             fix("add root= to the kernel's command line: `root=/dev/nfs nfsroot=SERVER:/PATH ip=dhcp`, `root=live:http://…`, `boot=live fetch=http://…`"),
             fix("see `Command line:` early in the log: a template may have lost its value, an old menu cuts after 255 letters"),
@@ -270,6 +278,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to load SELinux policy").says("systemd could not load SELinux's rules, and stopped."),
             usual("Failed to isolate default target"),
         ],
+        messages: messages::INIT_CRASHED,
         clues: &[
             excludes("exitcode=0x00000000", "it ended by itself"),
             supports("SQUASHFS error", "the image it runs from cannot be read"),
@@ -317,13 +326,14 @@ pub const CAUSES: &[Cause] = &[
             usual("Kernel panic - not syncing: softlockup: hung tasks"),
             usual("INFO: task {task} blocked for more than {seconds:number} seconds").at_the_end().says("{task} waits in the kernel for something that does not come."),
         ],
+        messages: messages::KERNEL_LOCKUP,
         fixes: &[
             fix("see the functions below it in the log: the driver they belong to is loaded no more with `modprobe.blacklist=DRIVER`"),
             fix("a graphics driver among them (nouveau, mgag200, ast): `nomodeset`"),
             fix("a flood on a slow serial console does it, too: `quiet`, or 115200 instead of 9600"),
             fix("bring the server's firmware up to date"),
         ],
-        hides: &["unit-timeout", "init-exited"],
+        hides: &["kernel-crashed", "unit-timeout", "init-exited"],
         decide: "The names in the call trace, and which module was loaded last",
         sources: &["linux: kernel/watchdog.c", "https://github.com/canonical/ubuntu.com/issues/1256"],
         ..BLANK
@@ -358,9 +368,24 @@ pub const CAUSES: &[Cause] = &[
             fix("`nomodeset` on the kernel's command line: the screen stays as the firmware set it up"),
             fix("or leave the one driver out: `modprobe.blacklist=nouveau` (mgag200, ast)"),
         ],
-        hides: &["kernel-lockup", "console-missing"],
+        hides: &["kernel-crashed", "kernel-lockup", "console-missing"],
         decide: "`nomodeset` once; and does the box answer a ping while its screen is dark",
         sources: &["https://github.com/solus-project/budgie-desktop/issues/1671", "https://github.com/rhinstaller/anaconda/pull/3609", "https://github.com/NixOS/nixpkgs/issues/4659", "linux: drivers/gpu/drm"],
+        ..BLANK
+    },
+    Cause {
+        id: "kernel-crashed",
+        sentence: "The kernel itself crashed: a driver's mistake, or a machine that does not compute or remember right.",
+        kind: Kind::Symptom,
+        messages: messages::KERNEL_CRASHED,
+        fixes: &[
+            fix("read `RIP:` and the modules in `Call Trace:` below it: leave that driver out with `modprobe.blacklist=DRIVER`, or take another kernel release"),
+            fix("another place each boot: test the memory (`memtest86+`); firmware and microcode up to date"),
+            fix("a crash before the first driver: `nomodeset`, `noapic`, `pci=noacpi`, once each"),
+        ],
+        hides: &["init-exited", "init-crashed", "unit-timeout"],
+        decide: "Is the function after `RIP:` the same at each boot: then it is a driver, else the memory",
+        sources: &["linux: arch/x86/mm/fault.c, arch/x86/kernel/traps.c, lib/bug.c", "linux: Documentation/admin-guide/bug-hunting.rst"],
         ..BLANK
     },
 ];

@@ -1,6 +1,7 @@
 //! Causes of the stage `initrd-net` at the port: its link, its switch, and whether it is the one meant. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line};
+use super::messages::link as messages;
 use super::{BLANK, Cause, against, excludes, fix, fix_on, needs, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -71,6 +72,7 @@ pub const CAUSES: &[Cause] = &[
             usual("no interfaces have a carrier"),
             trace("{interface}: link down"),
         ],
+        messages: messages::NO_CARRIER,
         clues: &[
             excludes("no devices to configure", "there is no interface"),
             against("unsupported SFP", "the driver refuses the module in the port"),
@@ -161,6 +163,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not find interface with MAC"),
             usual("invalid BOOTIF"),
         ],
+        messages: messages::BOOTIF_UNMATCHED,
         fixes: &[
             fix(
                 "write it as pxelinux does: `BOOTIF=01-aa-bb-cc-dd-ee-ff`, in lower case, with dashes, with the 01 in front",
@@ -195,6 +198,7 @@ pub const CAUSES: &[Cause] = &[
             usual("ETH_PORT_CHANNEL-5-PORT_SUSPENDED"),
             usual("EC-5-L3DONTBNDL2"),
         ],
+        messages: messages::LACP_REQUIRED,
         fixes: &[
             fix(
                 "let the port work alone: Cisco `no lacp suspend-individual`, Arista `port-channel lacp fallback static`, Juniper `force-up`",
@@ -231,6 +235,7 @@ pub const CAUSES: &[Cause] = &[
             usual("can't add vlan"),
             proof("NATIVE_VLAN_MISMATCH"),
         ],
+        messages: messages::VLAN_MISMATCH,
         fixes: &[
             fix("set the native (untagged) VLAN of the switch port to the boot network"),
             fix_on(Dracut, "`vlan=eth0.10:eth0 ip=eth0.10:dhcp` on the kernel's command line"),

@@ -1,6 +1,7 @@
 //! Causes of the stage `liveos`: the live OS once it runs. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Dracut, Line, Ubuntu};
+use super::messages::liveos as messages;
 use super::{BLANK, Cause, Kind, Stage, excludes, fix, fix_on, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -23,13 +24,14 @@ pub const CAUSES: &[Cause] = &[
             proof("overlayfs: failed to resolve '{folder}'")
                 .says("The overlay cannot be mounted: its folder {folder} is not there."),
         ],
+        messages: messages::OVERLAY_UPPER_ON_NFS,
         fixes: &[
             fix(
                 "put the writable layer into memory: a tmpfs for upperdir and workdir, the NFS root below it",
             ),
             fix("upperdir and workdir on one local file system (ext4, xfs with ftype=1, tmpfs)"),
         ],
-        hides: &["readonly-root", "unit-timeout", "union-missing", "init-exited"],
+        hides: &["rootfs-wrong-image", "readonly-root", "unit-timeout", "union-missing", "init-exited"],
         decide: "`findmnt -T UPPERDIR`: which file system is it",
         sources: &["linux: fs/overlayfs/super.c", "linux: Documentation/filesystems/overlayfs.rst"],
         ..BLANK
@@ -65,12 +67,24 @@ pub const CAUSES: &[Cause] = &[
             proof("snapshots: Invalidating snapshot")
                 .says("The live root's writable layer in memory is used up, and the root became read-only."),
             usual("{file}: Read-only file system")
-                .unless(&["Boot variable", "boot entry", "/var/cache"])
+                .unless(&[
+                    "/dev/sd",
+                    "/dev/nvme",
+                    "/dev/vd",
+                    "variable",
+                    "/dev/sd",
+                    "/dev/nvme",
+                    "/dev/vd",
+                    "Boot variable",
+                    "boot entry",
+                    "/var/cache",
+                ])
                 .says("The root is read-only: {file} cannot be written."),
             usual("Read-only file system").unless(&["Boot variable", "boot entry", "/var/cache"]),
             trace("Failed to start Create Volatile Files"),
             trace("Failed to start systemd-tmpfiles-setup"),
         ],
+        messages: messages::READONLY_ROOT,
         clues: &[
             excludes("EXT4-fs error (device sd{disk})", "the disk has errors, and was made read-only for it"),
             excludes(

@@ -3,6 +3,7 @@
 //!
 //! How a log is read for them is `diagnosis`'s; there the words `{…}` of a sign are explained too.
 
+pub mod machine;
 pub mod rom;
 
 pub mod grub;
@@ -24,12 +25,15 @@ pub mod liveos;
 
 pub mod bootloader;
 pub mod image;
+pub mod installer;
+pub mod network_disk;
 pub mod storage;
 
 pub mod burn_in;
 
 pub mod firstboot;
 
+mod messages;
 pub mod page;
 
 use serde::Serialize;
@@ -109,7 +113,7 @@ impl Stage {
 
     fn words(self) -> (&'static str, &'static str, &'static [&'static [Cause]]) {
         match self {
-            Stage::Rom => ("rom", "firmware: PXE ROM, UEFI network stack", &[rom::CAUSES]),
+            Stage::Rom => ("rom", "firmware: PXE ROM, UEFI network stack", &[rom::CAUSES, machine::CAUSES]),
             Stage::Loader => (
                 "loader",
                 "boot loader: iPXE, syslinux, GRUB, shim",
@@ -123,8 +127,10 @@ impl Stage {
             Stage::Nfs => ("nfs", "root over NFS", &[nfs::CAUSES]),
             Stage::Fetch => ("fetch", "root or installer over HTTP", &[fetch::CAUSES]),
             Stage::Liveos => ("liveos", "the live OS", &[liveos::CAUSES, burn_in::NETWORK]),
-            Stage::Storage => ("storage", "disks and partitions", &[storage::CAUSES, burn_in::DISKS]),
-            Stage::Image => ("image", "image and packages", &[image::CAUSES]),
+            Stage::Storage => {
+                ("storage", "disks and partitions", &[storage::CAUSES, network_disk::CAUSES, burn_in::DISKS])
+            }
+            Stage::Image => ("image", "image and packages", &[image::CAUSES, installer::CAUSES]),
             Stage::Bootloader => ("bootloader", "installing the boot loader", &[bootloader::CAUSES]),
             Stage::Firstboot => ("firstboot", "first boot from the disk", &[firstboot::CAUSES]),
         }
@@ -142,6 +148,8 @@ pub struct Cause {
     pub kind: Kind,
     /// Lines that betray it, the clearest first.
     pub signs: &'static [Sign],
+    /// Further ones: what one program after the other prints of it, in `messages`.
+    pub messages: &'static [Sign],
     /// Lines that speak for or against it without being it.
     pub clues: &'static [Clue],
     /// What to do, the likeliest first.
@@ -163,6 +171,7 @@ pub const BLANK: Cause = Cause {
     sentence: "",
     kind: Kind::Root,
     signs: &[],
+    messages: &[],
     clues: &[],
     fixes: &[],
     until: None,
@@ -170,6 +179,18 @@ pub const BLANK: Cause = Cause {
     decide: "",
     sources: &[],
 };
+
+impl Cause {
+    /// All lines that betray it, the clearest first.
+    pub fn signs(&self) -> impl Iterator<Item = &'static Sign> {
+        self.signs.iter().chain(self.messages)
+    }
+
+    /// The sign of this number among them.
+    pub(crate) fn sign(&self, number: usize) -> Option<&'static Sign> {
+        self.signs().nth(number)
+    }
+}
 
 /// How a cause stands to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

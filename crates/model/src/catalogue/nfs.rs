@@ -3,6 +3,7 @@
 //! Long because there are so many ways to fail, each with its own remedy.
 
 use super::System::{Debian, Dracut, Line, Ubuntu};
+use super::messages::nfs as messages;
 use super::{BLANK, Cause, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -27,6 +28,7 @@ pub const CAUSES: &[Cause] = &[
             proof("mount: mounting {server}:/{path} on {folder} failed: No such device"),
             usual("ipconfig: not found").says("The initrd has no ipconfig (Arch: mkinitcpio-nfs-utils): it can neither ask for an address nor mount NFS."),
         ],
+        messages: messages::NFS_NOT_IN_INITRD,
         clues: &[
             against("Root-NFS: Server returned error", "the client is there, and the server refuses"),
             against("version magic '", "a module is of another kernel"),
@@ -130,6 +132,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs: mount(2): Connection timed out"),
             usual("nfs4_discover_server_trunking unhandled error"),
         ],
+        messages: messages::NFS_SERVER_UNREACHABLE,
         clues: &[
             against("Network is unreachable", "there is no route"),
             against("Program not registered", "the server answers, without NFS"),
@@ -145,7 +148,7 @@ pub const CAUSES: &[Cause] = &[
             ),
             fix("check the server's address in nfsroot= or root=nfs:"),
         ],
-        hides: &[
+        hides: &["rootfs-wrong-image", 
             "init-exited",
             "live-medium-not-found",
             "root-param-missing",
@@ -170,6 +173,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Program/version mismatch"),
             usual("program version mismatch"),
         ],
+        messages: messages::NFS_NOT_REGISTERED,
         fixes: &[
             fix("start nfsd: `systemctl enable --now nfs-server`"),
             fix(
@@ -224,6 +228,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mount.nfs4: Protocol not supported"),
             proof("mount(2): Protocol not supported"),
         ],
+        messages: messages::NFS_VERSION_MISMATCH,
         clues: &[
             excludes("failed to open /etc/netconfig", "mount.nfs lacks its own files"),
             against("Protocol not supported for {server}:", "mount.nfs itself does not know the protocol"),
@@ -265,6 +270,7 @@ pub const CAUSES: &[Cause] = &[
             proof("fsconfig({call}): Invalid argument"),
             usual("nfsmount: need a server"),
         ],
+        messages: messages::NFS_BAD_OPTION,
         fixes: &[
             fix(
                 "leave out what this mount program does not know: klibc's nfsmount has no sec=, nfsvers=4, local_lock=",
@@ -300,6 +306,7 @@ pub const CAUSES: &[Cause] = &[
             proof("mount.nfs: mount(2): Permission denied"),
             proof("request from insecure port").says("The NFS server refuses the client: it asks from a port above 1023."),
         ],
+        messages: messages::NFS_ACCESS_DENIED,
         fixes: &[
             fix(
                 "export it to the boot network: `/srv/nfs 10.77.0.0/24(ro,no_root_squash,no_subtree_check)` in /etc/exports, `exportfs -ra`",
@@ -327,7 +334,7 @@ pub const CAUSES: &[Cause] = &[
             usual("exportfs: Failed to stat {path}")
                 .says("The NFS server exports {path}, which is not there."),
             usual("for {path}: no export entry"),
-            usual("mount: mounting {server}:/{path} on {folder} failed: No such file or directory"),
+            usual("mount: mounting {server}:/{path} on {folder} failed: No such file or directory").unless(&["mounting /dev/"]),
             proof("mount call failed: 2"),
             proof("{path} does not support NFS export").says("{path} lies on a file system that cannot be exported (an overlay, a tmpfs without fsid=)."),
             usual("mount.nfs: mount(2): No such file or directory"),
@@ -335,6 +342,7 @@ pub const CAUSES: &[Cause] = &[
             usual("syntax error: bad option list").says("A line of /etc/exports cannot be understood, and is not exported."),
             usual("nfsmount: need a path").says("The NFS mount was given no path: the command line names none."),
         ],
+        messages: messages::NFS_PATH_MISSING,
         clues: &[against("Permission denied", "the server refuses the client")],
         fixes: &[
             fix(
@@ -359,6 +367,7 @@ pub const CAUSES: &[Cause] = &[
             usual("rpc.statd: {:any} failed"),
             usual("lockd_up: makesock failed"),
         ],
+        messages: messages::NFS_LOCK_STATD,
         fixes: &[
             fix("add `nolock` to the mount's options (nfsroot=…,nolock): a read-only root needs no locks"),
             fix("or mount with version 4, which has its own"),
@@ -417,7 +426,7 @@ pub const CAUSES: &[Cause] = &[
         id: "nfs-stale-handle",
         sentence: "The NFS server no longer knows the files that this client has open.",
         signs: &[
-            proof("Stale file handle"),
+            proof("Stale file handle").unless(&["TPM"]),
             proof("Stale NFS file handle"),
             proof("returned error -116"),
             ipxe("4a3360"),

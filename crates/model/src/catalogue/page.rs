@@ -73,7 +73,7 @@ fn escaped(text: &str) -> String {
 
 /// The signs as a person would look for them: blanks as `…`.
 fn signs(cause: &Cause) -> Vec<String> {
-    let signs = cause.signs.iter().map(|sign| {
+    let signs = cause.signs().map(|sign| {
         let text = blanked(sign.line.text());
         match sign.line {
             Look::Anywhere(_) => text,

@@ -3,6 +3,7 @@
 //! `PXE-Exx` codes are of Intel's PXE 2.1 ROM and its heirs; UEFI prints some of the same ones with its own words.
 
 use super::System::Line;
+use super::messages::rom as messages;
 use super::{BLANK, Cause, Kind, against, excludes, fix, fix_on, ipxe, proof, supports, trace, usual};
 
 /// In the order of the way.
@@ -22,6 +23,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Waiting for PHY auto negotiation to complete{:any}TIMEOUT"),
             usual("PHY auto negotiation timed out"),
         ],
+        messages: messages::ROM_NO_LINK,
         clues: &[
             supports("Start PXE over", "the firmware tries the network"),
         ],
@@ -79,6 +81,7 @@ pub const CAUSES: &[Cause] = &[
             proof("no free IP addresses"),
             usual("dnsmasq-dhcp{:any}: no address available"),
         ],
+        messages: messages::DHCP_POOL_EMPTY,
         fixes: &[
             fix_on(Line, "widen `range` under [network] in line.toml; each box may take two addresses while it boots"),
             fix("widen the range or shorten the lease time (an hour is enough on a build network), and restart the DHCP server"),
@@ -109,6 +112,7 @@ pub const CAUSES: &[Cause] = &[
             proof("(net) Could not get IP address"),
             usual("DHCP recv OFFER ({kind:number}) expect OFFER").says("The board hears an offer of a boot file, but none of an address."),
         ],
+        messages: messages::DHCP_NO_OFFER,
         clues: &[excludes("Station IP address is {address}", "it got an address in the end"), supports("DHCPDISCOVER from", "the server hears the box"), supports("DHCPOFFER on", "an offer went out"),
             supports("sent size: {size:number} option: 53 message-type 2", "an offer went out"),
             against("user class: iPXE", "a boot file was fetched"),
@@ -135,6 +139,7 @@ pub const CAUSES: &[Cause] = &[
             usual("no boot file name").unless(&["ipxe"]),
             usual("A boot image was not found"),
         ],
+        messages: messages::DHCP_NO_BOOTFILE,
         clues: &[supports("DHCP IP: {server}", "compare it with the boot server's address: another one means a second DHCP server")],
         fixes: &[
             fix("name a boot file for this architecture (option 93): dnsmasq `dhcp-boot=tag:efi64,ipxe.efi`, ISC `if option arch = 00:07 { filename \"ipxe.efi\"; }`"),
@@ -157,6 +162,7 @@ pub const CAUSES: &[Cause] = &[
             proof("service did not reply to request on port 4011"),
             proof("Could not locate boot server"),
         ],
+        messages: messages::PXE_NO_PROXY_REPLY,
         fixes: &[
             fix("take option 60 `PXEClient` out of the DHCP server's answers, if no proxyDHCP runs on that machine"),
             fix("or open udp/4011 to it and start the proxyDHCP there"),
@@ -197,6 +203,7 @@ pub const CAUSES: &[Cause] = &[
             ipxe("4c3760"),
             proof("ARP Retry count exceeded"),
         ],
+        messages: messages::TFTP_ARP_TIMEOUT,
         fixes: &[
             fix("set next-server (siaddr, option 66) to the TFTP server's address on the boot network itself"),
             fix("or name a router (option 3) that leads to it; check the netmask that is leased"),
@@ -218,6 +225,7 @@ pub const CAUSES: &[Cause] = &[
             proof("in.tftpd: timeout waiting for ack"),
             usual("udp port {port:number} unreachable").says("The TFTP server's answers to port {port} of the box are refused on their way."),
         ],
+        messages: messages::TFTP_REPLY_PATH,
         clues: &[
             against("User aborted the transfer", "UEFI asks for the size first, then again for the file"),
             against("TFTP Aborted received from", "the ROM asks for the size first, then again for the file"),
@@ -255,6 +263,7 @@ pub const CAUSES: &[Cause] = &[
             usual("cannot resolve local IPv4 bind address").says("The TFTP server could not start: the address it shall listen on is not there."),
             usual("tftp://{address}... Connection timed out").unless(&["ipxe.org"]).says("tftp://{address} does not answer iPXE."),
         ],
+        messages: messages::TFTP_TIMEOUT,
         clues: &[
             supports("NBP filename is", "the box knows what to ask for"),
         ],
@@ -303,12 +312,13 @@ pub const CAUSES: &[Cause] = &[
             proof("TFTP directory {folder} inaccessible: Permission denied"),
             proof("File must have global read permissions").says("The TFTP server gives out no file that not everybody may read."),
         ],
+        messages: messages::TFTP_ACCESS_DENIED,
         fixes: &[
             fix("make it readable to all, folders too: `chmod -R a+rX /srv/tftp`"),
             fix_on(super::System::Dracut, "restore its SELinux label: `restorecon -R /var/lib/tftpboot`"),
             fix("ask for a path inside the TFTP root: links that lead out of it are refused"),
         ],
-        hides: &["rom-exit"],
+        hides: &["tftp-file-not-found", "rom-exit"],
         decide: "`namei -l /srv/tftp/FILE` and `ls -Z` on the server; dnsmasq's tftp-secure wants the file to be its own user's",
         sources: &["https://github.com/ipxe/ipxe/issues/636", "dnsmasq: src/tftp.c"],
         ..BLANK
@@ -346,6 +356,7 @@ pub const CAUSES: &[Cause] = &[
             usual("file [{file}] unknown: file does not exist").unless(&["autoexec", "grub.cfg", ".lst"]).says("The TFTP server has no file {file}."),
             usual("tftp{:any}open {file}: no such file or directory").unless(&["autoexec", "pxelinux.cfg", "grub.cfg", ".lst", "ldlinux"]).says("The TFTP server has no file {file}."),
         ],
+        messages: messages::TFTP_FILE_NOT_FOUND,
         clues: &[
             against("x86_64-efi/command.lst", "GRUB asks for files that need not be there"),
         ],
@@ -376,6 +387,7 @@ pub const CAUSES: &[Cause] = &[
             usual("DATA block 0").at_the_end().unless(&["write"]),
             usual("ACK block 65535").at_the_end(),
         ],
+        messages: messages::TFTP_SIZE_LIMIT,
         fixes: &[
             fix("fetch kernel and initrd over HTTP: iPXE does, and is faster"),
             fix("or raise the block size on both sides (dnsmasq: no `tftp-no-blocksize`; tftpd-hpa: no `--refuse blksize`): 1468 octets allow 91 MiB"),
@@ -396,6 +408,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Buffer size is smaller than the requested file"),
             usual("PXE-E00"),
         ],
+        messages: messages::NBP_TOO_BIG,
         fixes: &[
             fix("name a network boot program as boot file: undionly.kpxe or pxelinux.0 for BIOS, ipxe.efi or grubx64.efi for UEFI"),
             fix("no kernel, ISO or wim there: these are what the boot program fetches afterwards"),
@@ -417,6 +430,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Image type X64 can't be loaded on IA32"),
             proof("Image type {type} can't be loaded on {machine}").says("The boot file is for {type}, the firmware is {machine}."),
         ],
+        messages: messages::NBP_WRONG_ARCH,
         clues: &[
             excludes("Access Denied", "it is refused by Secure Boot"),
             excludes("did not authenticate", "it is refused by Secure Boot"),
@@ -442,7 +456,7 @@ pub const CAUSES: &[Cause] = &[
         sentence: "Secure Boot refuses the boot file: it is not signed by a key that this firmware knows.",
         signs: &[
             proof("did not authenticate"),
-            proof("Security Violation").unless(&["ipxe.org"]),
+            proof("Security Violation").unless(&["caused by MAC", "ipxe.org"]),
             proof("Security Policy Violation"),
             proof("Verification failed: (0x{efi:hex})"),
             proof("Verifiying shim SBAT data failed"),
@@ -450,7 +464,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Secure Boot Violation"),
             proof("Invalid signature detected. Check Secure Boot Policy"),
             proof("SBAT self-check failed"),
-            usual("Access Denied").unless(&["http", "smb", "login", "ipxe", "tftp", "mount", "nfs"]),
+            usual("Access Denied").unless(&["does not exist or", "error: access denied", "redfish", "BMC", "http", "smb", "login", "ipxe", "tftp", "mount", "nfs"]),
             proof("Image Authorization Fail"),
             proof("Image failed to verify with"),
             proof("image's hash is not allowed (DB{list:any}"),
@@ -464,6 +478,7 @@ pub const CAUSES: &[Cause] = &[
             proof("has no signature. Incompatible with SecureBoot"),
             usual("image did not pass SBAT verification"),
         ],
+        messages: messages::SECUREBOOT_DENIED,
         clues: &[
             against("curl", "a download was refused"),
             against("MMIO", "another kind of access"),
@@ -529,6 +544,7 @@ pub const CAUSES: &[Cause] = &[
             proof("LAN adapter's configuration is corrupted"),
             usual("Try to free memory without signature"),
         ],
+        messages: messages::ROM_NIC_FAULT,
         fixes: &[
             fix("power the server off at the plug for half a minute, then try again"),
             fix("bring the card's firmware and boot ROM up to date with the vendor's tool; `PXE-E01` is a ROM of another card"),
@@ -551,6 +567,7 @@ pub const CAUSES: &[Cause] = &[
             usual("PXE-E21").says("The network boot was cancelled with a key."),
             usual("PXE-E99"),
         ],
+        messages: messages::ROM_EXIT,
         fixes: &[
             fix("boot again and read the lines before it (`PXE-E..`): `bootworks explain rom-no-link` and its neighbours say what they mean"),
             fix("`PXE-E21`: somebody pressed a key"),

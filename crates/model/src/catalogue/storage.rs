@@ -1,6 +1,7 @@
 //! Causes of the stage `storage`: disks and partitions. Definitions only; how they are found in a log is `diagnosis`'s.
 
 use super::System::{Debian, Dracut, Line};
+use super::messages::storage as messages;
 use super::{
     BLANK, Cause, Kind, Stage, absent, against, excludes, fix, fix_on, proof, supports, trace, usual,
 };
@@ -49,6 +50,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Drive Array Not Configured"),
             proof("0 Logical Drives found"),
         ],
+        messages: messages::DISK_NO_VIRTUAL_DRIVE,
         clues: &[
             excludes("Attached SCSI disk", "a disk is there"),
             excludes("logical blocks:", "a disk is there"),
@@ -100,6 +102,7 @@ pub const CAUSES: &[Cause] = &[
             usual("No drives available"),
             usual("No partitionable media were found"),
         ],
+        messages: messages::DISK_DRIVER_MISSING,
         clues: &[
             excludes("Attached SCSI disk", "a disk is there"),
             excludes("remapped NVMe", "the firmware hides it"),
@@ -147,6 +150,7 @@ pub const CAUSES: &[Cause] = &[
             usual("failed to find disk matching"),
             usual("No disk found with matching {what}").says("No disk of this machine is what {what} asks for."),
         ],
+        messages: messages::DISK_NOT_FOUND,
         clues: &[
             supports("No such file or directory (os error 2)", "the device is not there"),
         ],
@@ -175,6 +179,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[usual("cause: layout-invalid"), proof("the plan names a disk that it has not"),
             proof("No root file system is defined"),
         ],
+        messages: messages::LAYOUT_INVALID,
         fixes: &[fix_on(Line, "correct `partitions` under [[appliance.disk]] in line.toml as the refusal says")],
         decide: "The refusal's own words",
         sources: &["bootworks: model/src/plan/refusal.rs"],
@@ -258,6 +263,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Not enough available memory to open a keyslot"),
             usual("Error communicating with server http{:any}").says("The server that keeps the volume's key (tang) does not answer."),
         ],
+        messages: messages::DISK_STACK_FAILED,
         clues: &[supports("Attached SCSI disk", "the disk itself is there"), supports("nvme0n1: p1", "the disk itself is there"), supports("sda: sda1", "the disk itself is there"), supports("vda: vda1", "the disk itself is there"),
             supports("Gave up waiting for root", "the root never came"),
             supports("Dracut Emergency Shell", "the root never came"),
@@ -281,48 +287,10 @@ pub const CAUSES: &[Cause] = &[
         ..BLANK
     },
     Cause {
-        id: "iscsi-login-failed",
-        sentence: "The iSCSI target that has the root does not let this machine in, or does not answer.",
-        signs: &[
-            usual("iscsistart: cannot make connection to {address}").says("The iSCSI target {address} does not answer."),
-            usual("iscsistart: initiator reported error ({error:any})").says("The iSCSI target was not reached: {error}."),
-            usual("iscsiadm: initiator reported error ({error:any})").says("The iSCSI target was not reached: {error}."),
-            usual("iscsiadm: Could not login to"),
-            usual("iscsiadm: cannot make connection to {address}").says("The iSCSI target {address} does not answer."),
-            usual("iscsiadm: connection login retries reached"),
-            usual("discovery login to {address} rejected: {why:any}").says("The iSCSI target {address} refuses this machine: {why}."),
-            usual("iscsiadm: Could not perform SendTargets discovery"),
-            usual("Target discovery to {address} failed with status").says("The iSCSI target {address} does not say what it has."),
-            usual("Log-in to iscsi target failed"),
-            usual("iSCSI target '{target}' failed"),
-            usual("Login failed to authenticate with target"),
-            usual("login failed with status {status:any}").unless(&["imap", "ssh", "pam"]),
-            usual("can not connect to iSCSI daemon"),
-            usual("iscsistart: Could not start boot session"),
-            usual("iscsiadm: Could not get list of targets from firmware"),
-            usual("iscsistart: cannot make a connection to {target}").says("Nobody answers at the iSCSI target {target}."),
-            usual("iscsistart: connect to {target} failed").says("Nobody answers at the iSCSI target {target}."),
-            usual("iSCSI login failed due to {why:any}").says("The iSCSI target does not let this machine in: {why}."),
-            usual("Login I/O error, failed to receive a PDU"),
-            usual("login rejected: {why:any}").says("The iSCSI target does not let this machine in: {why}."),
-            usual("Could not open SAN device").unless(&["No such file"]),
-        ],
-        fixes: &[
-            fix("from another machine on that network: `iscsiadm -m discovery -t st -p TARGET`, then a login with the same initiator name"),
-            fix("the target's list of initiators (ACL) and its CHAP name and password; the initiator's name changes with a new initrd (`iscsi_initiator=` on the command line, /etc/iscsi/initiatorname.iscsi)"),
-            fix_on(Dracut, "`rd.iscsi.firmware=1 rd.iscsi.ibft=1` take what iPXE or the card's ROM logged in with; `netroot=iscsi:` names it by hand"),
-            fix_on(Debian, "`touch /etc/iscsi/iscsi.initramfs`, then `update-initramfs -u`: the initrd logs in only then"),
-        ],
-        hides: &["root-spec-wrong", "initramfs-disk-driver-missing", "disk-stack-failed", "init-exited", "unit-timeout", "dns-missing"],
-        decide: "The target's own log: a login that is refused, or none at all",
-        sources: &["open-iscsi: usr/iscsiadm.c, utils/iscsistart.c", "dracut: modules.d/95iscsi/iscsiroot.sh", "https://github.com/dracutdevs/dracut/issues/2279", "https://github.com/dracutdevs/dracut/issues/2612", "open-iscsi: usr/iscsistart.c, usr/initiator_common.c"],
-        until: Some(Stage::Firstboot),
-        ..BLANK
-    },
-    Cause {
         id: "disk-erase-refused",
         sentence: "The disk does not erase itself: it is frozen, locked, or has no such command.",
         signs: &[usual("cause: disk-erase-refused"), usual("{device} cannot erase itself")],
+        messages: messages::DISK_ERASE_REFUSED,
         fixes: &[
             fix("frozen: pull the disk out and put it in again while the box is on, or turn off the firmware's security freeze lock"),
             fix("locked: `hdparm --user-master u --security-disable PASSWORD DISK`"),
@@ -377,6 +345,7 @@ pub const CAUSES: &[Cause] = &[
             usual("mdadm: {disk} is busy - skipping").says("{disk} is in use already: mdadm leaves it alone."),
             usual("disk is currently in use - repartitioning"),
         ],
+        messages: messages::DISK_IN_USE,
         clues: &[supports("md{number:number}: active", "an old RAID is active"), supports("active with {count:number} out of", "an old RAID is active"), supports("logical volume", "an old LVM is active")],
         fixes: &[
             fix("stop what holds it: `mdadm --stop --scan`, `vgchange -an`, `swapoff -a`, `umount`"),
@@ -432,6 +401,7 @@ pub const CAUSES: &[Cause] = &[
             trace("Sector size (logical): 4096"),
             proof("has sector size {source:any} but"),
         ],
+        messages: messages::SECTOR_SIZE_MISMATCH,
         clues: &[
             supports("couldn't find boot device", "the table is not found where it should be"),
             supports("unknown partition table", "the table is not found where it should be"),
@@ -475,6 +445,7 @@ pub const CAUSES: &[Cause] = &[
             proof("buiten schijf '{disk}'"),
             proof("尝试在磁盘'{disk}'之外进行读取"),
         ],
+        messages: messages::MBR_2TIB_LIMIT,
         fixes: &[
             fix("a GPT with a BIOS boot partition (1 MiB, type bios_grub), or UEFI"),
             fix("/boot as a small partition at the disk's beginning, where the BIOS reaches it"),
@@ -537,6 +508,7 @@ pub const CAUSES: &[Cause] = &[
             usual("block nbd{number:number}: Connection timed out").says("The server of the network block device nbd{number} does not answer any more."),
             usual("block nbd{number:number}: Dead connection, failed to find a fallback").says("The server of the network block device nbd{number} does not answer any more."),
         ],
+        messages: messages::DISK_IO_ERROR,
         clues: &[
             against("DMAR: [DMA", "the IOMMU blocks the controller"),
             supports("failed command", "the disk answers with errors"),

@@ -31,7 +31,7 @@ fn every_page_is_whole() {
                 owes(&format!("hides {id}, which is no cause"));
             }
         }
-        for sign in cause.signs {
+        for sign in cause.signs() {
             if let Look::Ipxe(code) = sign.line
                 && crate::diagnosis::ipxe_words(code).is_none()
             {

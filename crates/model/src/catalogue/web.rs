@@ -2,6 +2,7 @@
 
 use super::System::{Dracut, Line};
 use super::ipxe::IPXE_ERRORS;
+use super::messages::web as messages;
 use super::{BLANK, Cause, fix, fix_on, ipxe, proof, trace, usual};
 
 /// In the order of the way.
@@ -42,7 +43,7 @@ pub const CAUSES: &[Cause] = &[
             usual("bad status: 404"),
             usual("RETR response: 550"),
         ],
-
+        messages: messages::HTTP_404,
         fixes: &[
             fix("the web server's log has the path asked for: put the file there, or correct the address in the boot script"),
             fix("a file named by MAC or serial number: look at its case and its dashes or colons"),
@@ -86,6 +87,7 @@ pub const CAUSES: &[Cause] = &[
             usual("status code 401"),
             usual("status code: 401"),
         ],
+        messages: messages::HTTP_FORBIDDEN,
         fixes: &[
             fix("make the file and its folders readable for the web server: `chmod -R a+rX`; `namei -l FILE` shows where it ends"),
             fix_on(Dracut, "restore its SELinux label: `restorecon -R /var/www`"),
@@ -121,6 +123,7 @@ pub const CAUSES: &[Cause] = &[
             proof("5{status:number} Server Error: {why:any} for url"),
             usual("bad status: 5{status:number}"),
         ],
+        messages: messages::HTTP_SERVER_ERROR,
         fixes: &[
             fix("the web server's error log has the reason: mostly the program that makes boot scripts"),
             fix("ask for the same address with `curl -i`, with this box's MAC in it"),
@@ -147,6 +150,7 @@ pub const CAUSES: &[Cause] = &[
             usual("http://{address}... Connection timed out").unless(&["ipxe.org"]).says("http://{address} does not answer iPXE."),
             usual("https://{address}... Connection timed out").unless(&["ipxe.org"]).says("https://{address} does not answer iPXE."),
         ],
+        messages: messages::HTTP_TIMEOUT,
         fixes: &[
             fix("open the port on the server: `firewall-cmd --add-service=http`, `ufw allow 80/tcp`; does it listen: `ss -ltn`"),
             fix("check router (option 3) and netmask of the DHCP answer: `route` at iPXE's prompt shows them"),
@@ -169,6 +173,7 @@ pub const CAUSES: &[Cause] = &[
             proof("curl: (92)"),
             usual("wget: error getting response"),
         ],
+        messages: messages::HTTP_CONN_RESET,
         fixes: &[
             fix("start the web server, and ask it at the port it has: `ss -ltnp`"),
             fix("take proxies and intrusion filters off the boot network's way"),
@@ -209,7 +214,7 @@ pub const CAUSES: &[Cause] = &[
             usual("https://{address}... Permission denied").unless(&["ipxe.org"]).says("iPXE does not trust the certificate of {address}."),
             proof("CERTIFICATE_VERIFY_FAILED").unless(&["not yet valid", "expired"]),
         ],
-
+        messages: messages::TLS_CERT_REFUSED,
         fixes: &[
             fix("inside the build network: http; kernel and initrd can be verified by signature (`imgverify`) instead"),
             fix("build iPXE with your authority: `make bin-x86_64-efi/ipxe.efi TRUST=ca.crt CERT=ca.crt`"),
@@ -247,6 +252,7 @@ pub const CAUSES: &[Cause] = &[
             proof("server gave HTTP response to HTTPS client"),
             usual("ipxe.org/{ipxe:hex}0de{rest:hex}").says("iPXE and the web server do not come to terms over TLS."),
         ],
+        messages: messages::TLS_HANDSHAKE,
         fixes: &[
             fix("allow TLS 1.2 with an RSA certificate and AES-CBC or AES-GCM on the web server: iPXE has no TLS 1.3"),
             fix("or take a current iPXE, or http inside the build network"),

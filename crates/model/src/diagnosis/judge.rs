@@ -121,7 +121,7 @@ fn candidates(boot: &Boot) -> Vec<Candidate<'_>> {
     let mut by_cause: BTreeMap<(Stage, usize), Vec<(&'static Sign, &Sight)>> = BTreeMap::new();
     for ((stage, cause, sign), sight) in &boot.open {
         let Some(known) = stage.cause(*cause) else { continue };
-        let sign = known.signs.get(*sign).unwrap_or(&OWN);
+        let sign = known.sign(*sign).unwrap_or(&OWN);
         if holds(sign, sight, boot) {
             by_cause.entry((*stage, *cause)).or_default().push((sign, sight));
         }

@@ -162,6 +162,7 @@ impl Messages {
         for stage in Stage::ALL {
             for (cause, definition) in stage.causes().enumerate() {
                 causes += 1.0;
+                // Not of its `messages`: what one program says of one case stands for no other.
                 for sign in definition.signs.iter().filter(|sign| !matches!(sign.line, Look::Ipxe(_))) {
                     let text = sign.line.text();
                     messages.push((

@@ -86,7 +86,7 @@ impl Signs {
         let mut signs = Vec::new();
         for stage in Stage::ALL {
             for (cause, definition) in stage.causes().enumerate() {
-                for (number, sign) in definition.signs.iter().enumerate() {
+                for (number, sign) in definition.signs().enumerate() {
                     let Look::Anywhere(line) = sign.line else { continue };
                     let shape = Shape::parse(line)?;
                     let texts: Vec<Vec<u8>> = shape.texts().map(|text| fold(text.iter().copied())).collect();

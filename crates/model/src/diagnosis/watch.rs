@@ -163,10 +163,11 @@ pub(super) fn shapes(look: Look) -> Vec<&'static str> {
 /// `ipxe.org/2d0c61{rest}` and `ipxe.org/err/2d0c61{rest}` for every code of the catalogue.
 fn ipxe_shapes() -> &'static [(&'static str, &'static str)] {
     static SHAPES: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
-        let codes = catalogue::all().flat_map(|(_, cause)| cause.signs).filter_map(|sign| match sign.line {
-            Look::Ipxe(code) => Some(code),
-            _ => None,
-        });
+        let codes =
+            catalogue::all().flat_map(|(_, cause)| cause.signs()).filter_map(|sign| match sign.line {
+                Look::Ipxe(code) => Some(code),
+                _ => None,
+            });
         let mut shapes = Vec::new();
         for code in codes.collect::<std::collections::BTreeSet<_>>() {
             for form in ["ipxe.org/", "ipxe.org/err/"] {
@@ -210,14 +211,14 @@ fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
     let mut all = Vec::new();
     for stage in Stage::ALL {
         for (number, cause) in stage.causes().enumerate() {
-            for (sign, definition) in cause.signs.iter().enumerate() {
+            for (sign, definition) in cause.signs().enumerate() {
                 let unless = list(definition.unless);
                 let meaning = Meaning::Sign { stage, cause: number, sign, unless };
                 all.extend(shapes(definition.line).into_iter().map(|shape| (shape, meaning)));
             }
             all.extend(cause.clues.iter().map(|clue| (clue.line, Meaning::Clue)));
             let (told, over) = own_shapes()[&cause.id];
-            all.push((told, Meaning::Sign { stage, cause: number, sign: cause.signs.len(), unless: 0 }));
+            all.push((told, Meaning::Sign { stage, cause: number, sign: cause.signs().count(), unless: 0 }));
             all.push((over, Meaning::Over { stage, cause: number }));
         }
     }

@@ -106,7 +106,7 @@ fn it_is_right_twice_as_often_as_wrong() {
             let is_known = |message: &Message| {
                 let mut signs = forgotten.iter().filter_map(|(stage, cause, sign)| {
                     let of = (*stage, *cause) == (message.stage, message.cause);
-                    stage.cause(*cause)?.signs.get(*sign).filter(|_| of)
+                    stage.cause(*cause)?.sign(*sign).filter(|_| of)
                 });
                 signs.all(|sign| sign.line.text() != message.text)
             };

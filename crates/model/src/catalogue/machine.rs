@@ -1,0 +1,48 @@
+//! Causes of the stage `rom` in the machine around its ROMs: the firmware itself, and the BMC that switches it on.
+//! Definitions only; how they are found in a log is `diagnosis`'s.
+
+use super::messages::machine as messages;
+use super::{BLANK, Cause, fix};
+
+/// In the order of the way.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        id: "bmc-no-access",
+        sentence: "The machine's BMC does not answer, or does not let the deployment server in: nobody switches the machine on.",
+        messages: messages::BMC_NO_ACCESS,
+        fixes: &[
+            fix(
+                "from the deployment server: `ipmitool -I lanplus -H BMC -U USER power status`, or `curl -k -u USER https://BMC/redfish/v1/Systems`",
+            ),
+            fix(
+                "in the BMC: IPMI over LAN (or Redfish) on, a user with the right ADMINISTRATOR and a password of at most 20 letters",
+            ),
+            fix("the way there: the BMC's own network, udp/623 and tcp/443"),
+        ],
+        hides: &["http-unreachable"],
+        decide: "Does `ipmitool … power status` answer from the deployment server, and from a machine on the BMC's own network",
+        sources: &[
+            "ipmitool: src/plugins/lanplus/lanplus.c",
+            "MAAS: src/provisioningserver/drivers/power",
+            "ironic: ironic/drivers/modules/ipmitool.py",
+        ],
+        ..BLANK
+    },
+    Cause {
+        id: "uefi-crash",
+        sentence: "The UEFI firmware, or a program that it ran, crashed.",
+        messages: messages::UEFI_CRASH,
+        fixes: &[
+            fix("bring the firmware up to date"),
+            fix("another build of the boot program: `snponly.efi` for `ipxe.efi`, a newer GRUB or shim"),
+            fix("leave out option ROMs of cards that are not needed"),
+        ],
+        hides: &["nbp-wrong-arch", "console-missing", "rom-exit"],
+        decide: "Does the firmware crash without any boot file as well",
+        sources: &[
+            "EDK2: UefiCpuPkg/Library/CpuExceptionHandlerLib",
+            "https://github.com/ipxe/ipxe/discussions",
+        ],
+        ..BLANK
+    },
+];

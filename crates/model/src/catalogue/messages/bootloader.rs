@@ -1,0 +1,37 @@
+//! What programs print of the causes in `bootloader`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const EFI_DIR_MISSING: &[Sign] =
+    &[proof("No EFI partition was found"), usual("unable to initialize EFI ESP on device")];
+
+pub(in crate::catalogue) const EFI_NVRAM_FULL: &[Sign] = &[
+    proof("Could not create MokList{name}: Volume Full"),
+    usual("Could not create MokList{name}: Out of Resources"),
+];
+
+pub(in crate::catalogue) const ESP_FULL: &[Sign] = &[
+    usual("mkinitramfs failure zstd 70"),
+    usual("mkinitramfs failure cpio 141"),
+    usual("dracut: creation of {file} failed"),
+    usual("Creation of /boot/{file} failed"),
+];
+
+pub(in crate::catalogue) const GRUB_INSTALL_FAILED: &[Sign] = &[
+    usual("Menu item 'grub-installer' failed"),
+    usual("Configuring 'grub-installer' failed with error code"),
+    usual("failing step is: Install the GRUB boot loader"),
+    usual("Executing 'update-grub' failed"),
+    usual("Unable to configure GRUB"),
+    usual("dpkg: error processing package grub-{package} (--configure)"),
+    usual("/etc/kernel/postinst.d/zz-update-grub exited with return code"),
+    usual("error occurred while installing the boot loader. The system will not be bootable"),
+    usual("stopped due to an error installing the boot loader"),
+    usual("install-grub: FAIL: installing grub"),
+    usual("unable to install the {kind} boot loader on"),
+    usual("unable to update boot loader config"),
+    usual("bootloader setup errors"),
+    usual("Syntax errors are detected in generated GRUB config file"),
+    usual("cannot create /boot/grub/grub.cfg.new: Directory nonexistent"),
+    usual("installation of GRUB on {disk} failed"),
+];

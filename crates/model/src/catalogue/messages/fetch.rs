@@ -1,0 +1,155 @@
+//! What programs print of the causes in `fetch`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const CLOCK_WRONG: &[Sign] = &[usual("Error syncing system clock")];
+
+pub(in crate::catalogue) const DRACUT_MODULE_MISSING: &[Sign] = &[
+    proof("/init: .:{:any}can't open '/scripts/{name}'"),
+    proof("/init: .: {line:number}: Can't open /scripts/{name}"),
+    proof("curl: (1) Protocol {name} not supported"),
+];
+
+pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
+    usual("nginx.service: Failed with result '{result}'"),
+    usual("apache2.service: Failed with result '{result}'"),
+    usual("httpd.service: Failed with result '{result}'"),
+    usual("[emerg] bind() to {address} failed (98: {why:any}"),
+    usual("[emerg] bind() to {address} failed (13: Permission denied)"),
+    usual("[emerg] host not found in upstream '{name}'"),
+    usual("[emerg] cannot load certificate '{file}'"),
+    usual("AH00072: make_sock: could not bind to address"),
+    usual("AH02572: Failed to configure at least one certificate and key"),
+    usual("can't bind to socket: {address} Address already in use"),
+    usual("listen tcp {address} bind: address already in use"),
+    usual("_REJECT: IN={:any}PROTO=TCP{:any}DPT=80"),
+    usual("Error attempting to heartbeat - Possible transitory network"),
+    usual("error sending heartbeat to {url:any}"),
+    usual("Failed to start {unit:any}The Apache HTTP Server"),
+    usual("Failed to start {unit:any}The nginx HTTP and reverse proxy server"),
+    usual("Failed to start {unit:any}A high performance web server and a reverse proxy server"),
+    usual("Timed out, no response from urls"),
+    usual("Download of image {image} failed"),
+    usual("Error attempting to heartbeat - Possible"),
+];
+
+pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
+    usual("Mounting from cd9660:{device} failed with error {code:number}"),
+    usual("20iso_scan: line {line:number}: can't open {device}"),
+    proof("Could not find the ISO {iso}"),
+    usual("can't open /dev/sr0: No medium found"),
+    usual("ERROR; Failed to mount '/dev/sd{disk}'"),
+    usual("Failed to mount live ISO device"),
+    usual("Failed to mount install ISO device"),
+    proof("Invalid loop location: {image}"),
+    proof("not found. Dropping out to initial-ramdisk console"),
+    proof("Porteus data not found"),
+    usual("You are maybe using an unsupported boot device"),
+];
+
+pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
+    usual("Error getting configuration from Ironic"),
+    proof("Could not find a node for attributes {what:any}"),
+    proof("unable to find a host that matches the request from"),
+    usual("device is not in the database"),
+    usual(": no advertisements found"),
+    proof("{mac} (unknown/unconfigured node)"),
+    usual("No matching profile{rest:any}labels="),
+];
+
+pub(in crate::catalogue) const RAM_TOO_SMALL_SQUASHFS: &[Sign] = &[
+    usual("curl: (27) Out of memory"),
+    usual("Cannot write to '{file}' (No space left on device)"),
+    usual("ERROR: while copy '{image}' to '/run/archiso/copytoram/{rest}'"),
+    usual("LTSP command failed: cp {image} /run/initramfs/ltsp/images"),
+    proof("Failed to cache the loop file! Lack of RAM?"),
+    proof("Ramdisk device creation failed due to insufficient memory"),
+    proof("enough memory available to create a ramdisk device"),
+];
+
+pub(in crate::catalogue) const ROOTFS_WRONG_IMAGE: &[Sign] = &[
+    usual("devtmpfs: error mounting -2"),
+    usual("switch_root: failed to mount moving {what} to"),
+    usual("switch_root: failed. Sorry"),
+    usual("Failed to start Find NixOS closure"),
+    usual("run-init: opening console"),
+    usual("Failed to start {unit} - Switch Root"),
+    usual("Failed to start Switch Root"),
+    usual("found on rootdev (or not mounted)"),
+    usual("warewulf: failed to mount {device} at"),
+    proof("proc doesn't exist and ltsp.image wasn't specified"),
+    proof("proc doesn't exist in initrd-bottom"),
+    proof("init binary {init} does not exist in the user's chroot"),
+    proof("Can't run the rootfs init ("),
+];
+
+pub(in crate::catalogue) const SQUASHFS_CORRUPT: &[Sign] = &[
+    proof("dm-verity device corrupted"),
+    proof("device-mapper: verity: {device}: {kind} block {block:number} is corrupted"),
+    usual("verity: {device} data block {block:number} is corrupted"),
+    usual("verity: {device} metadata block {block:number} is corrupted"),
+    usual("FATAL: Failed to verify system integrity"),
+    proof("Some checksums failed, press any key to poweroff"),
+    proof("media check is complete, the result is: FAIL"),
+];
+
+pub(in crate::catalogue) const SQUASHFS_FETCH_FAILED: &[Sign] = &[
+    usual("URL using bad/illegal format or missing URL"),
+    usual("curl: (3) URL rejected"),
+    proof("wget: not an http or ftp url"),
+    usual("xcat.genesis.doxcat: Failed to wget {url}"),
+    usual("ERROR: Downloading '{url}'"),
+    usual("option specified but {file} not found"),
+    usual("option specified but GPG signature not found in"),
+    usual("Failed to fetch {url}, see /tmp/fetch.info"),
+    usual("Unable to load stage: {stage}"),
+    usual("FATAL: Unable to load stage: system"),
+    usual("LTSP command failed: wget {url}"),
+];
+
+pub(in crate::catalogue) const SQUASHFS_MOUNT_FAILED: &[Sign] = &[
+    usual("SQUASHFS error: Root inode create failed"),
+    usual("squashfs image failed sanity check"),
+    usual("Major/Minor mismatch, older Squashfs"),
+    usual("unable to read squashfs_super_block"),
+    usual("unable to read {what:any} index table"),
+    proof("unidentified incompatible feature {bits:hex}, please upgrade kernel"),
+    usual("cannot find valid erofs superblock"),
+    usual("invalid checksum {have}, {want} expected"),
+    usual("erofs: (device {device}): {where:any}blkszbits {bits:number} isn't supported"),
+    proof("unknown filesystem type 'erofs'"),
+    usual("failed to set up loop device: {why:any}"),
+    proof("losetup: unexpected arguments"),
+    usual("ERROR; Failed to mount '/dev/loop{number:number}'"),
+    proof("Failed to mount live ISO squashfs container"),
+    proof("Failed to mount live ISO root filesystem"),
+    proof("Failed to mount install image squashfs filesystem"),
+    usual("LTSP command failed: mount_img_src"),
+];
+
+pub(in crate::catalogue) const SQUASHFS_READ_ERROR: &[Sign] = &[
+    usual("loop: Write error at byte offset"),
+    usual("isofs_fill_super: bread failed"),
+    usual("I/O error, dev loop{number:number}, sector"),
+    usual("Buffer I/O error on dev loop{number:number}"),
+];
+
+pub(in crate::catalogue) const STAGE2_REPO_MISSING: &[Sign] = &[
+    proof("installer has tried to mount the installation image"),
+    usual("Can't get kickstart from {place}"),
+    usual("Warning: Couldn't mount nfs{place}"),
+    usual("Warning: no suitable images"),
+    proof("has no suitable runtime"),
+    proof("Invalid value for 'inst.{option}'"),
+    proof("unknown network repo URL: {url}"),
+    usual("anaconda: this location will be ignored"),
+];
+
+pub(in crate::catalogue) const UNION_MISSING: &[Sign] = &[
+    usual("overlayfs: missing 'workdir'"),
+    usual("^overlay mount failed"),
+    usual("and no support found"),
+    proof("LTSP command failed: modprobe_overlay"),
+    usual("LTSP command failed: overlay"),
+    proof("Unable to find a driver. searched: overlay"),
+];

@@ -1,0 +1,70 @@
+//! What programs print of the causes in `grub`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const GRUB_OOM_INITRD: &[Sign] = &[
+    proof("Error 28: Selected item cannot fit into memory"),
+    usual("EFI stub: ERROR: efi_relocate_kernel() failed"),
+    usual("EFI stub: ERROR: Failed to relocate kernel"),
+    proof("Reading file would overwrite reserved memory"),
+    proof("Fatal error: 10 (Out of resources)"),
+];
+
+pub(in crate::catalogue) const GRUB_PREFIX_WRONG: &[Sign] = &[
+    usual("can't find command 'menuentry'"),
+    usual("can't find command 'search'"),
+    usual("can't find command 'initrd{rest:any}"),
+    usual("error: {place:any}incompatible license"),
+];
+
+pub(in crate::catalogue) const GRUB_TPM_ERROR: &[Sign] = &[usual("unknown TPM error")];
+
+pub(in crate::catalogue) const KERNEL_FILE_NOT_FOUND: &[Sign] = &[
+    usual("^can't load 'kernel'"),
+    proof("Marking node failed: Missing boot image {image}"),
+    usual("No kernel found for container {name}"),
+    proof("Fatal error: 15 (Not found)"),
+    proof("Error 15: File not found"),
+    usual("Failed to execute {entry:any}: Not found"),
+    usual("Error: Not Found while loading {file}"),
+    proof("Did not find a cmdline Flattened Device Tree"),
+    proof("FDT and ATAGS support not compiled in"),
+    proof("No ramdisk image specified"),
+    usual("ipxe.org/2d3360{code:hex}"),
+    proof("Skipping {label:any} for failure retrieving kernel"),
+    proof("Skipping {label:any} for failure retrieving initrd"),
+    proof("Skipping {label:any} for failure retrieving FDT"),
+];
+
+pub(in crate::catalogue) const KERNEL_IMAGE_CORRUPT: &[Sign] = &[
+    proof("Kernel is not a valid ELF file"),
+    proof("Input is not in the XZ format (wrong magic bytes)"),
+    usual("^XZ-compressed data is corrupt$"),
+    proof("No setup signature found..."),
+    usual("32-bit relocation outside of kernel!"),
+    usual("Cannot determine the file type of {file}"),
+    usual("Error loading /{module}.v0{number}"),
+    proof("Fatal error: 33 (Inconsistent data)"),
+    proof("Error 13: Invalid or unsupported executable format"),
+    usual("cannot read the Linux header"),
+    usual("Bad kernel image: {why:any}"),
+    usual("ERROR: can't get kernel image"),
+    proof("Bad Header Checksum"),
+    usual("Error: inflate() returned -{code:number}"),
+    usual("uncompress, out-of-mem or overwrite error"),
+    proof("Cannot load a ramdisk with an old kernel image"),
+    usual("Invalid image type for this media type"),
+    usual("kernel doesn't support 64-bit CPUs"),
+    usual("error: no multiboot header found"),
+];
+
+pub(in crate::catalogue) const SHIM_SECOND_STAGE: &[Sign] =
+    &[proof("Failed to start MokManager: Not Found"), proof("^failed to load grub$")];
+
+pub(in crate::catalogue) const SYSLINUX_NO_DEFAULT: &[Sign] = &[proof("Initial menu has no LABEL entries")];
+
+pub(in crate::catalogue) const SYSLINUX_VERSION_MIX: &[Sign] = &[
+    usual("Failed to load libutil.c32"),
+    usual("Failed to load lib{library}.c32"),
+    usual("attempted DOS system call INT"),
+];

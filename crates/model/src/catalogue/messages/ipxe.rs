@@ -1,0 +1,28 @@
+//! What programs print of the causes in `ipxe`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const IPXE_EFI_REFUSED: &[Sign] = &[usual("ipxe.org/7f4ae0{code:hex}")];
+
+pub(in crate::catalogue) const IPXE_IMAGE_FORMAT: &[Sign] =
+    &[proof("ipxe.org/460220{code:hex}"), proof("imgverify: command not found")];
+
+pub(in crate::catalogue) const IPXE_NO_DEVICE: &[Sign] =
+    &[usual("Could not open net{number:number}: Input/output error")];
+
+pub(in crate::catalogue) const IPXE_NO_MEMORY: &[Sign] = &[proof("ipxe.org/341820{code:hex}")];
+
+pub(in crate::catalogue) const WINDOWS_BOOT_FILES: &[Sign] = &[
+    proof("FATAL: no bootmgr.exe"),
+    proof("FATAL: no bootmgfw.efi"),
+    usual("Could not load \\bootmgfw.efi: 0x{status:hex}"),
+    usual("File: \\Boot\\BCD"),
+    proof("while attempting to read the boot configuration data"),
+    proof("Boot Configuration Data for your PC is missing or contains errors"),
+    proof("boot selection failed because a required device is inaccessible"),
+    proof("required device isn't connected or can't be accessed"),
+    proof("because a critical system driver is missing or contains errors"),
+    usual("Your PC/Device needs to be repaired"),
+    usual("Windows failed to start. A recent hardware or software change"),
+    proof("BOOTMGR image is corrupt"),
+];

@@ -1,0 +1,95 @@
+//! What programs print of the causes in `kernel`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const CPU_UNSUPPORTED: &[Sign] = &[
+    proof("The CPU in this host is not supported by ESXi"),
+    proof("KB granular kernel is not supported by your CPU"),
+];
+
+pub(in crate::catalogue) const INIT_CRASHED: &[Sign] = &[
+    proof("Failed to start up manager"),
+    proof("Refusing to run under cgroup v1"),
+    proof("Failed to mount early API filesystems"),
+    usual("systemd[1]: Failed to mount tmpfs"),
+    usual("SELinux: {:any}Could not open policy file"),
+    usual("Initial SELinux policy load failed"),
+    usual("Failed to execute {shell}, giving up"),
+    usual("Failed to determine whether /proc is a mount point"),
+    proof("/sbin/init: symbol lookup error: {what:any}"),
+    proof("/sbin/init: {library} version {version} not found"),
+    usual("/bin/sh: error while loading shared libraries: {library}"),
+    proof("FATAL: kernel too old"),
+    proof("FATAL: Initial SELinux policy load failed"),
+    proof("Unable to load SELinux Policy. Machine is in enforcing mode"),
+];
+
+pub(in crate::catalogue) const INIT_MISSING: &[Sign] =
+    &[proof("init: not found in path /sbin/init"), usual("run-init: {init}: Permission denied")];
+
+pub(in crate::catalogue) const INITRD_NOT_LOADED: &[Sign] = &[
+    usual("EFI stub: ERROR: Failed to open file: {file}"),
+    usual("EFI stub: ERROR: Failed to handle fs_proto"),
+];
+
+pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
+    proof("Kernel panic - not syncing: Fatal exception"),
+    usual("BUG: kernel NULL pointer dereference, address"),
+    usual("BUG: unable to handle page fault for address"),
+    usual("BUG: unable to handle kernel NULL pointer dereference at"),
+    usual("Oops: {code:hex} [#1] PREEMPT SMP"),
+    usual("general protection fault, {where:any}: {code:hex} [#1]"),
+    usual("Unable to handle kernel NULL pointer dereference at virtual address"),
+    usual("Internal error: Oops: {code:hex} [#1]"),
+    usual("EFI stub: ERROR: exit_boot() failed!"),
+    usual("EFI stub: ERROR: efi_stub_entry() failed!"),
+    usual("EFI stub: ERROR: Exit boot services failed"),
+    usual("Oops: {code:hex} [#1] SMP"),
+    usual("BUG: unable to handle kernel paging request at"),
+    usual("general protection fault: {code:hex} [#1]"),
+    usual("invalid opcode: {code:hex} [#1]"),
+    usual("divide error: {code:hex} [#1]"),
+    usual("^kernel BUG at {file}!"),
+    usual("Unable to handle kernel paging request at virtual address"),
+    proof("Attempted to kill the idle task!"),
+    proof("Aiee, killing interrupt handler!"),
+    proof("stack-protector: Kernel stack is corrupted in"),
+    proof("panic_on_warn set ..."),
+    proof("PANIC: early exception {number} IP"),
+    proof("PANIC: double fault, error_code"),
+    usual("list_del corruption. {what:any} should be"),
+    usual("IO-APIC + timer doesn't work!"),
+    usual("#PF Exception 14 in world"),
+    usual("Panic on CPU {cpu:number}:"),
+    proof("(XEN) Xen BUG at {file}"),
+    usual("Fatal trap {number:number}: {what:any} while in kernel mode"),
+];
+
+pub(in crate::catalogue) const KERNEL_LOCKUP: &[Sign] = &[
+    usual("Kernel panic - not syncing: RCU Stall"),
+    usual("kthread starved for {time:number} jiffies!"),
+    usual("detected expedited stalls on CPUs/tasks"),
+    usual("BUG: workqueue lockup - pool {what:any} stuck for"),
+];
+
+pub(in crate::catalogue) const KERNEL_OOM: &[Sign] = &[
+    usual("page allocation failure: order"),
+    usual("Can not allocate SWIOTLB buffer earlier"),
+    usual("Not enough RAM for domain 0 allocation"),
+    usual("could not insert '{module}': Cannot allocate memory"),
+];
+
+pub(in crate::catalogue) const RAM_TOO_SMALL_INITRD: &[Sign] = &[
+    usual("RAMDISK: image too big! ("),
+    usual("RAMDISK: incomplete write ("),
+    proof("Cannot find place for new RAMDISK of size"),
+    proof("Can't find new memory area for initrd needed"),
+];
+
+pub(in crate::catalogue) const ROOT_PARAM_MISSING: &[Sign] = &[
+    proof("No init= parameter on the kernel command line"),
+    usual("Root-NFS: No NFS server available"),
+    usual("No root device for operation given"),
+    proof("The DHCP Server did not send a valid root-path"),
+    usual("'crypt_root' kernel command-line argument is not set"),
+];

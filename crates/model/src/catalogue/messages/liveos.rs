@@ -1,0 +1,16 @@
+//! What programs print of the causes in `liveos`, message by message.
+
+use crate::catalogue::{Sign, usual};
+
+pub(in crate::catalogue) const OVERLAY_UPPER_ON_NFS: &[Sign] = &[
+    usual("overlayfs: filesystem on '{path}' not supported"),
+    usual("overlayfs: failed to create directory {path} (errno: {errno:number}); mounting read-only"),
+    usual("workdir and upperdir must be separate subtrees"),
+    usual("overlayfs: failed to clone upperpath"),
+    usual("mounting overlay on {folder} failed: Invalid argument"),
+];
+
+pub(in crate::catalogue) const READONLY_ROOT: &[Sign] = &[
+    usual("Snapshot overflowed: Unable to allocate exception"),
+    usual("LTSP command failed: rm -rf /root/usr/share/ltsp"),
+];

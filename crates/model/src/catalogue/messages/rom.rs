@@ -1,0 +1,130 @@
+//! What programs print of the causes in `rom`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const DHCP_NO_BOOTFILE: &[Sign] = &[
+    usual("cannot send DHCP/BOOTP option 67: no space left in packet"),
+    usual("*** ERROR: 'serverip' not set"),
+];
+
+pub(in crate::catalogue) const DHCP_NO_OFFER: &[Sign] = &[
+    usual("Security violation occurred, caused by MAC address {mac}"),
+    proof("DHCP_SNOOPING drop message on untrusted port, message type: DHCPOFFER"),
+    usual("DHCP_SNOOPING_MATCH_MAC_FAIL"),
+    usual("DOT1X-5-FAIL: Authentication failed for client"),
+    usual("MAB-5-FAIL: Authentication failed for client"),
+    usual("AUTHMGR-5-FAIL: Authorization failed{why:any}for client"),
+    usual("| PXE Server not found | Asserted"),
+    usual("*** ERROR: 'ipaddr' not set"),
+];
+
+pub(in crate::catalogue) const DHCP_POOL_EMPTY: &[Sign] = &[
+    proof("ALLOC_ENGINE_V6_ALLOC_FAIL"),
+    usual("failed to advertise a lease, client sent ciaddr"),
+    proof("DHCPNAK({interface}) {address} {mac} no leases left"),
+    proof("There are no IP addresses available for lease in the scope"),
+    usual("percent full with only 0 IP addresses remaining"),
+    proof("failed to give out IP address: pool <{pool}> is empty"),
+];
+
+pub(in crate::catalogue) const NBP_TOO_BIG: &[Sign] = &[
+    proof("TFTP error: trying to overwrite reserved memory"),
+    proof("Image too large: increase CONFIG_SYS_BOOTM_LEN"),
+];
+
+pub(in crate::catalogue) const NBP_WRONG_ARCH: &[Sign] =
+    &[usual("BdsDxe: failed to load Boot{entry:hex} {path:any}: Unsupported"), usual("Invalid loader file!")];
+
+pub(in crate::catalogue) const PXE_NO_PROXY_REPLY: &[Sign] = &[
+    proof("[UFW BLOCK]{:any}PROTO=UDP{:any}DPT=4011"),
+    proof("No response from Windows Deployment Services server"),
+];
+
+pub(in crate::catalogue) const ROM_EXIT: &[Sign] = &[
+    usual("Network boot canceled by keystroke"),
+    usual("PXE Boot aborted. Booting to next device"),
+    usual("BdsDxe: failed to load Boot{entry:hex} 'UEFI PXEv4 (MAC:"),
+    usual("BdsDxe: failed to load Boot{entry:hex} 'UEFI HTTPv4 (MAC:"),
+    usual("EFI Network {port:number} for IPv4 ({mac}) boot failed"),
+    usual("EFI Network {port:number} for IPv6 ({mac}) boot failed"),
+];
+
+pub(in crate::catalogue) const ROM_NIC_FAULT: &[Sign] = &[
+    proof("PXE-EC8: !PXE structure"),
+    proof("structure was not found in UNDI driver code segment"),
+    proof("UNDI driver image is invalid"),
+    proof("BaseCode ROM ID structure"),
+    proof("UNDI ROM ID structure"),
+    proof("Error while reading the NIC's"),
+    proof("Invalid UNDI API function number"),
+    usual("PXE-E69: Error"),
+    proof("PXE-E05: EEPROM"),
+    proof("BIOS extended memory copy error"),
+    proof("No !PXE or PXENV+ API found"),
+];
+
+pub(in crate::catalogue) const ROM_NO_LINK: &[Sign] =
+    &[usual("Could not initialize PHY {device}"), usual("Checking media [Fail]")];
+
+pub(in crate::catalogue) const SECUREBOOT_DENIED: &[Sign] = &[
+    usual("kexec of unsigned images is restricted"),
+    usual("kexec_load failed: Operation not permitted"),
+    usual("kexec_file_load failed: Required key not available"),
+    usual("kernel signature verification failed ("),
+    proof("Failed to verify signatures of the following vib(s)"),
+    proof("bootmgfw.efi: 0x800000000000001a"),
+    proof("because the digital signature of a file couldn't be verified"),
+    usual("cannot verify the digital signature for this file"),
+];
+
+pub(in crate::catalogue) const TFTP_ACCESS_DENIED: &[Sign] = &[
+    proof("sending NAK (2, Forbidden directory)"),
+    proof("Reverse path not allowed"),
+    proof("avc:{:any}denied{:any}comm='in.tftpd'"),
+    usual("avc:{:any}denied{:any}comm='dnsmasq'{:any}tclass=file"),
+    proof("SELinux is preventing {program}in.tftpd from"),
+    usual("apparmor='DENIED'{:any}profile='{path}in.tftpd'"),
+    usual("apparmor='DENIED'{:any}comm='dnsmasq' requested_mask='r'"),
+    usual("net/tftp.c:{line:number}:Permission denied"),
+    proof("TFTP error: 'Permission denied'"),
+];
+
+pub(in crate::catalogue) const TFTP_ARP_TIMEOUT: &[Sign] =
+    &[usual("DHCP_SNOOPING_DENY: {count:number} Invalid ARPs")];
+
+pub(in crate::catalogue) const TFTP_FILE_NOT_FOUND: &[Sign] = &[usual("TFTP error: 'file {file} not found'")];
+
+pub(in crate::catalogue) const TFTP_REPLY_PATH: &[Sign] = &[
+    usual("tftpd: read(ack): No route to host"),
+    usual("tftpd: read: No route to host"),
+    usual("atftpd{:any}: client ({client}) not responding"),
+];
+
+pub(in crate::catalogue) const TFTP_SIZE_LIMIT: &[Sign] = &[
+    proof("Requested file to big, increase BLKSIZE"),
+    proof("Requested file too big, increase BLKSIZE"),
+    proof("TFTP packet size is invalid"),
+];
+
+pub(in crate::catalogue) const TFTP_TIMEOUT: &[Sign] = &[
+    usual("in.tftpd[{pid:number}]: /{folder}: No such file or directory"),
+    usual("in.tftpd[{pid:number}]: no user {user}"),
+    proof("Cannot open map file: {file}"),
+    usual("in.tftpd[{pid:number}]: connection refused from {client}"),
+    proof("FAIL: tftp address from={client}"),
+    proof("Deactivating service tftp due to excessive incoming connections"),
+    proof("(errno = 98)). service = tftp"),
+    proof("Server {program} is not executable [file=/etc/xinetd.d/tftp]"),
+    proof("atftpd: can't bind port"),
+    proof("unable to get free port for TFTP"),
+    proof("0.0.0.0:69: bind: address already in use"),
+    proof("listen udp :69: bind: permission denied"),
+    usual("tftpd-hpa.service: Failed with result '{result}'"),
+    usual("tftp.socket: Failed with result '{result}'"),
+    proof("tftp.socket: Failed to create listening socket"),
+    proof("[UFW BLOCK]{:any}PROTO=UDP{:any}DPT=69"),
+    usual("_REJECT: IN={:any}PROTO=UDP{:any}DPT=69"),
+    usual("Failed to start {unit:any}Tftp Server"),
+    usual("Failed to start {unit:any}HPA's tftp server"),
+    proof("TFTP cannot read from connection"),
+];

@@ -1,0 +1,65 @@
+//! What programs print of the causes in `web`, message by message.
+
+use crate::catalogue::{Sign, proof, usual};
+
+pub(in crate::catalogue) const HTTP_404: &[Sign] = &[
+    usual("Server denied you to change to the given directory"),
+    usual("Failed to retrieve the preconfiguration file"),
+    usual("installation will proceed in non-automated mode"),
+];
+
+pub(in crate::catalogue) const HTTP_CONN_RESET: &[Sign] = &[
+    usual("Connection closed at byte {byte:number}. Retrying"),
+    usual("^No data received."),
+    usual("Read error at byte {place} ("),
+    usual("... Connection aborted ("),
+    proof("net/tcp.c:{line:number}:connection refused"),
+];
+
+pub(in crate::catalogue) const HTTP_FORBIDDEN: &[Sign] = &[
+    usual("The requested URL returned error: 407"),
+    usual("curl: (67) Access denied"),
+    usual("directory index of '{folder}' is forbidden"),
+    proof("stat() '{file}' failed (13: Permission denied)"),
+    proof("access forbidden by rule, client: {client}"),
+    usual("AH01276: Cannot serve directory {folder}"),
+    usual("TCP_DENIED/403"),
+    usual("TCP_DENIED/407"),
+    proof("avc:{:any}denied{:any}comm='httpd'{:any}tclass=file"),
+    proof("avc:{:any}denied{:any}comm='nginx'{:any}tclass=file"),
+    usual("SELinux is preventing {program}httpd from {right} access on the file"),
+    usual("Incorrect asset key for node: {node}"),
+];
+
+pub(in crate::catalogue) const HTTP_SERVER_ERROR: &[Sign] = &[
+    usual("while reading response header from upstream"),
+    usual("AH00957: {what:any}attempt to connect to"),
+    usual("AH01114: HTTP: failed to make connection to backend"),
+    usual("Timeout when reading response headers from daemon process"),
+    proof("backend {name} has no server available!"),
+    usual("is DOWN, reason: Layer4 {what:any}"),
+    usual("TCP_MISS/503"),
+    usual("avc:{:any}name_connect{:any}comm='nginx'"),
+    proof("ipxe.org/1c0c61{code:hex}"),
+];
+
+pub(in crate::catalogue) const HTTP_TIMEOUT: &[Sign] = &[
+    usual("nf_conntrack: table full, dropping packet"),
+    usual("[UFW BLOCK]{:any}PROTO=TCP{:any}DPT=80"),
+    usual("... Host unreachable ("),
+    usual("HTTP has failed, localbooting"),
+];
+
+pub(in crate::catalogue) const TLS_CERT_REFUSED: &[Sign] = &[
+    usual("alert bad certificate"),
+    usual("alert unknown ca"),
+    usual("alert certificate unknown"),
+    usual("remote error: tls: unknown certificate authority"),
+    proof("remote error: tls: bad certificate"),
+    usual("ipxe.org/0216e{code:hex}"),
+    proof("ipxe.org/0227e1{code:hex}"),
+    proof("Could not verify: Permission denied"),
+    usual("Could not boot image: Permission denied"),
+];
+
+pub(in crate::catalogue) const TLS_HANDSHAKE: &[Sign] = &[proof("can't execute 'ssl_client'")];
