@@ -311,48 +311,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        537 failed boots, 71 healthy ones
-        wrapped at 80 columns              535 kept, 2 healthy blamed
-        wrapped at 72 columns              531 kept, 4 healthy blamed
-        wrapped at blanks before 72        520 kept, 1 healthy blamed
-        cut at column 80                   429 kept, 3 healthy blamed
-        quoted                             536 kept, 0 healthy blamed
-        quoted twice                       536 kept, 0 healthy blamed
-        numbered by cat -n                 531 kept, 0 healthy blamed
-        numbered by grep -n                536 kept, 0 healthy blamed
-        numbered by a forum                536 kept, 0 healthy blamed
-        numbered by an editor              536 kept, 0 healthy blamed
-        left edge cut by 1 to 3            516 kept, 1 healthy blamed
-        1 % of letters misread             510 kept, 3 healthy blamed
-        last 25 lines                      536 kept, 0 healthy blamed
-        last 12 lines                      521 kept, 2 healthy blamed
-        after a healthy boot               496 kept, 0 healthy blamed
-        syslog, old heads                  535 kept, 0 healthy blamed
-        syslog, RFC 5424                   535 kept, 0 healthy blamed
-        journalctl -o short-iso            535 kept, 0 healthy blamed
-        journalctl -o short-monotonic      535 kept, 0 healthy blamed
-        journalctl -o short-unix           535 kept, 0 healthy blamed
-        journalctl -o short-full           535 kept, 0 healthy blamed
-        journalctl -o json                 537 kept, 0 healthy blamed
-        a container's log in JSON          537 kept, 0 healthy blamed
-        a container's name before it       535 kept, 0 healthy blamed
-        clock before it                    536 kept, 0 healthy blamed
-        clock in brackets before it        536 kept, 0 healthy blamed
-        date and clock before it           535 kept, 0 healthy blamed
-        level before it                    536 kept, 0 healthy blamed
-        blanks doubled                     537 kept, 0 healthy blamed
-        empty lines between                537 kept, 0 healthy blamed
-        coloured                           537 kept, 0 healthy blamed
-        CRLF                               537 kept, 0 healthy blamed
-        escaped for a web page             537 kept, 0 healthy blamed
-        in a code block                    536 kept, 0 healthy blamed
-        in a fence                         536 kept, 0 healthy blamed
-        indented                           537 kept, 0 healthy blamed
-        a list                             536 kept, 0 healthy blamed
-        as code, line by line              537 kept, 0 healthy blamed
-        cut off with dots                  536 kept, 0 healthy blamed
-        with somebody's words              537 kept, 0 healthy blamed
-        in capitals                        535 kept, 0 healthy blamed
+        579 failed boots, 82 healthy ones
+        wrapped at 80 columns              577 kept, 2 healthy blamed
+        wrapped at 72 columns              571 kept, 4 healthy blamed
+        wrapped at blanks before 72        557 kept, 1 healthy blamed
+        cut at column 80                   456 kept, 3 healthy blamed
+        quoted                             578 kept, 0 healthy blamed
+        quoted twice                       578 kept, 0 healthy blamed
+        numbered by cat -n                 573 kept, 0 healthy blamed
+        numbered by grep -n                578 kept, 0 healthy blamed
+        numbered by a forum                578 kept, 0 healthy blamed
+        numbered by an editor              578 kept, 0 healthy blamed
+        left edge cut by 1 to 3            556 kept, 1 healthy blamed
+        1 % of letters misread             550 kept, 5 healthy blamed
+        last 25 lines                      578 kept, 0 healthy blamed
+        last 12 lines                      554 kept, 2 healthy blamed
+        after a healthy boot               535 kept, 0 healthy blamed
+        syslog, old heads                  577 kept, 0 healthy blamed
+        syslog, RFC 5424                   577 kept, 0 healthy blamed
+        journalctl -o short-iso            577 kept, 0 healthy blamed
+        journalctl -o short-monotonic      577 kept, 0 healthy blamed
+        journalctl -o short-unix           577 kept, 0 healthy blamed
+        journalctl -o short-full           577 kept, 0 healthy blamed
+        journalctl -o json                 579 kept, 0 healthy blamed
+        a container's log in JSON          579 kept, 0 healthy blamed
+        a container's name before it       577 kept, 0 healthy blamed
+        clock before it                    578 kept, 0 healthy blamed
+        clock in brackets before it        578 kept, 0 healthy blamed
+        date and clock before it           577 kept, 0 healthy blamed
+        level before it                    578 kept, 0 healthy blamed
+        blanks doubled                     579 kept, 0 healthy blamed
+        empty lines between                579 kept, 0 healthy blamed
+        coloured                           579 kept, 0 healthy blamed
+        CRLF                               579 kept, 0 healthy blamed
+        escaped for a web page             579 kept, 0 healthy blamed
+        in a code block                    578 kept, 0 healthy blamed
+        in a fence                         578 kept, 0 healthy blamed
+        indented                           579 kept, 0 healthy blamed
+        a list                             578 kept, 0 healthy blamed
+        as code, line by line              579 kept, 0 healthy blamed
+        cut off with dots                  578 kept, 0 healthy blamed
+        with somebody's words              579 kept, 0 healthy blamed
+        in capitals                        577 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

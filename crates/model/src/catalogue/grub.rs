@@ -326,6 +326,7 @@ pub const CAUSES: &[Cause] = &[
             proof("slechte shim-handtekening"),
             proof("无效的 shim 签名"),
         ],
+        messages: messages::GRUB_SECUREBOOT_SIGNATURE,
         fixes: &[
             fix("use the distribution's signed kernel with the same distribution's shim and GRUB"),
             fix("or sign it and enrol the key: `sbsign`, `mokutil --import KEY.der`"),

@@ -464,6 +464,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Secure Boot Violation"),
             proof("Invalid signature detected. Check Secure Boot Policy"),
             proof("SBAT self-check failed"),
+            proof("BdsDxe: failed to load {:any}: Access Denied"),
             usual("Access Denied").unless(&["does not exist or", "error: access denied", "redfish", "BMC", "http", "smb", "login", "ipxe", "tftp", "mount", "nfs"]),
             proof("Image Authorization Fail"),
             proof("Image failed to verify with"),
@@ -489,7 +490,7 @@ pub const CAUSES: &[Cause] = &[
             fix("or switch Secure Boot off in the firmware's setup"),
             fix("`SBAT`: the shim is too old for this firmware's revocation list; take the current package"),
         ],
-        hides: &["rom-exit", "nbp-wrong-arch", "shim-second-stage", "no-bootable-device"],
+        hides: &["dhcp-no-offer", "rom-exit", "nbp-wrong-arch", "shim-second-stage", "no-bootable-device"],
         decide: "Switch Secure Boot off once: if it boots then, the file that was fetched last is the one refused",
         sources: &["https://github.com/ipxe/ipxe/issues/1653", "https://github.com/rhboot/shim/issues/436", "edk2: MdeModulePkg/Library/UefiBootManagerLib"],
         ..BLANK

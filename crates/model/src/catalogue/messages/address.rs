@@ -13,10 +13,6 @@ pub(in crate::catalogue) const DHCP_NO_ANSWER: &[Sign] = &[
     usual("Determining IP information for {interface} failed."),
     usual("ERROR; Failed to configure network"),
     usual("No DHCP response on interface {interface}, skipping it"),
-    usual("Agent could not find a valid IP address"),
-    proof("An error occurred while obtaining an IP address from the DHCP server"),
-    usual("taking a while to acquire an IPv4 address, you may want to check spanning tree"),
-    usual("still can not get bootnic, go into /bin/bash"),
     usual("Error finding IP for Ironic Agent"),
     proof("occurred while obtaining an IP address from the DHCP server"),
 ];
@@ -75,7 +71,8 @@ pub(in crate::catalogue) const DHCP_SERVER_SILENT: &[Sign] = &[
     proof("The DHCP service was unable to access path specified for the database"),
 ];
 
-pub(in crate::catalogue) const DNS_MISSING: &[Sign] = &[usual("DNSSEC validation failed for question")];
+pub(in crate::catalogue) const DNS_MISSING: &[Sign] =
+    &[usual("on [::1]:53: read udp"), usual("DNSSEC validation failed for question")];
 
 pub(in crate::catalogue) const DUPLICATE_ADDRESS: &[Sign] = &[
     usual("ICMP Echo reply while lease {address} valid"),

@@ -13,7 +13,6 @@ pub(in crate::catalogue) const EFI_NVRAM_FULL: &[Sign] = &[
 pub(in crate::catalogue) const ESP_FULL: &[Sign] = &[
     usual("mkinitramfs failure zstd 70"),
     usual("mkinitramfs failure cpio 141"),
-    usual("dracut: creation of {file} failed"),
     usual("Creation of /boot/{file} failed"),
 ];
 

@@ -39,10 +39,9 @@ pub(in crate::catalogue) const NIC_DRIVER_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NIC_PROBE_FAILED: &[Sign] = &[
-    usual("Fan has stopped, replace the adapter"),
     usual("e1000e: probe of {address} failed with error {code:number}"),
+    usual("Fan has stopped, replace the adapter"),
     usual("ERROR: No valid NVM bank present"),
-    usual("ixgbe {address}: EEPROM initialization failed"),
     usual("Failed to initialize PHY flow"),
     usual("igb: Failed to read reg {register}!"),
     usual("PHY reset polling failed to complete"),

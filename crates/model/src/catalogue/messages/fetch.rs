@@ -11,6 +11,7 @@ pub(in crate::catalogue) const DRACUT_MODULE_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
+    usual("GET error: Get {url}: dial tcp {address}: getsockopt: connection refused"),
     usual("nginx.service: Failed with result '{result}'"),
     usual("apache2.service: Failed with result '{result}'"),
     usual("httpd.service: Failed with result '{result}'"),
@@ -23,7 +24,6 @@ pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
     usual("can't bind to socket: {address} Address already in use"),
     usual("listen tcp {address} bind: address already in use"),
     usual("_REJECT: IN={:any}PROTO=TCP{:any}DPT=80"),
-    usual("Error attempting to heartbeat - Possible transitory network"),
     usual("error sending heartbeat to {url:any}"),
     usual("Failed to start {unit:any}The Apache HTTP Server"),
     usual("Failed to start {unit:any}The nginx HTTP and reverse proxy server"),
@@ -35,7 +35,6 @@ pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
 
 pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
     usual("Mounting from cd9660:{device} failed with error {code:number}"),
-    usual("20iso_scan: line {line:number}: can't open {device}"),
     proof("Could not find the ISO {iso}"),
     usual("can't open /dev/sr0: No medium found"),
     usual("ERROR; Failed to mount '/dev/sd{disk}'"),
@@ -48,6 +47,7 @@ pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
+    proof("Failed looking up node with addresses"),
     usual("Error getting configuration from Ironic"),
     proof("Could not find a node for attributes {what:any}"),
     proof("unable to find a host that matches the request from"),
@@ -103,7 +103,6 @@ pub(in crate::catalogue) const SQUASHFS_FETCH_FAILED: &[Sign] = &[
     usual("option specified but GPG signature not found in"),
     usual("Failed to fetch {url}, see /tmp/fetch.info"),
     usual("Unable to load stage: {stage}"),
-    usual("FATAL: Unable to load stage: system"),
     usual("LTSP command failed: wget {url}"),
 ];
 

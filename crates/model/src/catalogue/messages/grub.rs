@@ -68,3 +68,6 @@ pub(in crate::catalogue) const SYSLINUX_VERSION_MIX: &[Sign] = &[
     usual("Failed to load lib{library}.c32"),
     usual("attempted DOS system call INT"),
 ];
+
+pub(in crate::catalogue) const GRUB_SECUREBOOT_SIGNATURE: &[Sign] =
+    &[usual("grub_arch_efi_linux_boot_image:{line:number}: cannot load image")];

@@ -7,7 +7,6 @@ pub(in crate::catalogue) const ARCHIVE_MIRROR_BAD: &[Sign] = &[
     usual("No installable kernel was found in the defined APT sources"),
     usual("installer cannot find a suitable kernel package"),
     usual("exiting on error base-installer/cannot_install"),
-    proof("installable CD-ROM was found and no valid mirror was configured"),
     proof("installer cannot figure out how to install the base system"),
     usual("base system installation into /target/ failed"),
     usual("debootstrap program exited with an error (return value {code:number}"),
@@ -59,6 +58,7 @@ pub(in crate::catalogue) const ARCHIVE_MIRROR_BAD: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_TOO_SMALL: &[Sign] = &[
+    proof("no disk found large enough for install"),
     proof("Can't fit requested partitions into available free space"),
     usual("Error trying to restore GPT partition tables"),
     proof("Not enough space available for this image"),
@@ -92,11 +92,8 @@ pub(in crate::catalogue) const IMAGE_TRUNCATED: &[Sign] = &[
     usual("No image file(s) found that would match the partition"),
 ];
 
-pub(in crate::catalogue) const IMAGE_WRONG_COMPRESSION: &[Sign] = &[
-    usual("The provided image is not valid for use"),
-    usual("provided image is not valid for use"),
-    usual("couldn't find any partitions on device"),
-];
+pub(in crate::catalogue) const IMAGE_WRONG_COMPRESSION: &[Sign] =
+    &[usual("provided image is not valid for use"), usual("couldn't find any partitions on device")];
 
 pub(in crate::catalogue) const INSTALLER_KERNEL_MISMATCH: &[Sign] = &[
     usual("current kernel doesn't seem to support the Logical Volume Manager"),

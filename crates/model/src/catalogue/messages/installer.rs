@@ -12,7 +12,7 @@ pub(in crate::catalogue) const ANSWER_FILE_COMMAND_FAILED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ANSWER_FILE_INVALID: &[Sign] = &[
-    proof("installer failed to process the preconfiguration file"),
+    usual("Kickstart file {url} is missing"),
     proof("Failed to process the preconfiguration file"),
     usual("incomplete spokes detected while running in non-interactive cmdline mode"),
     usual("following mandatory spokes are not completed"),

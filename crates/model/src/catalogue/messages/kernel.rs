@@ -3,6 +3,7 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const CPU_UNSUPPORTED: &[Sign] = &[
+    proof("traps: init[{pid:number}] trap invalid opcode"),
     proof("The CPU in this host is not supported by ESXi"),
     proof("KB granular kernel is not supported by your CPU"),
 ];
@@ -40,7 +41,6 @@ pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
     usual("Oops: {code:hex} [#1] PREEMPT SMP"),
     usual("general protection fault, {where:any}: {code:hex} [#1]"),
     usual("Unable to handle kernel NULL pointer dereference at virtual address"),
-    usual("Internal error: Oops: {code:hex} [#1]"),
     usual("EFI stub: ERROR: exit_boot() failed!"),
     usual("EFI stub: ERROR: efi_stub_entry() failed!"),
     usual("EFI stub: ERROR: Exit boot services failed"),

@@ -22,7 +22,6 @@ pub(in crate::catalogue) const NFS_BAD_OPTION: &[Sign] = &[
 pub(in crate::catalogue) const NFS_LOCK_STATD: &[Sign] = &[
     usual("svc: failed to register lockdv1 RPC service"),
     usual("failed to create RPC listeners"),
-    usual("svc: failed to register lockdv{version:number} RPC service"),
     usual("Failed to start {unit:any}NFS status monitor for NFSv2/3 locking"),
 ];
 
@@ -53,7 +52,6 @@ pub(in crate::catalogue) const NFS_SERVER_UNREACHABLE: &[Sign] = &[
     usual("mount: mounting {server}:/{path} on {folder} failed: Host is unreachable"),
     usual("mount: mounting {server}:/{path} on {folder} failed: Operation timed out"),
     usual("^ERROR: Mounting '{server}:/{path}'"),
-    usual("Could not mount images folder ("),
     usual("NFS Mounting failed. Is the path"),
     usual("nfs-server.service: Failed with result '{result}'"),
     usual("Dependency failed for NFS server and services"),
@@ -66,7 +64,6 @@ pub(in crate::catalogue) const NFS_SERVER_UNREACHABLE: &[Sign] = &[
     usual("_REJECT: IN={:any}PROTO=TCP{:any}DPT=2049"),
     usual("Failed to start {unit:any}NFS server and services"),
     usual("rpc.nfsd: unable to resolve ANYADDR:nfs"),
-    usual("Could not mount images folder"),
 ];
 
 pub(in crate::catalogue) const NFS_VERSION_MISMATCH: &[Sign] = &[

@@ -125,6 +125,5 @@ pub(in crate::catalogue) const TFTP_TIMEOUT: &[Sign] = &[
     proof("[UFW BLOCK]{:any}PROTO=UDP{:any}DPT=69"),
     usual("_REJECT: IN={:any}PROTO=UDP{:any}DPT=69"),
     usual("Failed to start {unit:any}Tftp Server"),
-    usual("Failed to start {unit:any}HPA's tftp server"),
     proof("TFTP cannot read from connection"),
 ];

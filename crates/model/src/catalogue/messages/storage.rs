@@ -12,11 +12,8 @@ pub(in crate::catalogue) const DISK_DRIVER_MISSING: &[Sign] = &[
     proof("Unable to find a supported device to write the VMware"),
 ];
 
-pub(in crate::catalogue) const DISK_ERASE_REFUSED: &[Sign] = &[
-    usual("Error erasing block device: {why:any}"),
-    usual("Error erasing block device"),
-    usual("BLKDISCARD ioctl failed: Operation not supported"),
-];
+pub(in crate::catalogue) const DISK_ERASE_REFUSED: &[Sign] =
+    &[usual("Error erasing block device"), usual("BLKDISCARD ioctl failed: Operation not supported")];
 
 pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
     usual("MMP failure info: last update time"),
@@ -44,7 +41,6 @@ pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
     usual("unable to partition harddisk {disk}"),
     usual("unable to create bios_boot partition {disk}"),
     usual("Warning: {disk} is part of a running raid"),
-    proof("This volume or contents may be a shared block device"),
     proof("Partitions in use on {disk}"),
     usual("couldn't find /sys/block directory for partition"),
     proof("Unable to open device {disk} for writing! Errno is 16"),
@@ -106,7 +102,6 @@ pub(in crate::catalogue) const DISK_IO_ERROR: &[Sign] = &[
     usual("frozen state error detected, reset controller"),
     usual("failed to mark controller live state"),
     usual("ctrl state {state:number} is not RESETTING"),
-    usual("globally duplicate IDs for nsid"),
     usual("nvme {name}: identifiers changed for nsid"),
     usual("duplicate IDs for nsid"),
     usual("Could not set queue count ({code:number})"),
@@ -229,7 +224,6 @@ pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
     usual("journal disk is missing, force array readonly"),
     usual("Disk failure on {device} detected, failing array"),
     usual("device-mapper: raid: Failed to read superblock of device at position"),
-    usual("The ZFS modules are not loaded."),
     usual("Mounting from zfs:{dataset} failed with error {code:number}"),
     usual("fatal superblock inconsistency in {device}"),
     usual("md: invalid superblock checksum on {device}"),
@@ -252,7 +246,6 @@ pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
     usual("Manually mount the filesystem and exit"),
     usual("encryption key not loaded"),
     proof("has no superblock - assembly aborted"),
-    proof("doesn't match others - assembly aborted"),
     usual("mdadm: no recogniseable superblock on"),
     usual("mdadm: failed to add {disk} to"),
     proof("thin_check: execvp failed"),
@@ -305,7 +298,6 @@ pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
     usual("LVM configuration failure"),
     usual("configuration of the Logical Volume Manager is aborted"),
     usual("mdadm: create aborted"),
-    usual("mdadm: no recogniseable superblock on {device}"),
     proof("match others - assembly aborted"),
     usual("mdadm: No suitable drives found for {array}"),
     proof("Not enough devices to start the array"),
