@@ -50,7 +50,7 @@ const WAYS: &[Way] = &[
         peers: &["xz -T0 -dc"],
     },
     Way { name: "tar.gz", pack: "gzip -1 -c", suffix: "gz", peers: &["gzip -dc"] },
-    Way { name: "tar", pack: "cat", suffix: "tar", peers: &["cat"] },
+    Way { name: "tar, not packed", pack: "cat", suffix: "tar", peers: &["cat"] },
 ];
 
 /// Measures all of them, or those whose names have that word, and prints a table.
