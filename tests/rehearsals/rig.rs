@@ -205,6 +205,7 @@ cp initrd "$2"
             .arg("rehearse")
             .arg(&self.line)
             .args(arguments)
+            .args(if arguments.contains(&"--patience") { &[][..] } else { PATIENCE })
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
@@ -215,6 +216,9 @@ cp initrd "$2"
         Seen { code: output.status.code(), stdout, logs }
     }
 }
+
+/// Where two boxes at once are emulated, the initramfs of a whole system alone has taken ten minutes.
+const PATIENCE: &[&str] = &["--patience", "1800"];
 
 /// The variants differ in their live OS only: lock and image of the plain line serve as a beginning, and the
 /// build finds out by itself what of them still fits.
