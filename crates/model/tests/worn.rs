@@ -322,10 +322,10 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
         numbered by grep -n                578 kept, 0 healthy blamed
         numbered by a forum                578 kept, 0 healthy blamed
         numbered by an editor              578 kept, 0 healthy blamed
-        left edge cut by 1 to 3            556 kept, 1 healthy blamed
+        left edge cut by 1 to 3            558 kept, 1 healthy blamed
         1 % of letters misread             550 kept, 5 healthy blamed
         last 25 lines                      578 kept, 0 healthy blamed
-        last 12 lines                      554 kept, 2 healthy blamed
+        last 12 lines                      555 kept, 2 healthy blamed
         after a healthy boot               535 kept, 0 healthy blamed
         syslog, old heads                  577 kept, 0 healthy blamed
         syslog, RFC 5424                   577 kept, 0 healthy blamed

@@ -53,6 +53,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Could not prepare Boot variable: Operation not supported"),
             proof("failed to register the EFI boot entry: Read-only file system"),
         ],
+        messages: messages::EFI_VARS_UNAVAILABLE,
         clues: &[against("No space left on device", "there is no room for them")],
         fixes: &[
             fix("boot the installer in UEFI mode, with the boot entry that says UEFI"),

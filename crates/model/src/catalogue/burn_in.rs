@@ -35,6 +35,7 @@ pub const MACHINE: &[Cause] = &[
         id: "processor-faulty",
         sentence: "A processor computed something that is not so.",
         signs: &[usual("cause: processor-faulty")],
+        messages: messages::PROCESSOR_FAULTY,
         fixes: &[
             fix("look at its cooler and at the server's event log (`ipmitool sel list`), then test again"),
             fix(
@@ -118,7 +119,7 @@ pub const DISKS: &[Cause] = &[
                 "`disk-errors` and `disk-wear` under [burn-in] in line.toml, where used disks are meant",
             ),
         ],
-        hides: &["disk-io-error"],
+        hides: &["no-bootable-device", "disk-io-error"],
         decide: "`smartctl -a DISK`: the values that the trouble names",
         sources: &[SOURCE],
         ..BLANK
@@ -127,6 +128,7 @@ pub const DISKS: &[Cause] = &[
         id: "disk-slow",
         sentence: "The disk reads more slowly than the line demands.",
         signs: &[usual("cause: disk-slow")],
+        messages: messages::DISK_SLOW,
         fixes: &[
             fix(
                 "read the kernel's lines: a link that was slowed down (`SATA link up 1.5 Gbps`, a PCIe link of fewer lanes) is a cable, a slot or a backplane",

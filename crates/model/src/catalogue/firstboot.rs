@@ -20,6 +20,7 @@ pub const CAUSES: &[Cause] = &[
             usual("to skip startup.nsh"),
             usual("Cannot find required map name"),
         ],
+        messages: messages::UEFI_BOOT_ORDER,
         clues: &[
             supports("Installation complete", "the installation was done"),
             supports("Installation finished", "the installation was done"),

@@ -358,6 +358,7 @@ pub const CAUSES: &[Cause] = &[
             usual("amdgpu: Fatal error during GPU init"),
             usual("flip_done timed out"),
         ],
+        messages: messages::GPU_MODESET_HANG,
         clues: &[
             supports("nouveau", "a graphics driver is at work"),
             supports("mgag200", "a graphics driver is at work"),

@@ -134,6 +134,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Job NetworkManager-wait-online.service/start running"),
             usual("Failed to start {unit} - Raise network interfaces"),
         ],
+        messages: messages::NETWORK_WAIT_ONLINE,
         clues: &[
             excludes("Cannot find device", "an interface has another name"),
             excludes("{host} login:", "the system came up all the same"),

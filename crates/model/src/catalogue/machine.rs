@@ -45,4 +45,22 @@ pub const CAUSES: &[Cause] = &[
         ],
         ..BLANK
     },
+    Cause {
+        id: "firmware-waits",
+        sentence: "The firmware found something in the machine's self-test, and waits for somebody to press a key.",
+        messages: messages::FIRMWARE_WAITS,
+        fixes: &[
+            fix(
+                "read what stands above its prompt: a changed memory or processor, a lost cache of the RAID controller, a missing keyboard, a fan",
+            ),
+            fix(
+                "a machine without a keyboard: turn off `Halt on` / `Wait For 'F1' If Error` in the firmware's setup, once the reason is known",
+            ),
+            fix("from afar: the BMC's console (`ipmitool sol activate`, its web page)"),
+        ],
+        hides: &["no-bootable-device", "rom-exit"],
+        decide: "The machine's own screen, and the BMC's event log (`ipmitool sel list`)",
+        sources: &["Dell, HPE and Lenovo: lists of POST messages", "AMI: Aptio V status codes"],
+        ..BLANK
+    },
 ];

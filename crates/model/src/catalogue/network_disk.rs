@@ -95,6 +95,7 @@ pub const CAUSES: &[Cause] = &[
             fix("the network has to be up in the initrd before: `ip=dhcp rd.neednet=1`"),
         ],
         hides: &[
+            "disk-io-error",
             "root-spec-wrong",
             "initramfs-disk-driver-missing",
             "network-not-requested",

@@ -184,6 +184,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Bad or missing PXE Boot Server list"),
             proof("Bad or missing multicast discovery address"),
         ],
+        messages: messages::PXE_MENU_BAD,
         fixes: &[
             fix("drop option 43 (often left from Windows deployment services): file name and next-server are enough"),
             fix("or send it whole: dnsmasq `pxe-prompt=\"Boot\",1` and a `pxe-service` line do"),

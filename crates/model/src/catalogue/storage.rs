@@ -168,6 +168,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[proof("and the line does not say which to take"), usual("cause: disk-ambiguous"),
             proof("More than one match found for given boot drive '{disk}'").says("The kickstart's boot drive {disk} fits more than one disk."),
         ],
+        messages: messages::DISK_AMBIGUOUS,
         fixes: &[fix_on(Line, "`choose = \"smallest\"`, or a narrower `match` under [[appliance.disk]] in line.toml")],
         decide: "The list of disks in the refusal",
         sources: &["bootworks: model/src/plan/refusal.rs"],

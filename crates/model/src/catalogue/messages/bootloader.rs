@@ -2,8 +2,11 @@
 
 use crate::catalogue::{Sign, proof, usual};
 
-pub(in crate::catalogue) const EFI_DIR_MISSING: &[Sign] =
-    &[proof("No EFI partition was found"), usual("unable to initialize EFI ESP on device")];
+pub(in crate::catalogue) const EFI_DIR_MISSING: &[Sign] = &[
+    usual("Couldn't find the block device for /boot/efi"),
+    proof("No EFI partition was found"),
+    usual("unable to initialize EFI ESP on device"),
+];
 
 pub(in crate::catalogue) const EFI_NVRAM_FULL: &[Sign] = &[
     proof("Could not create MokList{name}: Volume Full"),
@@ -17,6 +20,8 @@ pub(in crate::catalogue) const ESP_FULL: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const GRUB_INSTALL_FAILED: &[Sign] = &[
+    usual("there is no code to install a boot loader on the"),
+    usual("Verify BCDBootEx"),
     usual("Menu item 'grub-installer' failed"),
     usual("Configuring 'grub-installer' failed with error code"),
     usual("failing step is: Install the GRUB boot loader"),
@@ -34,3 +39,6 @@ pub(in crate::catalogue) const GRUB_INSTALL_FAILED: &[Sign] = &[
     usual("cannot create /boot/grub/grub.cfg.new: Directory nonexistent"),
     usual("installation of GRUB on {disk} failed"),
 ];
+
+pub(in crate::catalogue) const EFI_VARS_UNAVAILABLE: &[Sign] =
+    &[usual("The selected disk is of the GPT partition style")];

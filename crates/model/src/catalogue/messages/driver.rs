@@ -3,6 +3,7 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const FIRMWARE_MISSING: &[Sign] = &[
+    usual("qla2xxx [{address}]-0083:"),
     usual("bnx2 {address}: Falling back to sysfs fallback for: {file}"),
     usual("bnx2x {address}: Falling back to syfs fallback for: {file}"),
     usual("[bnx2x_func_hw_init{line:any}]Error loading firmware"),
@@ -26,12 +27,19 @@ pub(in crate::catalogue) const MODULE_SIGNATURE_REJECTED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const MODULES_DIR_MISMATCH: &[Sign] = &[
+    usual("modules.devname not found - ignoring"),
     usual("socket(AF_PACKET,2,8): Address family not supported"),
     usual("mount: /efi: unknown filesystem type 'vfat'"),
     proof("Linux kernel version mismatch. This initramfs image was built for version"),
 ];
 
 pub(in crate::catalogue) const NIC_DRIVER_MISSING: &[Sign] = &[
+    usual("Unable to find any devices of the type needed for this installation"),
+    usual("No network interfaces present to configure"),
+    proof("No compatible network adapter found"),
+    proof("following networking device did not have a driver installed"),
+    usual("bootpc_init: no eligible interfaces"),
+    usual("host does not appear to have any network interfaces"),
     usual("Unable to find boot device (Maybe the xCAT genesis kernel"),
     usual("^!! Interface {interface} not found!"),
     proof("a matching network card driver was not found in this image"),
@@ -39,6 +47,31 @@ pub(in crate::catalogue) const NIC_DRIVER_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NIC_PROBE_FAILED: &[Sign] = &[
+    usual("open: Could not find a valid PHY"),
+    usual("Could not connect to PHY"),
+    usual("INIT_HCA(0x102) op_mod(0x0) failed"),
+    usual("ENABLE_HCA(0x104) op_mod(0x0) failed"),
+    usual("ionic {address}: Cannot {what:any}, aborting"),
+    usual("h_register_logical_lan failed with"),
+    usual("failed GET_NTB_PARAMETERS"),
+    usual("not found on slave {number:number}, err"),
+    usual("failed to connect PHY"),
+    usual("eth{number:number}: no PHY found"),
+    usual("Could not attach PHY ({code:number})"),
+    usual("could not attach PHY: {code:number}"),
+    usual("EMAC reset timeout"),
+    usual("r8152 {port}: Unknown Device"),
+    usual("Get ether addr fail"),
+    usual("Failed to read register index 0x{register:hex}"),
+    usual("Failed to enable software MII access"),
+    usual("(uninitialized): Failed to read reg index"),
+    usual("ax88179_178a {port} {interface}: Failed to {what:any} reg index"),
+    usual("no phy at addr {address:number}"),
+    usual("failed to connect to PHY"),
+    usual("could not attach to PHY"),
+    usual("DMA engine initialization failed"),
+    usual("Failed to reset the dma"),
+    usual("Cannot attach to PHY (error: {code:number})"),
     usual("e1000e: probe of {address} failed with error {code:number}"),
     usual("Fan has stopped, replace the adapter"),
     usual("ERROR: No valid NVM bank present"),

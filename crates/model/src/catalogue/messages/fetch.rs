@@ -2,7 +2,15 @@
 
 use crate::catalogue::{Sign, proof, usual};
 
-pub(in crate::catalogue) const CLOCK_WRONG: &[Sign] = &[usual("Error syncing system clock")];
+pub(in crate::catalogue) const CLOCK_WRONG: &[Sign] = &[
+    usual("163-Time and Date Not Set"),
+    usual("163-Time & Date Not Set"),
+    usual("Time-of-day not set"),
+    usual("CMOS Date/Time Not Set"),
+    usual("0271: Check date and time settings"),
+    usual("failing validation(s): Host couldn't synchronize with any NTP server"),
+    usual("Error syncing system clock"),
+];
 
 pub(in crate::catalogue) const DRACUT_MODULE_MISSING: &[Sign] = &[
     proof("/init: .:{:any}can't open '/scripts/{name}'"),
@@ -11,6 +19,9 @@ pub(in crate::catalogue) const DRACUT_MODULE_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
+    usual("A connection to the deployment share could not be made"),
+    usual("Setup was unable to access the location you specified"),
+    usual("No FAI server found"),
     usual("GET error: Get {url}: dial tcp {address}: getsockopt: connection refused"),
     usual("nginx.service: Failed with result '{result}'"),
     usual("apache2.service: Failed with result '{result}'"),
@@ -34,6 +45,17 @@ pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
+    usual("mounting /dev/sr{number:number} on /cdrom failed: Invalid argument"),
+    proof("NO GParted LiveCD found"),
+    proof("Incorrect installation media detected"),
+    proof("contains a CD which cannot be used for installation"),
+    proof("Incorrect CD-ROM detected"),
+    proof("CD was not found in any of your CDROM drives"),
+    proof("disc was not found in any of your drives"),
+    usual("A required CD/DVD drive device driver is missing"),
+    usual("disc was not found in any of your"),
+    usual("ERROR: Backup archive '{file}' not found"),
+    usual("Mount command 'mount /dev/disk/by-label/{label} {folder}/outputfs' failed"),
     usual("Mounting from cd9660:{device} failed with error {code:number}"),
     proof("Could not find the ISO {iso}"),
     usual("can't open /dev/sr0: No medium found"),
@@ -47,6 +69,8 @@ pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
+    usual("Could not find node {uuid} in cache"),
+    usual("Cannot validate image information for node"),
     proof("Failed looking up node with addresses"),
     usual("Error getting configuration from Ironic"),
     proof("Could not find a node for attributes {what:any}"),
@@ -58,6 +82,10 @@ pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const RAM_TOO_SMALL_SQUASHFS: &[Sign] = &[
+    usual("MEMORY_SIZE ERROR"),
+    usual("the minimum required RAM for any role is"),
+    usual("MB of memory is insufficient. At least"),
+    proof("You do not have enough RAM to install {system:any} on this machine"),
     usual("curl: (27) Out of memory"),
     usual("Cannot write to '{file}' (No space left on device)"),
     usual("ERROR: while copy '{image}' to '/run/archiso/copytoram/{rest}'"),
@@ -68,6 +96,7 @@ pub(in crate::catalogue) const RAM_TOO_SMALL_SQUASHFS: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ROOTFS_WRONG_IMAGE: &[Sign] = &[
+    usual("INIT: No inittab file found"),
     usual("devtmpfs: error mounting -2"),
     usual("switch_root: failed to mount moving {what} to"),
     usual("switch_root: failed. Sorry"),
@@ -84,6 +113,7 @@ pub(in crate::catalogue) const ROOTFS_WRONG_IMAGE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const SQUASHFS_CORRUPT: &[Sign] = &[
+    usual("Failed to start Media check on"),
     proof("dm-verity device corrupted"),
     proof("device-mapper: verity: {device}: {kind} block {block:number} is corrupted"),
     usual("verity: {device} data block {block:number} is corrupted"),
@@ -107,6 +137,7 @@ pub(in crate::catalogue) const SQUASHFS_FETCH_FAILED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const SQUASHFS_MOUNT_FAILED: &[Sign] = &[
+    usual("could not find any free loop device"),
     usual("SQUASHFS error: Root inode create failed"),
     usual("squashfs image failed sanity check"),
     usual("Major/Minor mismatch, older Squashfs"),
@@ -134,6 +165,16 @@ pub(in crate::catalogue) const SQUASHFS_READ_ERROR: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const STAGE2_REPO_MISSING: &[Sign] = &[
+    usual("Unable to retrieve the install image"),
+    usual("make sure your installation medium is available"),
+    usual("by-label/CentOS\\x207\\x20x86_64 does not exist"),
+    usual("by-label/Fedora-{edition}-dvd-{label} does not exist"),
+    usual("by-label/{label}-x86_64-dvd does not exist"),
+    usual("by-label/{label}BaseOS-x86_64 does not exist"),
+    usual("since the specified image file [{file}] does not exist"),
+    usual("That directory could not be mounted from the server"),
+    proof("Main repository not found at the specified location"),
+    proof("base installation repository was not found at that location"),
     proof("installer has tried to mount the installation image"),
     usual("Can't get kickstart from {place}"),
     usual("Warning: Couldn't mount nfs{place}"),
@@ -145,6 +186,7 @@ pub(in crate::catalogue) const STAGE2_REPO_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const UNION_MISSING: &[Sign] = &[
+    usual("mounting aufs on /root failed: No such device"),
     usual("overlayfs: missing 'workdir'"),
     usual("^overlay mount failed"),
     usual("and no support found"),

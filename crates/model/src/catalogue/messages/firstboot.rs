@@ -3,6 +3,10 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const FS_FEATURE_UNSUPPORTED: &[Sign] = &[
+    proof("ZFS: unsupported ZFS version"),
+    proof("ZFS: unsupported feature: {feature}"),
+    usual("please wait...{:any}Error 2$"),
+    usual("Error 2: Bad file or directory type"),
     usual("feature cannot be mounted without CONFIG_UNICODE"),
     usual("EXT4-fs ({device}): bad block size"),
     usual("Superblock has unknown read-only compatible features ("),
@@ -28,6 +32,23 @@ pub(in crate::catalogue) const FS_FEATURE_UNSUPPORTED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const FSCK_REQUIRED: &[Sign] = &[
+    usual("An error occurred while mounting /."),
+    usual("UNERWARTETE INKONSISTENZ"),
+    usual("mounting /dev/{device} on /new_root failed: Invalid argument"),
+    usual("Mount of filesystem failed"),
+    usual("Aborting journal on device"),
+    usual("EXT3-fs error (device {device}"),
+    usual("Internal error XFS_WANT_CORRUPTED_GOTO"),
+    usual("JBD2: no valid journal superblock found"),
+    usual("fsck failed. Mounting root device read-"),
+    usual("fsck failed.  Please repair manually"),
+    usual("A log is being saved in /var/log/fsck/checkfs"),
+    proof("automatic file system check (fsck) of the root filesystem failed"),
+    usual("Filesystem couldn't be fixed"),
+    usual("errors were found while checking the disk drive for"),
+    usual("mountall: Filesystem has errors"),
+    usual("Volume is scheduled for check"),
+    usual("Filesystem isn't in valid state. May be it is not cleanly unmounted"),
     usual("EXT4-fs ({device}): group descriptors corrupted"),
     usual("ext4_check_descriptors: {what:any} for group"),
     usual("EXT4-fs ({device}): get root inode failed"),
@@ -79,12 +100,17 @@ pub(in crate::catalogue) const FSCK_REQUIRED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const FSTAB_DEVICE_MISSING: &[Sign] = &[
-    usual("Unable to resolve 'UUID={uuid}'"),
+    usual("An error occurred while mounting /media/"),
+    usual("Press S to skip mounting or M for manual recovery"),
     usual("No such file or directory while trying to open /dev/{disk}"),
     usual("Possibly non-existent device?"),
 ];
 
 pub(in crate::catalogue) const GRUB_RESCUE_NO_DEVICE: &[Sign] = &[
+    proof("please wait...{:any}Error 21"),
+    proof("please wait...{:any}Error 22"),
+    proof("please wait...{:any}Error 17"),
+    usual("error: no such disk"),
     usual("kern/fs.c:{line:number}:unknown filesystem"),
     proof("Error 17: Cannot mount selected partition"),
     proof("Error 21: Selected disk does not exist"),
@@ -94,6 +120,14 @@ pub(in crate::catalogue) const GRUB_RESCUE_NO_DEVICE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const INITRAMFS_DISK_DRIVER_MISSING: &[Sign] = &[
+    usual("mount: unknown filesystem type 'ext4'"),
+    usual("mount: unknown filesystem type 'btrfs'"),
+    usual("mount: unknown filesystem type 'xfs'"),
+    usual("^pivot_root: No such file or directory"),
+    usual("cannot open dev/console: No such file"),
+    usual("mount: error {errno:number} mounting ext3"),
+    usual("EXT4-fs ({device}): Cannot load crc32c driver"),
+    usual("mkrootdev: label {label} not found"),
     usual("mount: /sysroot: unknown filesystem type '{type}'"),
     usual("mount: mounting /dev/sd{disk} on /root failed: No such device"),
     usual("mount: mounting /dev/mapper/{volume} on /root failed: No such device"),
@@ -104,12 +138,37 @@ pub(in crate::catalogue) const INITRAMFS_DISK_DRIVER_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NIC_NAME_CHANGED: &[Sign] = &[
+    usual("bridge port {port} does not exist"),
+    usual("A start job is running for sys-subsystem-net-devices-"),
+    usual("Timed out waiting for device /sys/subsystem/net/devices/"),
+    usual("Timed out waiting for device sys-subsystem-net-devices-"),
+    usual("(mismatching interface name)"),
+    usual("ifconfig: interface {interface} does not exist"),
+    usual("ERROR: interface {interface} does not exist"),
+    usual("Default interfaces not found -- Running interface assignment"),
+    proof("Configuration references interfaces that do not exist"),
+    proof("Network interface mismatch -- Running interface assignment"),
     usual("Bind socket to interface: No such device"),
     usual("ifup: no matching interfaces"),
     proof("has different MAC address than expected, ignoring"),
 ];
 
 pub(in crate::catalogue) const NO_BOOTABLE_DEVICE: &[Sign] = &[
+    usual("No boot device detected"),
+    usual("Drive {number:number} not found: Serial ATA"),
+    usual("^Invalid system disk"),
+    usual("Insert system disk in drive"),
+    usual("All boot options are tried"),
+    usual("^L 99 99 99 99"),
+    usual("E3407: Load failed"),
+    usual("E3405: No such device"),
+    usual("E3404: Not a bootable device!"),
+    usual("It was not possible to boot from any device"),
+    usual("Can't open boot device"),
+    usual("No OS image was detected by firmware"),
+    usual("MPT boot ROM, No supported devices found"),
+    usual("| Invalid boot sector | Asserted"),
+    usual("| Non-bootable disk in drive"),
     proof("| No bootable media | Asserted"),
     proof("Boot from SAN device {drive} failed: Error 0x7f2220{code:hex}"),
     usual("Boot from SAN device {drive} failed: No such device"),
@@ -130,6 +189,24 @@ pub(in crate::catalogue) const NO_BOOTABLE_DEVICE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ROOT_SPEC_WRONG: &[Sign] = &[
+    usual("mount: /new_root: special device {device} does not exist"),
+    usual("mount: /sysroot: can't find {device}"),
+    usual("/new_root: mount(2) system call failed: No such file or directory"),
+    usual("/new_root: fsconfig() failed: No such file or directory"),
+    usual("Root fs not mounted"),
+    usual("Kernel panic: VFS: Unable to mount root fs on {major:hex}:{minor:hex}"),
+    proof("cannot find 'writable' partition"),
+    usual("/dev/{device}: Can't lookup blockdev"),
+    usual("on /root failed: No such device or address"),
+    usual("mounting /dev/{device} on /mnt/root failed: No such file or directory"),
+    usual("mounting /dev/{device} on /newroot failed: No such file or directory"),
+    usual("mounting /dev/{device} on /mnt failed: No such file or directory"),
+    usual("mount: you must specify the filesystem type"),
+    usual("invalid root filesystem -- exiting to /bin/sh"),
+    usual("vfs_mountroot: cannot mount root"),
+    usual("root block device is unspecified or not detected"),
+    usual("not found -- exiting to /bin/sh"),
+    usual("No root device 'block:{device}' found"),
     usual("VFS: PARTUUID= is invalid"),
     usual("Disabling rootwait; root= is invalid"),
     proof("Mounting from ufs:{device} failed with error {code:number}"),
@@ -139,3 +216,6 @@ pub(in crate::catalogue) const ROOT_SPEC_WRONG: &[Sign] = &[
     usual("Unable to determine major/minor number of root device"),
     usual("unable to detect filesystem type for device {device} and no"),
 ];
+
+pub(in crate::catalogue) const UEFI_BOOT_ORDER: &[Sign] =
+    &[proof("Expected the host to boot from disk, but it booted the installation image")];

@@ -3,6 +3,8 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const GRUB_OOM_INITRD: &[Sign] = &[
+    usual("Failed to claim memory for the executable"),
+    proof("Not enough space for loading the initrd!"),
     proof("Error 28: Selected item cannot fit into memory"),
     usual("EFI stub: ERROR: efi_relocate_kernel() failed"),
     usual("EFI stub: ERROR: Failed to relocate kernel"),
@@ -11,6 +13,10 @@ pub(in crate::catalogue) const GRUB_OOM_INITRD: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const GRUB_PREFIX_WRONG: &[Sign] = &[
+    usual("no module name found"),
+    usual("Unknown command 'normal'"),
+    usual("can't find command 'normal'"),
+    proof("please wait...{:any}Error 15"),
     usual("can't find command 'menuentry'"),
     usual("can't find command 'search'"),
     usual("can't find command 'initrd{rest:any}"),
@@ -20,6 +26,18 @@ pub(in crate::catalogue) const GRUB_PREFIX_WRONG: &[Sign] = &[
 pub(in crate::catalogue) const GRUB_TPM_ERROR: &[Sign] = &[usual("unknown TPM error")];
 
 pub(in crate::catalogue) const KERNEL_FILE_NOT_FOUND: &[Sign] = &[
+    usual("Boot loader didn't return any data"),
+    usual("Device-tree file '{file}' not found"),
+    usual("error: invalid file name '"),
+    usual("No initrd file found in boot option"),
+    usual("Failed to parse any boot options"),
+    usual("Couldn't load initrd from"),
+    usual("bootloader failed - consult logfile"),
+    proof("Unable to find partition containing kernel"),
+    proof("qemu: error reading initrd {file}"),
+    proof("qemu: could not open kernel file '{file}'"),
+    proof("qemu: could not load kernel '{file}'"),
+    usual("Failed to find bootable partition"),
     usual("^can't load 'kernel'"),
     proof("Marking node failed: Missing boot image {image}"),
     usual("No kernel found for container {name}"),
@@ -37,6 +55,14 @@ pub(in crate::catalogue) const KERNEL_FILE_NOT_FOUND: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const KERNEL_IMAGE_CORRUPT: &[Sign] = &[
+    usual("Fatal error: 6 (Buffer too small)"),
+    usual("kernel doesn't support EFI handover"),
+    usual("Failed to boot w/ options:"),
+    proof("FATAL: Kernel is zeros, can't execute!"),
+    proof("xc_dom_find_loader: no loader found"),
+    usual("FDT creation failed!"),
+    usual("image is not a fdt - must RESET the board"),
+    proof("Error loading uncompressed kernel without PVH ELF Note"),
     proof("Kernel is not a valid ELF file"),
     proof("Input is not in the XZ format (wrong magic bytes)"),
     usual("^XZ-compressed data is corrupt$"),
@@ -58,10 +84,14 @@ pub(in crate::catalogue) const KERNEL_IMAGE_CORRUPT: &[Sign] = &[
     usual("error: no multiboot header found"),
 ];
 
-pub(in crate::catalogue) const SHIM_SECOND_STAGE: &[Sign] =
-    &[proof("Failed to start MokManager: Not Found"), proof("^failed to load grub$")];
+pub(in crate::catalogue) const SHIM_SECOND_STAGE: &[Sign] = &[
+    usual("Failed to open \\EFI\\{folder}\\mmx64.efi"),
+    proof("Failed to start MokManager: Not Found"),
+    proof("^failed to load grub$"),
+];
 
-pub(in crate::catalogue) const SYSLINUX_NO_DEFAULT: &[Sign] = &[proof("Initial menu has no LABEL entries")];
+pub(in crate::catalogue) const SYSLINUX_NO_DEFAULT: &[Sign] =
+    &[usual("No valid entries in pxelinux config file"), proof("Initial menu has no LABEL entries")];
 
 pub(in crate::catalogue) const SYSLINUX_VERSION_MIX: &[Sign] = &[
     usual("Failed to load libutil.c32"),

@@ -3,6 +3,7 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const IOMMU_FAULT: &[Sign] = &[
+    usual("Unhandled context fault: fsr="),
     usual("DMAR: [INTR-REMAP] Request device [{device}] fault index"),
     proof("DMAR hardware is malfunctioning"),
     usual("VT-d detected Invalidation {what:any} Error"),
@@ -13,6 +14,29 @@ pub(in crate::catalogue) const IOMMU_FAULT: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const MCE_ERROR: &[Sign] = &[
+    usual("EEH: PHB#{number:hex} failure detected"),
+    usual("times in the last hour and"),
+    usual("^CPU Error Occurred:"),
+    usual("PCIe Fatal {what:any}. Bus="),
+    usual("BMC Has Detected Fatal Hardware Error"),
+    usual("A fatal error has caused system reset"),
+    usual("Uncorrectable Bus Error has occurred on"),
+    usual("Uncorrected PCIe Error has Occurred at Bus"),
+    usual("bus uncorrectable error was detected on a component"),
+    usual("A bus fatal error was detected on a component at"),
+    usual("bus time-out was detected on a component at"),
+    usual("machine check error detected"),
+    usual("PCI Bus Error (Slot"),
+    usual("Uncorrectable PCI Express Error ("),
+    usual("Uncorrectable PCI Express Error Detected"),
+    usual("Unrecoverable System Error (NMI) has occurred"),
+    usual("Critical Interrupt{sensor:any}| Bus Timeout | Asserted"),
+    usual("| PCI PERR | Asserted"),
+    usual("| Fatal NMI | Asserted"),
+    usual("SM BIOS Uncorrectable CPU-complex Error"),
+    usual("| Uncorrectable machine check exception"),
+    usual("FRB2/Hang in POST failure"),
+    usual("FRB3/Processor startup/init failure"),
     usual("PCIe Bus Error: severity=Uncorrected (Fatal)"),
     usual("AER: device recovery failed"),
     proof("LINT1/NMI (motherboard nonmaskable interrupt), undiagnosed"),

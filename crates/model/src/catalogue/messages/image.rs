@@ -3,6 +3,10 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const ARCHIVE_MIRROR_BAD: &[Sign] = &[
+    usual("really trust your repository, you may continue in an insecure"),
+    proof("Unable to read group information from repositories"),
+    proof("may be due to a missing repodata directory"),
+    proof("Unable to read package metadata. This may be due to a missing repodata"),
     usual("exiting on error base-installer/kernel/no-kernels-found"),
     usual("No installable kernel was found in the defined APT sources"),
     usual("installer cannot find a suitable kernel package"),
@@ -58,6 +62,16 @@ pub(in crate::catalogue) const ARCHIVE_MIRROR_BAD: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_TOO_SMALL: &[Sign] = &[
+    proof("is too small - at least {size:number} bytes are required"),
+    proof("Insufficient space available for partition"),
+    proof("Disk is not large enough for System and"),
+    usual("insufficient space is available on {drive} An additional"),
+    proof("device size too small. At least"),
+    proof("requires {need:any} MB, but available space was estimated to be"),
+    proof("Sorry, can't create a partition of {size:number} B on a disk of"),
+    usual(
+        "no disks matched for volume ({n:number} matched selector): {m:number} have not enough space, 0 have wrong format",
+    ),
     proof("no disk found large enough for install"),
     proof("Can't fit requested partitions into available free space"),
     usual("Error trying to restore GPT partition tables"),
@@ -72,13 +86,27 @@ pub(in crate::catalogue) const DISK_TOO_SMALL: &[Sign] = &[
     proof("requested partition size {want:number}, available is"),
 ];
 
-pub(in crate::catalogue) const IMAGE_CHECKSUM_MISMATCH: &[Sign] =
-    &[proof("^Image checksum test failed"), usual("GPG signature verification failed for")];
+pub(in crate::catalogue) const IMAGE_CHECKSUM_MISMATCH: &[Sign] = &[
+    proof("Integrity check failed. Restore aborted because"),
+    proof("The checksum for {file} does not match. It may have become corrupted"),
+    proof("^Image checksum test failed"),
+    usual("GPG signature verification failed for"),
+];
 
-pub(in crate::catalogue) const IMAGE_CORRUPT: &[Sign] =
-    &[proof("isolinux: Image checksum error"), proof("isolinux.bin missing or corrupt")];
+pub(in crate::catalogue) const IMAGE_CORRUPT: &[Sign] = &[
+    usual("Windows cannot open the required file"),
+    usual("Decompression error, abort"),
+    usual("Failed to install the file. The file is probably corrupted"),
+    usual("Invalid ONIE update image format"),
+    usual("Windows cannot install required files. The file"),
+    usual("Some packages appeared damaged"),
+    usual("Failed to restore partition image file {file} to"),
+    proof("isolinux: Image checksum error"),
+    proof("isolinux.bin missing or corrupt"),
+];
 
 pub(in crate::catalogue) const IMAGE_NO_SPACE: &[Sign] = &[
+    usual("is located doesn't have enough disk space. Required"),
     usual("switching pool to out-of-data-space"),
     proof("failed to commit transaction (not enough free disk space)"),
 ];
@@ -96,6 +124,8 @@ pub(in crate::catalogue) const IMAGE_WRONG_COMPRESSION: &[Sign] =
     &[usual("provided image is not valid for use"), usual("couldn't find any partitions on device")];
 
 pub(in crate::catalogue) const INSTALLER_KERNEL_MISMATCH: &[Sign] = &[
+    proof("installation tree in that directory does not seem to match your boot media"),
+    usual("contains packages designed for a different version of"),
     usual("current kernel doesn't seem to support the Logical Volume Manager"),
     usual("current kernel doesn't seem to support software RAID"),
     usual("kernel module package {package} could not be found or an error occurred during its"),

@@ -3,6 +3,8 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const ANSWER_FILE_COMMAND_FAILED: &[Sign] = &[
+    usual("Runparts: {count:number} failures ("),
+    usual("Failed to run module scripts_user"),
     proof("Execution of preseeded command {command:any} failed with exit code {code:number}"),
     proof("Failed to run preseeded command"),
     proof("error running the kickstart script at line {line:number}"),
@@ -12,6 +14,26 @@ pub(in crate::catalogue) const ANSWER_FILE_COMMAND_FAILED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ANSWER_FILE_INVALID: &[Sign] = &[
+    proof("no configuration, stopping installation"),
+    proof("device must be specified among options"),
+    proof("failed to find metal-iso iso"),
+    proof("DeploymentType is not set. Must set some value"),
+    proof("Windows could not parse or process {which:any}unattend answer file"),
+    usual("no SSH authorized keys or passwords are set"),
+    proof("no interface specified for management network"),
+    usual("no management interface specified"),
+    proof("iso_url is required in automatic installation"),
+    proof("ERROR: User defined action {file} not found"),
+    proof("No action in $FAI_ACTION defined"),
+    proof("missing in config space. Following subdirectories"),
+    usual("Problems accessing the config space"),
+    proof("Error while parsing the control file"),
+    usual("There was a problem reading from line {line:number} of the kickstart"),
+    usual("problem occurred on line {line:number} of the kickstart file"),
+    proof("unknown keys found during decoding"),
+    usual("AnswerfileException: {what:any}"),
+    proof("AnswerfileException: Unexpected top level element"),
+    proof("Answerfile is incorrectly formatted"),
     usual("Kickstart file {url} is missing"),
     proof("Failed to process the preconfiguration file"),
     usual("incomplete spokes detected while running in non-interactive cmdline mode"),

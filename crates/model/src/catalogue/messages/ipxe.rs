@@ -13,6 +13,15 @@ pub(in crate::catalogue) const IPXE_NO_DEVICE: &[Sign] =
 pub(in crate::catalogue) const IPXE_NO_MEMORY: &[Sign] = &[proof("ipxe.org/341820{code:hex}")];
 
 pub(in crate::catalogue) const WINDOWS_BOOT_FILES: &[Sign] = &[
+    usual("BOOTMGR est manquant"),
+    usual("FATAL: could not extract initrd files"),
+    usual("Status: 0xc000000e"),
+    usual("Windows Boot Manager has experienced a problem"),
+    usual("Windows could not start because the following file is missing or corrupt"),
+    usual("Windows failed to load because the kernel is missing, or corrupt"),
+    usual("^BOOTMGR is compressed"),
+    usual("^BOOTMGR komprimiert"),
+    usual("^BOOTMGR fehlt"),
     proof("FATAL: no bootmgr.exe"),
     proof("FATAL: no bootmgfw.efi"),
     usual("Could not load \\bootmgfw.efi: 0x{status:hex}"),

@@ -3,6 +3,9 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const CPU_UNSUPPORTED: &[Sign] = &[
+    usual("traps: systemd[1] trap invalid opcode"),
+    usual("This board requires newer software"),
+    proof("operating system (OS) does not indicate support for Raspberry Pi"),
     proof("traps: init[{pid:number}] trap invalid opcode"),
     proof("The CPU in this host is not supported by ESXi"),
     proof("KB granular kernel is not supported by your CPU"),
@@ -29,11 +32,34 @@ pub(in crate::catalogue) const INIT_MISSING: &[Sign] =
     &[proof("init: not found in path /sbin/init"), usual("run-init: {init}: Permission denied")];
 
 pub(in crate::catalogue) const INITRD_NOT_LOADED: &[Sign] = &[
+    usual("^Failed to open file: \\"),
     usual("EFI stub: ERROR: Failed to open file: {file}"),
     usual("EFI stub: ERROR: Failed to handle fs_proto"),
 ];
 
 pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
+    usual("Kernel panic: Fatal exception"),
+    usual("^exit_boot() failed!"),
+    usual("double fault: 0000 [#"),
+    usual("BIOS has enabled x2apic but kernel doesn't support x2apic"),
+    proof("corrupted stack end detected inside scheduler"),
+    usual("Unable to handle kernel pointer dereference in virtual"),
+    usual("Oops: Kernel access of bad area"),
+    usual("kernel tried to execute NX-protected page"),
+    usual("Timer doesn't work through Interrupt-remapped IO-APIC"),
+    usual("x2apic: enabled by BIOS but kernel init failed"),
+    usual("Unable to handle kernel access to user memory"),
+    usual("Bad mode in {what:any} handler detected"),
+    usual("Oops - illegal instruction [#1]"),
+    usual("Oops - {what:any} fault [#1]"),
+    usual("Internal error: synchronous external abort"),
+    usual("(XEN) Domain 0 crashed"),
+    usual("Hardware Dom{domain} crashed: {what:any}"),
+    usual("A critical stop occurred during OS load"),
+    usual("A runtime critical stop occurred"),
+    usual("| Error during system startup | Asserted"),
+    usual("| Run-time critical stop | Asserted"),
+    usual("The CPU has been disabled by the guest operating system"),
     proof("Kernel panic - not syncing: Fatal exception"),
     usual("BUG: kernel NULL pointer dereference, address"),
     usual("BUG: unable to handle page fault for address"),
@@ -66,6 +92,8 @@ pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const KERNEL_LOCKUP: &[Sign] = &[
+    usual("OS boot watchdog timer failure"),
+    usual("ASR Detected by System ROM"),
     usual("Kernel panic - not syncing: RCU Stall"),
     usual("kthread starved for {time:number} jiffies!"),
     usual("detected expedited stalls on CPUs/tasks"),
@@ -87,9 +115,33 @@ pub(in crate::catalogue) const RAM_TOO_SMALL_INITRD: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ROOT_PARAM_MISSING: &[Sign] = &[
+    usual("ALERT! does not exist. Dropping to a shell"),
+    proof("Failed to mount '' on real root"),
+    proof("/new_root: no valid filesystem type specified"),
+    usual("/new_root: no filesystem type specified"),
+    proof("mounting '' on real root"),
     proof("No init= parameter on the kernel command line"),
     usual("Root-NFS: No NFS server available"),
     usual("No root device for operation given"),
     proof("The DHCP Server did not send a valid root-path"),
     usual("'crypt_root' kernel command-line argument is not set"),
+];
+
+pub(in crate::catalogue) const GPU_MODESET_HANG: &[Sign] = &[
+    usual("[drm] *ERROR* can't reserve VRAM"),
+    usual("RmInitAdapter failed!"),
+    usual("GPU HANG: ecode"),
+    usual("Failed to initialize GPU, declaring it wedged"),
+    usual("amdgpu: probe of {address} failed with error"),
+    usual("radeon {address}: GPU lockup ("),
+    usual("*ERROR* radeon: ring {ring:number} test failed"),
+    usual("DRM: failed to create kernel channel"),
+    usual("ring {ring:number} stalled for more than"),
+    usual("i915 {address}: Device initialization failed ("),
+    usual("fifo: SCHED_ERROR"),
+    usual("failed to idle channel"),
+    usual("*ERROR* ring {ring} timeout,"),
+    usual("*ERROR* ring {ring} test failed ("),
+    usual("atombios stuck in loop for more than"),
+    usual("*ERROR* hw_init of IP block"),
 ];

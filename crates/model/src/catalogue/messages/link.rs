@@ -12,6 +12,9 @@ pub(in crate::catalogue) const LACP_REQUIRED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NO_CARRIER: &[Sign] = &[
+    usual("Network Adapter Link Down ("),
+    usual("The NIC {nic:any}network link is down"),
+    usual("NIC Connectivity status changed to Link Failure"),
     usual("Bad cable detected on port {port:number}"),
     usual("mount.nfs: Network is down"),
     usual("read error: Network is down, reopening socket"),

@@ -14,3 +14,8 @@ pub(in crate::catalogue) const READONLY_ROOT: &[Sign] = &[
     usual("Snapshot overflowed: Unable to allocate exception"),
     usual("LTSP command failed: rm -rf /root/usr/share/ltsp"),
 ];
+
+pub(in crate::catalogue) const NETWORK_WAIT_ONLINE: &[Sign] = &[
+    usual("waiting {seconds:number} seconds for network device"),
+    usual("gave up waiting for a network device"),
+];

@@ -3,6 +3,10 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const ISCSI_LOGIN_FAILED: &[Sign] = &[
+    usual("Invalid iSCSI connection information"),
+    usual("iSCSI target has reported an error"),
+    proof("iSCSI target can not accept any more connections"),
+    proof("^ERROR: iSCSI target not found"),
     usual("session recovery timed out after {seconds:number} secs"),
     usual("Getting Boot Target Info Failed"),
     proof("iscsiadm: connect to {address} timed out"),
@@ -29,6 +33,13 @@ pub(in crate::catalogue) const ISCSI_LOGIN_FAILED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NETWORK_DISK_UNREACHABLE: &[Sign] = &[
+    usual("lost fabric connectivity"),
+    usual("rdma_resolve_addr wait failed ("),
+    usual("ib_srp: SRP LOGIN from {:any}REJECTED"),
+    usual("ib_srp: Got failed path rec status"),
+    usual("0237 Pending Link Event during Discovery"),
+    usual("2858 FLOGI failure Status"),
+    usual("blocked FC remote port time out"),
     usual("failed to connect queue: {queue:number} ret="),
     usual("^Error: Socket failed: {why:any}"),
     proof("Please ensure the 'nbd' module is loaded"),

@@ -44,6 +44,7 @@ pub(in crate::catalogue) const NFS_PATH_MISSING: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NFS_SERVER_UNREACHABLE: &[Sign] = &[
+    usual("Cannot open root device 'nfs' or unknown-block(0,255)"),
     usual("NFS: state manager: {what:any} failed on NFSv4 server {server} with error"),
     usual("Mounting from nfs:{path:any} failed with error"),
     usual("mount: {folder} mount(2) system call failed: No route to host"),

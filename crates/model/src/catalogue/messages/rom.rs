@@ -3,11 +3,16 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const DHCP_NO_BOOTFILE: &[Sign] = &[
+    usual("PXE-E7B: Missing MTFTP server IP address"),
+    usual("(net) Can't obtain TFTP server IP address"),
     usual("cannot send DHCP/BOOTP option 67: no space left in packet"),
     usual("*** ERROR: 'serverip' not set"),
 ];
 
 pub(in crate::catalogue) const DHCP_NO_OFFER: &[Sign] = &[
+    usual("Timeout waiting for ARP/RARP packet"),
+    usual("Giving up after {count:number} DHCP requests"),
+    usual("DHCP Server not found!"),
     usual("Security violation occurred, caused by MAC address {mac}"),
     proof("DHCP_SNOOPING drop message on untrusted port, message type: DHCPOFFER"),
     usual("DHCP_SNOOPING_MATCH_MAC_FAIL"),
@@ -28,12 +33,17 @@ pub(in crate::catalogue) const DHCP_POOL_EMPTY: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const NBP_TOO_BIG: &[Sign] = &[
+    proof("(net) TFTP buffer of {size:number} bytes is too small for"),
     proof("TFTP error: trying to overwrite reserved memory"),
     proof("Image too large: increase CONFIG_SYS_BOOTM_LEN"),
 ];
 
-pub(in crate::catalogue) const NBP_WRONG_ARCH: &[Sign] =
-    &[usual("BdsDxe: failed to load Boot{entry:hex} {path:any}: Unsupported"), usual("Invalid loader file!")];
+pub(in crate::catalogue) const NBP_WRONG_ARCH: &[Sign] = &[
+    usual("E3403: Bad executable:"),
+    usual("The file just loaded does not appear to be executable"),
+    usual("BdsDxe: failed to load Boot{entry:hex} {path:any}: Unsupported"),
+    usual("Invalid loader file!"),
+];
 
 pub(in crate::catalogue) const PXE_NO_PROXY_REPLY: &[Sign] = &[
     proof("[UFW BLOCK]{:any}PROTO=UDP{:any}DPT=4011"),
@@ -50,6 +60,17 @@ pub(in crate::catalogue) const ROM_EXIT: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const ROM_NIC_FAULT: &[Sign] = &[
+    usual("(net) Could not read MAC address"),
+    usual("(net) Could not initialize network device"),
+    usual("PCI out of resources"),
+    usual("Out of Memory Space for Option ROMs"),
+    usual("No ethernet PHY found"),
+    usual("Error: {device} address not set"),
+    usual("Could not find PHY for"),
+    usual("No ethernet found."),
+    usual("Expansion ROM not initialized"),
+    usual("Not enough space to copy PCI Option ROM"),
+    usual("failed to find romfile '{file}'"),
     proof("PXE-EC8: !PXE structure"),
     proof("structure was not found in UNDI driver code segment"),
     proof("UNDI driver image is invalid"),
@@ -63,10 +84,21 @@ pub(in crate::catalogue) const ROM_NIC_FAULT: &[Sign] = &[
     proof("No !PXE or PXENV+ API found"),
 ];
 
-pub(in crate::catalogue) const ROM_NO_LINK: &[Sign] =
-    &[usual("Could not initialize PHY {device}"), usual("Checking media [Fail]")];
+pub(in crate::catalogue) const ROM_NO_LINK: &[Sign] = &[
+    usual("^ERROR: Failed to detect link"),
+    usual("Could not initialize PHY {device}"),
+    usual("Checking media [Fail]"),
+];
 
 pub(in crate::catalogue) const SECUREBOOT_DENIED: &[Sign] = &[
+    usual("^Secure Boot Failure"),
+    proof("Secure Boot: Unauthorized Image"),
+    usual("Status: 0xc0000428"),
+    proof("^Security Boot Fail"),
+    proof("Operating System Loader failed signature verification"),
+    proof("Boot verification failure: signature verification failed"),
+    proof("DxeImageVerificationLib: Image is not signed and"),
+    proof("DxeImageVerificationLib: Image is signed but signature is not allowed"),
     usual("kexec of unsigned images is restricted"),
     usual("kexec_load failed: Operation not permitted"),
     usual("kexec_file_load failed: Required key not available"),
@@ -90,9 +122,13 @@ pub(in crate::catalogue) const TFTP_ACCESS_DENIED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const TFTP_ARP_TIMEOUT: &[Sign] =
-    &[usual("DHCP_SNOOPING_DENY: {count:number} Invalid ARPs")];
+    &[proof("(net) ARP request to TFTP server"), usual("DHCP_SNOOPING_DENY: {count:number} Invalid ARPs")];
 
-pub(in crate::catalogue) const TFTP_FILE_NOT_FOUND: &[Sign] = &[usual("TFTP error: 'file {file} not found'")];
+pub(in crate::catalogue) const TFTP_FILE_NOT_FOUND: &[Sign] = &[
+    usual("PXE-E89: Could not download boot image"),
+    proof("(net) file not found: {file}"),
+    usual("TFTP error: 'file {file} not found'"),
+];
 
 pub(in crate::catalogue) const TFTP_REPLY_PATH: &[Sign] = &[
     usual("tftpd: read(ack): No route to host"),
@@ -101,12 +137,17 @@ pub(in crate::catalogue) const TFTP_REPLY_PATH: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const TFTP_SIZE_LIMIT: &[Sign] = &[
+    proof("file exceeds maximum TFTP transfer size"),
     proof("Requested file to big, increase BLKSIZE"),
     proof("Requested file too big, increase BLKSIZE"),
     proof("TFTP packet size is invalid"),
 ];
 
 pub(in crate::catalogue) const TFTP_TIMEOUT: &[Sign] = &[
+    usual("TFTP server died; starting again"),
+    proof("(net) TFTP error occurred after {count:number} missing responses"),
+    usual("(net) ICMP ERROR 'host unreachable'"),
+    proof("(net) ICMP ERROR 'port unreachable'"),
     usual("in.tftpd[{pid:number}]: /{folder}: No such file or directory"),
     usual("in.tftpd[{pid:number}]: no user {user}"),
     proof("Cannot open map file: {file}"),
@@ -127,3 +168,5 @@ pub(in crate::catalogue) const TFTP_TIMEOUT: &[Sign] = &[
     usual("Failed to start {unit:any}Tftp Server"),
     proof("TFTP cannot read from connection"),
 ];
+
+pub(in crate::catalogue) const PXE_MENU_BAD: &[Sign] = &[usual("PXE-E87: Could not find selected boot item")];

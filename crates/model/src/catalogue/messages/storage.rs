@@ -3,6 +3,14 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const DISK_DRIVER_MISSING: &[Sign] = &[
+    proof("Setup did not find any hard disk drives installed"),
+    usual("Make sure that the installation media contains the correct drivers"),
+    usual("Click Load Driver to provide a mass storage driver"),
+    usual("STOP: 0x0000007B"),
+    usual("INACCESSIBLE_BOOT_DEVICE"),
+    proof("We couldn't find any drives. To get a storage driver"),
+    usual("A media driver your computer needs is missing"),
+    proof("This host does not appear to have any hard disks"),
     usual("unrecognized board ID: {id}, ignoring"),
     usual("Cannot find disk on system"),
     usual("No device(s) for installation found"),
@@ -16,6 +24,7 @@ pub(in crate::catalogue) const DISK_ERASE_REFUSED: &[Sign] =
     &[usual("Error erasing block device"), usual("BLKDISCARD ioctl failed: Operation not supported")];
 
 pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
+    proof("Failed to get 'write' lock"),
     usual("MMP failure info: last update time"),
     proof("Filesystem has duplicate UUID {uuid} - can't mount"),
     usual("BTRFS warning: duplicate device {device} devid"),
@@ -62,6 +71,48 @@ pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_IO_ERROR: &[Sign] = &[
+    usual("whilst initialising MMC card"),
+    usual("2100: HDD0 (Hard disk drive) initialization error"),
+    usual("dma_intr: error=0x40"),
+    usual("dma_intr: status=0x51"),
+    usual("ata{port}: error: {:any}ICRC"),
+    usual("ata{port}: error: {:any}UNC"),
+    usual("nvme {address}: can't change power state from D3cold to D0"),
+    usual("nvme {address}: Unable to change power state from D3cold to D0, device inaccessible"),
+    usual("duplicate IDs in subsystem for nsid"),
+    usual("ignoring ctrl due to duplicate subnqn"),
+    usual("please wait...{:any}Error 25"),
+    usual("not responding--no drives installed"),
+    usual("connected but not ready"),
+    usual("Time-out failure during SCSI Inquiry Command"),
+    usual("Controller Kernel Stopped Running"),
+    usual("Failed to initialize Controller"),
+    usual("Controller reset failed during scsi host reset"),
+    usual("failed during reset sequence"),
+    usual("Microcontroller not ready during reset sequence"),
+    usual("Port Failed POST - portsmphr="),
+    usual("0442 Adapter failed to init"),
+    usual("XENBUS: Timeout connecting to device: device/vbd"),
+    usual("Unable to load LSI {vendor:any}MPT BIOS"),
+    usual("link startup failed {code:number}"),
+    usual("nd_pmem {device}: could not reserve region"),
+    usual("vNIC device open failed, aborting"),
+    usual("0436 Adapter failed to init, timeout"),
+    usual("spl: mmc init failed with error:"),
+    usual("The storage {part:any} cable or interconnect is not connected"),
+    usual("Controller encountered a fatal error and was reset"),
+    usual("- Fatal firmware error: Line"),
+    usual("Fatal error: {code:number} (Device error)"),
+    usual("^Hard-disk drive failure"),
+    usual("^Hard disk controller failure"),
+    usual("Read error on HDD{number:number}"),
+    usual("Detection error on SSD{number:number}"),
+    usual("Detection error on HDD{number:number}"),
+    usual("Cache error was detected on the RAID controller"),
+    usual("Firmware Failed Validation"),
+    usual("Invalid SAS topology present"),
+    proof("F/W is in Fault State"),
+    usual("ISP System Error - mbx1="),
     usual("EXT4-fs ({device}): unable to read superblock"),
     usual("qla2xxx: probe of {address} failed with error {code:number}"),
     usual("vmd: probe of {address} failed with error {code:number}"),
@@ -197,6 +248,16 @@ pub(in crate::catalogue) const DISK_IO_ERROR: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_NO_VIRTUAL_DRIVE: &[Sign] = &[
+    usual("No system drives found"),
+    usual("system drives are offline"),
+    usual("RAID Controller BIOS not installed"),
+    usual("- Foreign Configuration Detected"),
+    usual("megaraid_sas {address}: {what:any} is now OFFLINE"),
+    usual("native configuration is no longer supported by"),
+    usual("Some configured disks have been removed from your system"),
+    usual("Controller cache is preserved for missing or offline"),
+    usual("Virtual Disk {disk:number} on {controller:any} has failed"),
+    usual("| In Failed Array | Asserted"),
     proof("following VDs have missing disks"),
     proof("The following VDs are missing"),
     proof("Drive Array Controller Failure"),
@@ -209,6 +270,14 @@ pub(in crate::catalogue) const DISK_NO_VIRTUAL_DRIVE: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_NOT_FOUND: &[Sign] = &[
+    usual("is not a valid device name"),
+    usual("Device {disk} does not exist (manual configuration needed)"),
+    proof("Disk OSDDiskIndex({number:number}) can not be found"),
+    usual("is not a valid block device"),
+    usual("Failed to resolve {disk} to a unique device name"),
+    proof("this system does not have a physical disk {number:number}"),
+    usual("\"no disks matched for volume\""),
+    proof("No eligible disks were found, please check"),
     proof("target {disk} is not a valid block device"),
     proof("no such disk device {disk}"),
     proof("Target block device ({disk}) does not exist"),
@@ -216,6 +285,17 @@ pub(in crate::catalogue) const DISK_NOT_FOUND: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
+    usual("Couldn't find all physical volumes for volume group {group}"),
+    usual("Pool {pool} in state MISSING, waiting"),
+    usual("Do you wish to start the degraded RAID?"),
+    usual("appears to be one or more degraded RAID devices"),
+    usual("mismatch with num_devices {number:number} found here"),
+    usual("Volume is encrypted and cannot be accessed because"),
+    usual("Drive security is enabled on this controller and"),
+    usual("ZFS: can't find pool by guid"),
+    usual("No ZFS pools located, can't boot"),
+    usual("ZFS: can't read MOS of pool"),
+    usual("ZFS: i/o error - all block copies unavailable"),
     usual("writable mount is not allowed due to too many missing devices"),
     proof("cannot start dirty degraded array"),
     proof("cannot assemble multi-zone RAID0 with default_layout setting"),
@@ -309,6 +389,17 @@ pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
 ];
 
 pub(in crate::catalogue) const LAYOUT_INVALID: &[Sign] = &[
+    usual("No filesystem mounted on '/mnt/local'"),
+    proof("On EFI systems, Windows can only be installed to GPT"),
+    proof("cannot force MBR on UEFI system"),
+    usual("Partitioning tool did not create {file}"),
+    proof("Duplicate configuration for disk {disk}"),
+    proof("cannot use raw-disk together with primary/logical"),
+    proof("Too many primary partitions; cannot add extended"),
+    proof("are too many primary partitions"),
+    proof("can't change extended/normal setting"),
+    proof("Previous partitions overflow begin of preserved partition"),
+    proof("can't be preserved, it does not exist"),
     usual("No file system mounted on /target"),
     usual("exiting on error base-installer/no_target_mounted"),
     proof("selected recipe does not contain any partition that can be created on LVM"),
@@ -348,13 +439,24 @@ pub(in crate::catalogue) const LAYOUT_INVALID: &[Sign] = &[
     usual("mirror contains devices of different sizes"),
 ];
 
-pub(in crate::catalogue) const MBR_2TIB_LIMIT: &[Sign] =
-    &[proof("Selected cylinder exceeds maximum supported by BIOS"), usual("error: hd{disk} out of disk")];
+pub(in crate::catalogue) const MBR_2TIB_LIMIT: &[Sign] = &[
+    proof("please wait...{:any}Error 18"),
+    proof("msdos disklabel does not support partitions > 2TB"),
+    proof("disk size too large for MBR partitioning table"),
+    proof("Selected cylinder exceeds maximum supported by BIOS"),
+    usual("error: hd{disk} out of disk"),
+];
 
 pub(in crate::catalogue) const SECTOR_SIZE_MISMATCH: &[Sign] = &[
+    usual("Unsupported SCSI disk block size"),
     usual("Unsupported sector size {size:number}."),
     usual("formatted with unsupported protection type"),
     proof("Booting from 4kn drive in legacy BIOS mode is not supported"),
     proof("cannot set blocksize {size:number} on block device"),
     proof("Devices have inconsistent logical block sizes"),
+];
+
+pub(in crate::catalogue) const DISK_AMBIGUOUS: &[Sign] = &[
+    usual("Ambiguous disk layout needs manual configuration"),
+    usual("Ambiguous possible target disks need manual configuration"),
 ];
