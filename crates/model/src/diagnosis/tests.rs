@@ -174,7 +174,6 @@ fn the_story_is_told() {
             The live system has no driver for this machine's network card: no interface but lo exists.
               11: ipconfig: no devices to configure ×10
               21: /init: .: line 252: can't open '/run/net-*.conf' ×1
-              then dhcp-no-answer in line 21
               then init-exited in line 22
               fix: Debian: install the full kernel and rebuild: `apt install linux-image-amd64` (not -cloud-amd64), MODULES=most in /etc/initramfs-tools/initramfs.conf, `update-initramfs -u -k all`
               fix: bootworks line: `bootworks check` names the package; set it as `kernel = "linux-image-amd64"` under [live] in line.toml, then `bootworks build`

@@ -3,7 +3,6 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const DHCP_NO_ANSWER: &[Sign] = &[
-    usual("can't open{:any}/run/net-"),
     usual("DHCP/BOOTP timeout for server"),
     proof("DHCP Lease was not obtained for any Networking device"),
     usual("There was an error configuring your network interface"),
