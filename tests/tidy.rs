@@ -379,16 +379,17 @@ fn no_mirror_is_named() {
     let mut broken = Vec::new();
     for (path, text) in files() {
         for (at, line) in text.lines().enumerate() {
-            for (start, _) in line.match_indices("://") {
-                let host: String = line[start + 3..]
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '.'))
-                    .collect();
+            let is_of_a_host = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.');
+            for host in line.split(|c| !is_of_a_host(c)).map(|host| host.trim_matches('.')) {
                 let first = host.split('.').next().unwrap_or_default();
+                let is_address = line.contains(&format!("://{host}")) && host.contains('.');
+                // Without `://` a file's name looks the same: `archive.tar.gz`.
+                let is_name = host.split('.').count() > 2
+                    && [".org", ".com", ".net"].iter().any(|end| host.ends_with(end));
                 let reserved =
                     ["example.org", "example.com", "example.net", ".test", ".invalid", "localhost"];
                 if FIRST_LABELS.contains(&first)
-                    && host.contains('.')
+                    && (is_address || is_name)
                     && !reserved.iter().any(|end| host.ends_with(end))
                 {
                     broken.push(format!("{path}:{}: {host}", at + 1));

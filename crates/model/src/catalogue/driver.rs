@@ -106,7 +106,8 @@ pub const CAUSES: &[Cause] = &[Cause {
         ),
         fix("copy the new initrd and kernel to the server together: modules of another release do not load"),
     ],
-    hides: &["rootfs-wrong-image", 
+    hides: &[
+        "rootfs-wrong-image",
         "init-exited",
         "dhcp-no-answer",
         "nfs-server-unreachable",

@@ -393,7 +393,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["kernel-file-not-found", "grub-prefix-wrong"],
         decide: "Does it boot with the TPM off in the firmware's setup",
-        sources: &["GRUB: grub-core/commands/efi/tpm.c", "https://bugs.launchpad.net/bugs/1848892"],
+        sources: &["GRUB: grub-core/commands/efi/tpm.c"],
         until: Some(Stage::Kernel),
         ..BLANK
     },

@@ -39,10 +39,7 @@ pub const CAUSES: &[Cause] = &[
         ],
         hides: &["nbp-wrong-arch", "console-missing", "rom-exit"],
         decide: "Does the firmware crash without any boot file as well",
-        sources: &[
-            "EDK2: UefiCpuPkg/Library/CpuExceptionHandlerLib",
-            "https://github.com/ipxe/ipxe/discussions",
-        ],
+        sources: &["EDK2: UefiCpuPkg/Library/CpuExceptionHandlerLib"],
         ..BLANK
     },
     Cause {
