@@ -6,8 +6,10 @@
 //! cut: nothing that a boot prints is.
 
 use super::shape::fold;
+use memchr::memmem::Finder;
 use std::iter::Peekable;
 use std::str::Chars;
+use std::sync::LazyLock;
 
 /// Octets of one line that are looked at.
 pub(super) const LONGEST: usize = 4096;
@@ -130,7 +132,7 @@ impl Lines {
             self.looked_at += octets.len();
         }
         let mut rest = octets;
-        while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             if self.line.is_empty() && end <= LONGEST {
                 give_out(line, &mut self.cleaned, self.number, each);
@@ -195,14 +197,9 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
         let text = text.replace('\n', "\r");
         scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
     } else if is_plain(line) {
-        cleaned.text.clear();
-        let line = line.trim_ascii();
-        let mut rest = line;
-        while let Some(at) = rest.windows(2).position(|pair| pair == b"  ") {
-            cleaned.text.push_str(std::str::from_utf8(&rest[..=at]).unwrap_or_default());
-            rest = rest[at..].trim_ascii_start();
-        }
-        cleaned.text.push_str(std::str::from_utf8(rest).unwrap_or_default());
+        let mut text = std::mem::take(&mut cleaned.text).into_bytes();
+        one_blank_each(line.trim_ascii(), &mut text);
+        cleaned.text = String::from_utf8(text).unwrap_or_default();
         give(cleaned, number, each);
     } else {
         let text = String::from_utf8_lossy(line);
@@ -211,6 +208,18 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
             if text.contains('&') || text.ends_with('>') { without_markup(&text).into() } else { text };
         scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
     }
+}
+
+/// The line with one blank where it has several.
+fn one_blank_each(line: &[u8], text: &mut Vec<u8>) {
+    static BLANKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("  "));
+    text.clear();
+    let mut rest = line;
+    while let Some(at) = BLANKS.find(rest) {
+        text.extend_from_slice(&rest[..=at]);
+        rest = rest[at..].trim_ascii_start();
+    }
+    text.extend_from_slice(rest);
 }
 
 /// Whether the line is ASCII without anything that a terminal obeys, and without what a web page writes otherwise.

@@ -23,10 +23,11 @@ pub(super) struct Head {
 
 /// The kernel's seconds, where the line begins with them.
 pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
-    let (inside, _) = text.strip_prefix('[')?.split_once(']')?;
-    let bare = inside.trim_start();
-    let is_time = bare.len() <= 14 && bare.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
-    (is_time && bare.contains('.')).then(|| bare.parse().ok())?
+    let bare = text.strip_prefix('[')?.trim_ascii_start();
+    let length = bare.bytes().take_while(|octet| octet.is_ascii_digit() || *octet == b'.').count();
+    let is_time = length <= 14 && bare.as_bytes().get(length) == Some(&b']');
+    let time = bare.get(..length).filter(|time| is_time && time.contains('.'))?;
+    time.parse().ok()
 }
 
 /// What stands before the line's own text.
@@ -120,6 +121,9 @@ fn handed_on(rest: &str) -> Option<usize> {
         return Some(word.len() + 1);
     }
     // `grep -n` leaves no blank; in a MAC address two digits and a colon come next.
+    if !rest.starts_with(|letter: char| letter.is_ascii_digit()) {
+        return None;
+    }
     let (number, after) = rest.split_once(':')?;
     let is_text = after.starts_with(|letter: char| letter.is_ascii_alphabetic() || "[<>(".contains(letter))
         && after.as_bytes().get(2).is_none_or(|octet| *octet != b':');

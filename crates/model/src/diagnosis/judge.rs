@@ -162,7 +162,7 @@ fn weigh(boot: &Boot, cause: &Cause, signs: &[(&'static Sign, &Sight)]) -> Optio
     let first_line = signs.iter().map(|(_, sight)| sight.first.line).min().unwrap_or_default();
     let mut clues = Vec::new();
     for clue in cause.clues {
-        let sight = watch().and_then(|watch| watch.place(clue.line)).and_then(|place| boot.seen.get(&place));
+        let sight = watch().and_then(|watch| watch.place(clue.line)).and_then(|place| boot.clues.get(&place));
         match (clue.speaks, sight) {
             (Speaks::ForIfLater, Some(sight)) if sight.first.line <= first_line => {}
             (Speaks::For | Speaks::ForIfLater, Some(sight)) => {

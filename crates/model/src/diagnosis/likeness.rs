@@ -58,27 +58,32 @@ pub(super) struct Likest {
 /// Odd lines that no sign was found in, since the last milestone that took something back.
 #[derive(Debug, Default)]
 pub(super) struct Odd {
-    lines: VecDeque<(u64, String)>,
+    first: Vec<(u64, String)>,
+    last: VecDeque<(u64, String)>,
 }
 
 impl Odd {
     /// Keeps a line; of very many the first and the last.
     pub(super) fn keep(&mut self, number: u64, text: &str) {
-        if self.lines.back().is_some_and(|(_, last)| last == text) {
+        if self.last.back().or(self.first.last()).is_some_and(|(_, last)| last == text) {
             return;
         }
-        let mut kept = match self.lines.len() == 2 * KEPT {
-            true => self.lines.remove(KEPT).map(|(_, kept)| kept).unwrap_or_default(),
-            false => String::new(),
+        if self.first.len() < KEPT {
+            return self.first.push((number, text.to_owned()));
+        }
+        let mut kept = match self.last.len() {
+            KEPT => self.last.pop_front().map(|(_, kept)| kept).unwrap_or_default(),
+            _ => String::new(),
         };
         kept.clear();
         kept.push_str(text);
-        self.lines.push_back((number, kept));
+        self.last.push_back((number, kept));
     }
 
     /// Nothing of what was kept matters any more.
     pub(super) fn forget(&mut self) {
-        self.lines.clear();
+        self.first.clear();
+        self.last.clear();
     }
 }
 
@@ -97,7 +102,7 @@ fn likest_of(boot: &Boot, is_known: impl Fn(&Message) -> bool) -> Option<Likest>
         }) || boot.open.range((stage, number, 0)..=(stage, number, usize::MAX)).next().is_some()
     };
     let mut best: BTreeMap<(Stage, usize), (f64, &Message, Evidence)> = BTreeMap::new();
-    for (number, line) in &boot.strange.lines {
+    for (number, line) in boot.strange.first.iter().chain(&boot.strange.last) {
         for (score, message) in MESSAGES.like(line).into_iter().filter(|(_, message)| is_known(message)) {
             let of = (message.stage, message.cause);
             if best.get(&of).is_none_or(|(most, ..)| score > *most) && !is_out(message.stage, message.cause) {

@@ -5,27 +5,35 @@
 //! jumps. Here a bit for every place of the table says first whether anything is looked up there: those sixteen
 //! kilobytes stay in the processor's nearest cache.
 
-use super::shape::is_cut;
-use std::collections::HashMap;
+use super::shape::{CUT_OFF, LEFT, is_cut};
+use std::collections::{BTreeMap, HashMap};
 
 /// Octets that are looked up together; no text is shorter.
 pub(super) const LOOKED_UP: usize = 4;
+/// Places of a line that are looked up at a time: a bit for each.
+const BLOCK: usize = u64::BITS as usize;
 /// Digits of a place in the table.
 const DIGITS: u32 = 17;
+/// Words of a bit for each place.
+const WORDS: usize = (1 << DIGITS) / 64;
 /// Folded letters from the most to the least frequent in logs: the rarer a text's octets, the seldomer it is compared.
 const FREQUENT: &[u8] = b"el otnsradcmpuh";
 
 /// What a text more that has the same four octets counts against them, in letters' ranks: the words that many texts
 /// have are those that logs are full of.
 const COMMON: usize = 6;
+/// What a text more that is looked up at the same place counts.
+const CROWD: usize = 4;
 
 /// The texts, and where each is looked up.
 pub(super) struct Literals {
-    texts: Vec<Vec<u8>>,
+    /// All texts, one behind the other.
+    texts: Vec<u8>,
     /// For every place whether a text is looked up.
-    bits: Vec<u64>,
-    /// For every place the number of its row, from 1; 0 where no text is looked up.
-    table: Vec<u16>,
+    bits: Box<[u64; WORDS]>,
+    /// How many places have one before those of each word of `bits`: with those before it in its word, the number of a
+    /// place's row.
+    before: Vec<u16>,
     /// For every row where its entries begin; those of the next begin where they end.
     rows: Vec<u32>,
     /// The texts of every row.
@@ -46,81 +54,111 @@ struct Entry {
     offset: u32,
     /// The text's number.
     number: u32,
+    /// Where the text begins among all, and where it ends.
+    text: (u32, u32),
 }
 
 impl Literals {
     /// Takes the texts; their numbers are those of the list. `None` where one is too short, or there are too many.
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Option<Literals> {
-        let mut table = vec![0_u16; 1 << DIGITS];
-        let mut bits = vec![0_u64; (1 << DIGITS) / 64];
-        let mut rows: Vec<Vec<Entry>> = Vec::new();
+        let mut rows: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
         let mut shared: HashMap<[u8; LOOKED_UP], usize> = HashMap::new();
         for octets in texts.iter().flat_map(|text| text.windows(LOOKED_UP)) {
             *shared.entry(octets.first_chunk().copied().unwrap_or_default()).or_default() += 1;
         }
-        for (number, text) in texts.iter().enumerate() {
-            let crowd = |place: usize| match table[place] {
-                0 => 0,
-                row => rows[usize::from(row) - 1].len(),
-            };
+        // The short ones first, which have the least to choose from.
+        let mut order: Vec<(usize, &Vec<u8>)> = texts.iter().enumerate().collect();
+        order.sort_by_key(|(_, text)| text.len());
+        for (number, text) in order {
+            let crowd = |place: usize| rows.get(&place).map_or(0, Vec::len);
+            // Behind what the edge of a picture may have cut off.
+            let first = if text.len() >= CUT_OFF + LEFT { CUT_OFF } else { 0 };
             let (offset, octets) = text
                 .windows(LOOKED_UP)
                 .map(|octets| octets.first_chunk::<LOOKED_UP>().copied().unwrap_or_default())
                 .enumerate()
-                .max_by_key(|(_, octets)| {
-                    let rarity: usize = octets.iter().map(|octet| rarity(*octet)).sum();
+                .skip(first)
+                .min_by_key(|(_, octets)| {
+                    let letters: usize = octets.iter().map(|octet| frequency(*octet)).sum();
                     let others = shared.get(octets).copied().unwrap_or_default();
-                    rarity.saturating_sub(crowd(place(*octets)) * 4 + others * COMMON)
+                    letters + crowd(place(*octets)) * CROWD + others * COMMON
                 })?;
-            let place = place(octets);
-            if table[place] == 0 {
-                rows.push(Vec::new());
-                table[place] = u16::try_from(rows.len()).ok()?;
-                bits[place / 64] |= 1 << (place % 64);
-            }
             let behind = &text[offset + LOOKED_UP..];
-            rows[usize::from(table[place]) - 1].push(Entry {
+            rows.entry(place(octets)).or_default().push(Entry {
                 octets,
                 next: four(behind),
                 mask: four(&[0xff; LOOKED_UP][..behind.len().min(LOOKED_UP)]),
                 offset: u32::try_from(offset).ok()?,
                 number: u32::try_from(number).ok()?,
+                text: (0, 0),
             });
         }
-        let entries = rows.concat();
-        let mut begins = vec![0];
-        for row in &rows {
-            begins.push(begins.last().copied().unwrap_or(0) + u32::try_from(row.len()).ok()?);
+        let mut all = Literals {
+            texts: Vec::new(),
+            bits: Box::new([0; WORDS]),
+            before: Vec::new(),
+            rows: vec![0],
+            entries: Vec::new(),
+        };
+        for (place, entries) in rows {
+            all.bits[place / 64] |= 1 << (place % 64);
+            for entry in entries {
+                let begin = u32::try_from(all.texts.len()).ok()?;
+                all.texts.extend_from_slice(&texts[entry.number as usize]);
+                let end = u32::try_from(all.texts.len()).ok()?;
+                all.entries.push(Entry { text: (begin, end), ..entry });
+            }
+            all.rows.push(u32::try_from(all.entries.len()).ok()?);
         }
-        Some(Literals { texts, bits, table, rows: begins, entries })
+        let mut before = 0;
+        for word in all.bits.iter() {
+            all.before.push(u16::try_from(before).ok()?);
+            before += word.count_ones();
+        }
+        Some(all)
     }
 
     /// Calls `each` with the number of every text that stands in the line and its place, for each place where it does,
     /// from left to right; also where the line's beginning is the text without its first letters.
     pub(super) fn find(&self, line: &[u8], mut each: impl FnMut(usize, usize)) {
-        for (at, window) in line.windows(LOOKED_UP).enumerate() {
-            let octets = [window[0], window[1], window[2], window[3]];
-            let place = place(octets);
-            if self.bits[place / 64] >> (place % 64) & 1 == 0 {
-                continue;
+        let places = line.len().saturating_sub(LOOKED_UP - 1);
+        for begin in (0..places).step_by(BLOCK) {
+            // All places of a block first, and then those of them where something may stand: nearly nowhere does it, and
+            // a processor that has to guess for each place guesses wrongly most where it costs most.
+            let block = &line[begin..line.len().min(begin + BLOCK + LOOKED_UP - 1)];
+            let mut hits = 0_u64;
+            for (at, octets) in block.windows(LOOKED_UP).enumerate() {
+                let place = place([octets[0], octets[1], octets[2], octets[3]]);
+                hits |= (self.bits[place / 64] >> (place % 64) & 1) << at;
             }
-            let row = usize::from(self.table[place]) - 1;
-            let next = four(&line[at + LOOKED_UP..]);
-            let stands = |entry: &&Entry| entry.octets == octets && (entry.next ^ next) & entry.mask == 0;
-            let entries = self.rows[row] as usize..self.rows[row + 1] as usize;
-            for entry in self.entries[entries].iter().filter(stands) {
-                let (number, offset) = (entry.number as usize, entry.offset as usize);
-                let text = &self.texts[number];
-                let Some(begin) = at.checked_sub(offset) else {
-                    let cut = offset - at;
-                    if is_cut(text, cut) && line.starts_with(&text[cut..]) {
-                        each(number, 0);
-                    }
-                    continue;
-                };
-                if line[begin..].starts_with(text) {
-                    each(number, begin);
+            while hits != 0 {
+                self.compare(line, begin + hits.trailing_zeros() as usize, &mut each);
+                hits &= hits - 1;
+            }
+        }
+    }
+
+    /// Compares the texts that are looked up by the four octets at this place of the line.
+    fn compare(&self, line: &[u8], at: usize, each: &mut impl FnMut(usize, usize)) {
+        let Some(octets) = line[at..].first_chunk::<LOOKED_UP>().copied() else { return };
+        let next = four(&line[at + LOOKED_UP..]);
+        let place = place(octets);
+        let before = self.bits[place / 64] & ((1 << (place % 64)) - 1);
+        let row = usize::from(self.before[place / 64]) + before.count_ones() as usize;
+        let stands = |entry: &&Entry| entry.octets == octets && (entry.next ^ next) & entry.mask == 0;
+        let entries = self.rows[row] as usize..self.rows[row + 1] as usize;
+        for entry in self.entries[entries].iter().filter(stands) {
+            let (number, offset) = (entry.number as usize, entry.offset as usize);
+            let text = &self.texts[entry.text.0 as usize..entry.text.1 as usize];
+            let Some(begin) = at.checked_sub(offset) else {
+                let cut = offset - at;
+                if is_cut(text, cut) && line.starts_with(&text[cut..]) {
+                    each(number, 0);
                 }
+                continue;
+            };
+            if line[begin..].starts_with(text) {
+                each(number, begin);
             }
         }
     }
@@ -141,8 +179,9 @@ fn place(octets: [u8; LOOKED_UP]) -> usize {
     (u32::from_le_bytes(octets).wrapping_mul(0x9e37_79b1) >> (32 - DIGITS)) as usize
 }
 
-fn rarity(octet: u8) -> usize {
-    FREQUENT.iter().position(|frequent| *frequent == octet).unwrap_or(FREQUENT.len())
+/// The most frequent letter's is the highest; 0 is that of all that are rare.
+fn frequency(octet: u8) -> usize {
+    FREQUENT.iter().rev().position(|frequent| *frequent == octet).map_or(0, |rank| rank + 1)
 }
 
 #[cfg(test)]

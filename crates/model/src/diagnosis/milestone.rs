@@ -288,6 +288,9 @@ pub(super) const ODD: &[&str] = &[
     "corrupt",
 ];
 
+/// What the kernel says of its clocks while everybody waits (kernel/time/clocksource.c): it is no step of a boot.
+pub(super) const CLOCKS: &[&str] = &["clocksource: timekeeping watchdog on", "clocksource: wd-"];
+
 /// Lines of healthy machines that have such words.
 pub(super) const HARMLESS: &[&str] = &[
     "ACPI BIOS Error",

@@ -15,10 +15,9 @@ use super::literals::{LOOKED_UP, Literals};
 use super::reading::Sight;
 use super::shape::{Shape, position};
 use crate::catalogue::{Look, Stage, Weight};
-use std::collections::VecDeque;
 use std::sync::LazyLock;
 
-/// Lines that are kept to be read again; the last of a boot.
+/// Lines that are read again; the last of a boot.
 const LINES: usize = 300;
 /// Octets of the shortest and the longest of them: shorter ones have no sign of many letters, longer ones are no screen's.
 const KEPT: std::ops::RangeInclusive<usize> = 16..=400;
@@ -28,7 +27,18 @@ const LETTERS: (usize, usize) = (18, 12);
 /// Lines that no sign was found in, since the last milestone that took something back.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    lines: VecDeque<(u64, String)>,
+    /// The last of them: [`LINES`] at most.
+    now: Kept,
+    /// As many before those, where there were more.
+    before: Kept,
+}
+
+/// Lines one behind the other: a boot has thousands, and a text of its own for each would cost more than reading it.
+#[derive(Debug, Default)]
+struct Kept {
+    text: String,
+    /// Of each its number in the log, and where it ends in the text.
+    lines: Vec<(u64, usize)>,
 }
 
 impl Unread {
@@ -37,30 +47,47 @@ impl Unread {
         if !KEPT.contains(&text.len()) {
             return;
         }
-        let mut kept = match self.lines.len() {
-            LINES => self.lines.pop_front().map(|(_, kept)| kept).unwrap_or_default(),
-            _ => String::new(),
-        };
-        kept.clear();
-        kept.push_str(text);
-        self.lines.push_back((number, kept));
+        if self.now.lines.len() == LINES {
+            std::mem::swap(&mut self.now, &mut self.before);
+            self.now.clear();
+        }
+        self.now.text.push_str(text);
+        self.now.lines.push((number, self.now.text.len()));
     }
 
     /// Nothing of what was kept matters any more.
     pub(super) fn forget(&mut self) {
-        self.lines.clear();
+        self.now.clear();
+        self.before.clear();
     }
 
     /// The signs that stand in the kept lines once they are folded: stage, number of the cause, number of the sign.
     pub(super) fn signs(&self) -> Vec<((Stage, usize, usize), Sight)> {
         let Some(signs) = LazyLock::force(&SIGNS) else { return Vec::new() };
         let mut found = Vec::new();
-        for (number, text) in &self.lines {
+        let older = (self.before.lines.len() + self.now.lines.len()).saturating_sub(LINES);
+        for (number, text) in self.before.iter().chain(self.now.iter()).skip(older) {
             let own = text.get(head(text).length..).unwrap_or_default();
             let folded = fold(own.bytes());
-            signs.find(&folded, |of| found.push((of, Sight::of(*number, Evidence::of(*number, own)))));
+            signs.find(&folded, |of| found.push((of, Sight::of(number, Evidence::of(number, own)))));
         }
         found
+    }
+}
+
+impl Kept {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.lines.clear();
+    }
+
+    /// The lines with their numbers.
+    fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
+        let begins = std::iter::once(0).chain(self.lines.iter().map(|(_, end)| *end));
+        self.lines
+            .iter()
+            .zip(begins)
+            .filter_map(|((number, end), begin)| Some((*number, self.text.get(begin..*end)?)))
     }
 }
 
@@ -88,7 +115,7 @@ impl Signs {
             for (cause, definition) in stage.causes().enumerate() {
                 for (number, sign) in definition.signs().enumerate() {
                     let Look::Anywhere(line) = sign.line else { continue };
-                    let shape = Shape::parse(line)?;
+                    let Some(shape) = Shape::parse(line) else { continue };
                     let texts: Vec<Vec<u8>> = shape.texts().map(|text| fold(text.iter().copied())).collect();
                     let letters = texts.iter().map(Vec::len).sum::<usize>();
                     let longest = texts.iter().map(Vec::len).max().unwrap_or_default();

@@ -29,7 +29,7 @@ use crate::traffic::Traffic;
 use clean::Lines;
 use reading::Boot;
 use std::collections::VecDeque;
-use watch::{Stamps, Watch};
+use watch::{Scratch, Watch};
 use wire::capture::NotCapture;
 use wrapped::Wrapped;
 
@@ -133,7 +133,7 @@ pub struct Earlier {
 pub struct Reader {
     watch: Option<&'static Watch>,
     lines: Lines,
-    stamps: Option<Stamps>,
+    scratch: Option<Scratch>,
     wrapped: Wrapped,
     boot: Boot,
     /// The boots before, the last of them.
@@ -154,7 +154,7 @@ impl Reader {
         Reader {
             watch,
             lines: Lines::new(),
-            stamps: watch.map(Stamps::of),
+            scratch: watch.map(Scratch::of),
             wrapped: Wrapped::default(),
             boot: Boot::new(1),
             before: VecDeque::new(),
@@ -218,11 +218,11 @@ impl Reader {
     }
 
     fn read(&mut self, is_over: bool, give: impl FnOnce(&mut Lines, &mut dyn FnMut(u64, &clean::Cleaned))) {
-        let (Some(watch), Some(stamps)) = (self.watch, &mut self.stamps) else { return };
+        let (Some(watch), Some(scratch)) = (self.watch, &mut self.scratch) else { return };
         let (boot, before, boots) = (&mut self.boot, &mut self.before, &mut self.boots);
         let wrapped = &mut self.wrapped;
         let mut each = |piece: &wrapped::Piece<'_>| {
-            if let Some(ended) = boot.read(watch, stamps, piece) {
+            if let Some(ended) = boot.read(watch, scratch, piece) {
                 *boots += 1;
                 if before.len() == EARLIER {
                     before.pop_front();

@@ -9,7 +9,7 @@ use super::milestone::{Begins, OPENINGS, Phase, SYSTEMS, Talk, milestones};
 use super::misread::Unread;
 use super::shape::Capture;
 use super::told;
-use super::watch::{Meaning, Stamps, Watch};
+use super::watch::{Meaning, Scratch, Watch};
 use super::wrapped::Piece;
 use crate::catalogue::{Stage, System};
 use crate::ladder::Rung;
@@ -49,8 +49,8 @@ pub(super) struct Sight {
 pub(super) struct Boot {
     pub(super) first_line: u64,
     pub(super) last_line: u64,
-    /// Every shape that was seen.
-    pub(super) seen: BTreeMap<usize, Sight>,
+    /// The clues that were seen, by the number of their shape.
+    pub(super) clues: BTreeMap<usize, Sight>,
     /// Signs that no later milestone of the boot has healed: by stage, number of the cause, number of the sign.
     pub(super) open: BTreeMap<(Stage, usize, usize), Sight>,
     /// Highest rung with its line.
@@ -144,7 +144,7 @@ impl Boot {
         Boot {
             first_line,
             last_line: first_line,
-            seen: BTreeMap::new(),
+            clues: BTreeMap::new(),
             open: BTreeMap::new(),
             rung: None,
             fatal: None,
@@ -163,30 +163,29 @@ impl Boot {
     }
 
     /// Takes in a line, or what parts of one make. One with which the next boot begins gives this one back, whole.
-    pub(super) fn read(&mut self, watch: &Watch, stamps: &mut Stamps, piece: &Piece<'_>) -> Option<Boot> {
+    pub(super) fn read(&mut self, watch: &Watch, scratch: &mut Scratch, piece: &Piece<'_>) -> Option<Boot> {
         let (number, line) = (piece.number, piece.line);
         if line.text.is_empty() {
             self.last_line = number;
             return None;
         }
-        let mut sights: Vec<(usize, Vec<Capture>)> = Vec::new();
+        let mut sights = std::mem::take(&mut scratch.sights);
         let mut start = 0;
-        watch.look(piece, stamps, |place, own_text, captures| {
+        watch.look(piece, scratch, |place, own_text, captures| {
             start = own_text;
             sights.push((place, captures));
         });
         let goes_back = self.note_seconds(&line.text);
         if sights.is_empty() {
+            scratch.sights = sights;
             let ended = goes_back.then(|| self.end(number, &line.text));
             self.unread.keep(number, &line.text);
-            self.pass(number, line);
-            for gap in told::gaps(&line.text) {
-                self.read(watch, stamps, &Piece::of(number, &Cleaned::of(gap.to_owned())));
-            }
+            self.pass(number, &line.text);
             return ended;
         }
-        let meanings: Vec<Meaning> =
-            sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()).collect();
+        let mut meanings = std::mem::take(&mut scratch.meanings);
+        meanings.clear();
+        meanings.extend(sights.iter().flat_map(|(place, _)| watch.watched[*place].meanings.iter().copied()));
         let ended = (goes_back || self.begins_anew(&meanings)).then(|| self.end(number, &line.text));
         self.note_openings(&meanings);
         if !meanings.iter().any(|meaning| matches!(meaning, Meaning::Sign { .. })) {
@@ -196,15 +195,21 @@ impl Boot {
         if !is_explained {
             let evidence = || Evidence::of(number, &line.text[start..]);
             self.climb(watch, &meanings, piece, &evidence);
-            self.note_sights(watch, sights, piece, &evidence);
+            self.note_sights(watch, &sights, piece, &evidence);
             self.note_odd(&meanings, number, &line.text[start..], &evidence);
         }
-        self.pass(number, line);
-        if let Some(whole) = whole {
-            self.read(watch, stamps, &Piece::of(number, &Cleaned::of(whole)));
+        match meanings.contains(&Meaning::Clock) {
+            true => self.last_line = number,
+            false => self.pass(number, &line.text),
         }
-        for gap in told::gaps(&line.text) {
-            self.read(watch, stamps, &Piece::of(number, &Cleaned::of(gap.to_owned())));
+        let gaps = match meanings.contains(&Meaning::CommandLine) {
+            true => told::gaps(&line.text),
+            false => Vec::new(),
+        };
+        sights.clear();
+        (scratch.sights, scratch.meanings) = (sights, meanings);
+        for told in whole.into_iter().chain(gaps.into_iter().map(str::to_owned)) {
+            self.read(watch, scratch, &Piece::of(number, &Cleaned::of(told)));
         }
         ended
     }
@@ -244,9 +249,9 @@ impl Boot {
     }
 
     /// The line is read.
-    fn pass(&mut self, number: u64, line: &Cleaned) {
+    fn pass(&mut self, number: u64, text: &str) {
         self.last_line = number;
-        if !is_remark(&line.text) && !is_of_a_clock(&line.text) {
+        if !is_remark(text) {
             self.last_text = number;
         }
     }
@@ -266,19 +271,22 @@ impl Boot {
     fn note_sights(
         &mut self,
         watch: &Watch,
-        sights: Vec<(usize, Vec<Capture>)>,
+        sights: &[(usize, Vec<Capture>)],
         piece: &Piece<'_>,
         evidence: &impl Fn() -> Evidence,
     ) {
         for (place, captures) in sights {
-            for meaning in &watch.watched[place].meanings {
+            let meanings = &watch.watched[*place].meanings;
+            for meaning in meanings {
                 if let Meaning::Sign { stage, cause, sign, unless } = *meaning
                     && !watch.is_voided(unless, piece.voids)
                 {
-                    note(self.open.entry((stage, cause, sign)), piece.last, evidence, &captures);
+                    note(self.open.entry((stage, cause, sign)), piece.last, evidence, captures);
                 }
             }
-            note(self.seen.entry(place), piece.last, evidence, &captures);
+            if meanings.contains(&Meaning::Clue) {
+                note(self.clues.entry(*place), piece.last, evidence, captures);
+            }
         }
     }
 
@@ -361,11 +369,6 @@ impl Boot {
     }
 }
 
-/// What the kernel says of its clocks while everybody waits (kernel/time/clocksource.c): it is no step of a boot.
-fn is_of_a_clock(text: &str) -> bool {
-    ["clocksource: timekeeping watchdog on ", "clocksource: wd-"].iter().any(|words| text.contains(words))
-}
-
 /// Whether a person wrote this line below the log: `(nothing more for ten minutes)`, the end of a block, a sentence of
 /// his own.
 fn is_remark(text: &str) -> bool {
@@ -429,7 +432,8 @@ impl Sight {
 impl Evidence {
     /// A line of the log, cut where it is longer than a person reads.
     pub(super) fn of(line: u64, text: &str) -> Evidence {
-        let kept = match text.char_indices().nth(KEPT) {
+        let end = if text.len() > KEPT { text.char_indices().nth(KEPT) } else { None };
+        let kept = match end {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text.to_owned(),
         };

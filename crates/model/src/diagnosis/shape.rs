@@ -31,6 +31,8 @@ pub(super) const fn fold(octet: u8) -> u8 {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pieces: Vec<Piece>,
+    /// Which of them is the longest text.
+    anchor: usize,
     at_start: bool,
     at_end: bool,
 }
@@ -62,14 +64,22 @@ impl Letters {
     }
 }
 
-/// Where a shape stands in a line, and what stands at its blanks.
+/// Where a shape stands in a line, and its blanks.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) begin: usize,
     pub(super) end: usize,
-    pub(super) captures: Vec<Capture>,
-    /// Where anything may stand, or nothing of the shape follows: a line that goes on there need not be one.
-    open: Vec<(usize, usize)>,
+    spans: Vec<Span>,
+}
+
+/// Where a blank stands.
+#[derive(Debug)]
+struct Span {
+    name: &'static str,
+    begin: usize,
+    end: usize,
+    /// Whether anything may stand here, or nothing of the shape follows: a line that goes on there need not be one.
+    is_open: bool,
 }
 
 impl Found {
@@ -80,13 +90,24 @@ impl Found {
 
     /// Whether this place is within the shape, and not where anything may stand.
     pub(super) fn holds_together(&self, place: usize) -> bool {
-        self.reaches_over(place) && !self.open.iter().any(|(begin, end)| (*begin..=*end).contains(&place))
+        let is_open = |span: &Span| span.is_open && (span.begin..=span.end).contains(&place);
+        self.reaches_over(place) && !self.spans.iter().any(is_open)
+    }
+
+    /// What stands at its named blanks in the line.
+    pub(super) fn captures(&self, line: &str) -> Vec<Capture> {
+        let mut captures = Vec::with_capacity(self.spans.len());
+        for span in self.spans.iter().filter(|span| !span.name.is_empty()) {
+            let value = line.get(span.begin..span.end);
+            captures.extend(value.map(|value| Capture { name: span.name, value: value.to_owned() }));
+        }
+        captures
     }
 }
 
 /// Letters of a shape's first text that the edge of a picture may have cut off, where so many are left.
-const CUT_OFF: usize = 3;
-const LEFT: usize = 9;
+pub(super) const CUT_OFF: usize = 3;
+pub(super) const LEFT: usize = 9;
 
 /// What stood at a named blank.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,11 +145,12 @@ impl Shape {
             }
         }
         let begins_well = !matches!(pieces.first(), Some(Piece::Blank(_, Letters::Any)));
-        (begins_well && pieces.iter().any(|piece| matches!(piece, Piece::Text(_)))).then_some(Shape {
-            pieces,
-            at_start,
-            at_end,
-        })
+        let lengths = pieces.iter().enumerate().filter_map(|(place, piece)| match piece {
+            Piece::Text(text) => Some((text.len(), place)),
+            Piece::Blank(..) => None,
+        });
+        let (_, anchor) = lengths.max()?;
+        begins_well.then_some(Shape { pieces, anchor, at_start, at_end })
     }
 
     /// Its texts, in their order.
@@ -146,42 +168,40 @@ impl Shape {
 
     /// Its longest text: a line that does not have it need not be looked at.
     pub(super) fn anchor(&self) -> &[u8] {
-        self.texts().max_by_key(|text| text.len()).unwrap_or_default()
+        match self.pieces.get(self.anchor) {
+            Some(Piece::Text(text)) => text,
+            _ => &[],
+        }
     }
 
-    /// What stands at its blanks, if it is in the line. `start` is where the line's own text begins, after
-    /// times and names of programs; `anchored` is the first place of its longest text.
-    pub(super) fn find_from(
-        &self,
-        line: &str,
-        folded: &[u8],
-        start: usize,
-        anchored: usize,
-    ) -> Option<Found> {
-        let lead = match self.pieces.as_slice() {
-            [Piece::Blank(..), Piece::Text(text), ..] | [Piece::Text(text), ..] => text,
+    /// Where it stands, if it is in the line. `start` is where the line's own text begins, after times and names of
+    /// programs; `anchored` is the first place of its longest text.
+    pub(super) fn find_from(&self, folded: &[u8], start: usize, anchored: usize) -> Option<Found> {
+        let (first, lead) = match self.pieces.as_slice() {
+            [Piece::Blank(..), Piece::Text(text), ..] => (1, text),
+            [Piece::Text(text), ..] => (0, text),
             _ => return None,
         };
         let mut from = if self.at_start { start.min(folded.len()) } else { 0 };
-        if lead.as_slice() == self.anchor() {
+        if first == self.anchor {
             from = from.max(anchored);
         }
         for _ in 0..STARTS {
             let Some(place) = position(&folded[from..], lead) else { break };
             let at = from + place;
-            if let Some(places) = self.from(folded, start, at, lead) {
-                return Some(places.found(line));
+            if let Some(found) = self.from(folded, start, at, lead) {
+                return Some(found);
             }
             from = at + 1;
         }
         let edge = folded.get(start..)?;
         let cut = (1..=CUT_OFF).find(|cut| is_cut(lead, *cut) && edge.starts_with(&lead[*cut..]))?;
-        self.from(folded, start, start, &lead[cut..]).map(|places| places.found(line))
+        self.from(folded, start, start, &lead[cut..])
     }
 
     /// The blanks' places where the first text stands at `at`.
-    fn from(&self, folded: &[u8], start: usize, at: usize, lead: &[u8]) -> Option<Places> {
-        let (mut spans, mut open) = (Vec::new(), Vec::new());
+    fn from(&self, folded: &[u8], start: usize, at: usize, lead: &[u8]) -> Option<Found> {
+        let mut spans = Vec::new();
         let mut pieces = self.pieces.as_slice();
         let mut begin = at;
         if let [Piece::Blank(name, letters), rest @ ..] = pieces {
@@ -190,7 +210,7 @@ impl Shape {
                 return None;
             }
             begin = at - before;
-            spans.push((*name, begin, at));
+            spans.push(Span { name, begin, end: at, is_open: false });
             pieces = rest;
         } else if joins(folded, at) {
             return None;
@@ -218,10 +238,8 @@ impl Shape {
             if end == from && *letters != Letters::Any {
                 return None;
             }
-            if *letters == Letters::Any || rest.is_empty() {
-                open.push((from, end));
-            }
-            spans.push((*name, from, end));
+            let is_open = *letters == Letters::Any || rest.is_empty();
+            spans.push(Span { name, begin: from, end, is_open });
             position_now = after;
             pieces = rest.get(1..).unwrap_or_default();
         }
@@ -232,24 +250,7 @@ impl Shape {
         if self.at_end && folded[position_now..].iter().any(|octet| *octet != b' ') {
             return None;
         }
-        Some(Places { begin, end: position_now, spans, open })
-    }
-}
-
-/// The places of a shape and of its blanks in a line.
-struct Places {
-    begin: usize,
-    end: usize,
-    spans: Vec<(&'static str, usize, usize)>,
-    open: Vec<(usize, usize)>,
-}
-
-impl Places {
-    fn found(self, line: &str) -> Found {
-        let named = self.spans.into_iter().filter(|(name, _, _)| !name.is_empty());
-        let captures = named
-            .filter_map(|(name, begin, end)| Some(Capture { name, value: line.get(begin..end)?.to_owned() }));
-        Found { begin: self.begin, end: self.end, captures: captures.collect(), open: self.open }
+        Some(Found { begin, end: position_now, spans })
     }
 }
 
@@ -294,15 +295,14 @@ pub(super) fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Shape, fold};
+    use super::{Capture, Shape, fold};
 
     fn found(shape: &'static str, line: &str) -> String {
         let folded: Vec<u8> = line.bytes().map(fold).collect();
-        match Shape::parse(shape).unwrap().find_from(line, &folded, 0, 0) {
+        let told = |capture: &Capture| format!("{}={} ", capture.name, capture.value);
+        match Shape::parse(shape).unwrap().find_from(&folded, 0, 0) {
             None => "-".into(),
-            Some(Found { captures, .. }) => {
-                captures.iter().map(|capture| format!("{}={} ", capture.name, capture.value)).collect()
-            }
+            Some(found) => found.captures(line).iter().map(told).collect(),
         }
     }
 

@@ -7,6 +7,8 @@ pub(super) const NO_ROOT: &str = "the command line names no root";
 pub(super) const NO_NETWORK: &str = "the command line asks for no network";
 /// It names no initrd, which the kernel's EFI stub wants named.
 pub(super) const NO_INITRD: &str = "the command line names no initrd";
+/// How the kernel begins to print it, and dracut behind the kernel.
+pub(super) const HEADS: [&str; 2] = ["command line: ", "command line parameters: "];
 
 /// With these words a root, an image or an installer's source is named.
 const ROOTS: &[&str] = &[
@@ -83,10 +85,10 @@ pub(super) fn gaps(line: &str) -> Vec<&'static str> {
     let words = words.to_ascii_lowercase();
     let has = |list: &[&str]| {
         words.split_ascii_whitespace().any(|word| {
-            list.iter().any(|known| match known.strip_prefix('=') {
-                Some(_) => word.contains(known),
-                None => word.starts_with(known) || word.contains(&format!("={known}")),
-            })
+            let is_known = |text: &str| list.iter().any(|known| text.starts_with(known));
+            let is_value =
+                |text: &str| list.iter().any(|known| text.starts_with(known.trim_start_matches('=')));
+            is_known(word) || word.match_indices('=').any(|(at, _)| is_value(&word[at + 1..]))
         })
     };
     let gaps = [(NO_ROOT, has(ROOTS)), (NO_NETWORK, has(NETWORKS)), (NO_INITRD, has(&["initrd="]))];
@@ -95,8 +97,8 @@ pub(super) fn gaps(line: &str) -> Vec<&'static str> {
 
 /// The words of a line that shows the command line; `None` where it shows none, or its beginning only.
 fn words(line: &str) -> Option<&str> {
-    const HEADS: [&str; 2] = ["ommand line: ", "command line parameters: "];
-    let (_, words) = HEADS.iter().find_map(|head| line.split_once(head))?;
+    // With a small letter or a great one.
+    let (_, words) = HEADS.iter().find_map(|head| line.split_once(&head[1..]))?;
     let is_whole = !words.ends_with("...") && !words.ends_with('…') && !words.is_empty();
     is_whole.then_some(words)
 }

@@ -5,9 +5,10 @@
 //! line); only shapes whose text is there are looked at closer.
 
 use super::head::head;
-use super::literals::Literals;
-use super::milestone::{FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, TALK, Talk, milestones};
+use super::literals::{LOOKED_UP, Literals};
+use super::milestone::{CLOCKS, FATAL, HARMLESS, ODD, OPENINGS, SYSTEMS, TALK, Talk, milestones};
 use super::shape::{Capture, Shape, fold, position};
+use super::told;
 use super::wrapped::Piece;
 use crate::catalogue::{self, Look, Sign, Stage, Weight};
 use std::collections::HashMap;
@@ -36,6 +37,10 @@ pub(super) enum Meaning {
     Odd,
     /// It looks worse than it is.
     Harmless,
+    /// The kernel's command line is printed.
+    CommandLine,
+    /// The kernel speaks of its clocks.
+    Clock,
 }
 
 /// One shape and all that its sight means.
@@ -77,7 +82,10 @@ impl Watch {
             let place = match places.get(line) {
                 Some(place) => *place,
                 None => {
-                    watched.push(Watched { shape: Shape::parse(line)?, meanings: Vec::new() });
+                    // One that is written wrongly is not looked for, and the tests say so; the others are.
+                    let shape = Shape::parse(line).filter(|shape| shape.anchor().len() >= LOOKED_UP);
+                    let Some(shape) = shape else { continue };
+                    watched.push(Watched { shape, meanings: Vec::new() });
                     places.insert(line, watched.len() - 1);
                     watched.len() - 1
                 }
@@ -110,20 +118,20 @@ impl Watch {
     pub(super) fn look(
         &self,
         piece: &Piece<'_>,
-        stamps: &mut Stamps,
+        scratch: &mut Scratch,
         mut each: impl FnMut(usize, usize, Vec<Capture>),
     ) {
-        stamps.now += 1;
+        scratch.now += 1;
         let cleaned = piece.line;
         let mut start = None;
         self.literals.find(&cleaned.folded, |literal, at| {
             let start = *start.get_or_insert_with(|| head(&cleaned.text).length);
             for place in &self.behind[literal] {
-                if std::mem::replace(&mut stamps.seen[*place], stamps.now) == stamps.now {
+                if std::mem::replace(&mut scratch.seen[*place], scratch.now) == scratch.now {
                     continue;
                 }
                 let shape = &self.watched[*place].shape;
-                let Some(found) = shape.find_from(&cleaned.text, &cleaned.folded, start, at) else {
+                let Some(found) = shape.find_from(&cleaned.folded, start, at) else {
                     continue;
                 };
                 let is_one = |at: &usize| match self.watched[*place].is_talk() {
@@ -131,22 +139,27 @@ impl Watch {
                     false => found.holds_together(*at),
                 };
                 if piece.breaks.is_empty() || piece.breaks.iter().any(is_one) {
-                    each(*place, start, found.captures);
+                    each(*place, start, found.captures(&cleaned.text));
                 }
             }
         });
     }
 }
 
-/// At which line each shape was looked at last, so that a line with a text many times costs it once.
-pub(super) struct Stamps {
+/// What reading a line takes, kept from one line to the next.
+pub(super) struct Scratch {
     now: u64,
+    /// At which line each shape was looked at last, so that a line with a text many times costs it once.
     seen: Vec<u64>,
+    /// The shapes in the line, with what stands at their blanks.
+    pub(super) sights: Vec<(usize, Vec<Capture>)>,
+    /// All that their sights mean.
+    pub(super) meanings: Vec<Meaning>,
 }
 
-impl Stamps {
-    pub(super) fn of(watch: &Watch) -> Stamps {
-        Stamps { now: 0, seen: vec![0; watch.watched.len()] }
+impl Scratch {
+    pub(super) fn of(watch: &Watch) -> Scratch {
+        Scratch { now: 0, seen: vec![0; watch.watched.len()], sights: Vec::new(), meanings: Vec::new() }
     }
 }
 
@@ -231,6 +244,8 @@ fn looked_for(lists: &mut Vec<Vec<Vec<u8>>>) -> Vec<(&'static str, Meaning)> {
     all.extend(FATAL.iter().map(|line| (*line, Meaning::Fatal)));
     all.extend(ODD.iter().map(|line| (*line, Meaning::Odd)));
     all.extend(HARMLESS.iter().map(|line| (*line, Meaning::Harmless)));
+    all.extend(told::HEADS.iter().map(|line| (*line, Meaning::CommandLine)));
+    all.extend(CLOCKS.iter().map(|line| (*line, Meaning::Clock)));
     all
 }
 

@@ -50,6 +50,8 @@ pub(super) struct Wrapped {
     /// Columns of the widest line of the lines now, and of those before them.
     widest: (usize, usize),
     lines: usize,
+    /// Parts that were given out, to be used again.
+    spare: Vec<Cleaned>,
 }
 
 impl Wrapped {
@@ -66,7 +68,10 @@ impl Wrapped {
                 return each(&Piece::of(number, line));
             }
         }
-        let part = Cleaned { text: line.text.clone(), folded: line.folded.clone(), columns: line.columns };
+        let mut part = self.spare.pop().unwrap_or_default();
+        part.text.clone_from(&line.text);
+        part.folded.clone_from(&line.folded);
+        part.columns = line.columns;
         self.parts.push((number, part));
         if self.parts.len() == PARTS || !self.may_go_on(line) {
             self.give(each);
@@ -114,20 +119,26 @@ impl Wrapped {
     }
 
     fn give(&mut self, each: &mut dyn FnMut(&Piece<'_>)) {
-        let parts = std::mem::take(&mut self.parts);
-        let (Some((number, first)), Some((last, _))) = (parts.first(), parts.last()) else { return };
-        if parts.len() == 1 {
-            return each(&Piece::of(*number, first));
+        match self.parts.as_slice() {
+            [] => {}
+            [(number, line)] => each(&Piece::of(*number, line)),
+            parts => give_together(parts, each),
         }
-        // A console breaks anywhere, a letter at blanks, and the blank is gone.
-        let wholes = ["", " "].map(|between| joined(&parts, between));
-        for (whole, breaks) in &wholes {
-            each(&Piece { number: *number, last: *last, line: whole, voids: &whole.folded, breaks });
-        }
-        let (whole, _) = &wholes[1];
-        for (number, part) in &parts {
-            each(&Piece { number: *number, last: *last, line: part, voids: &whole.folded, breaks: &[] });
-        }
+        self.spare.extend(self.parts.drain(..).map(|(_, part)| part));
+    }
+}
+
+/// Gives out parts that may be of one line: what they make together, and each by itself.
+fn give_together(parts: &[(u64, Cleaned)], each: &mut dyn FnMut(&Piece<'_>)) {
+    let (Some((number, _)), Some((last, _))) = (parts.first(), parts.last()) else { return };
+    // A console breaks anywhere, a letter at blanks, and the blank is gone.
+    let wholes = ["", " "].map(|between| joined(parts, between));
+    for (whole, breaks) in &wholes {
+        each(&Piece { number: *number, last: *last, line: whole, voids: &whole.folded, breaks });
+    }
+    let (whole, _) = &wholes[1];
+    for (number, part) in parts {
+        each(&Piece { number: *number, last: *last, line: part, voids: &whole.folded, breaks: &[] });
     }
 }
 
