@@ -30,7 +30,8 @@ pub(crate) enum Boot {
     Network,
     /// Its first disk; no NIC offers a boot.
     Disk {
-        /// A disk that was pulled out, counting from 0.
+        /// A disk that was pulled out, counting from 0. What the others are written then is forgotten: they would not fit
+        /// together with that disk any more, and the next start is to find the box as it was finished.
         without: Option<usize>,
     },
     /// A kernel and an initrd put into its memory by QEMU; no NIC offers a boot.
@@ -419,7 +420,7 @@ impl Chassis {
         }
         for (index, model) in self.hardware.disks.iter().enumerate() {
             if *boot != (Boot::Disk { without: Some(index) }) {
-                self.add_disk(&mut list, power_goes, index, model);
+                self.add_disk(&mut list, boot, power_goes, index, model);
             }
         }
         Ok(list)
@@ -469,7 +470,7 @@ impl Chassis {
         }
     }
 
-    fn add_disk(&self, list: &mut Vec<String>, power_goes: bool, index: usize, model: &str) {
+    fn add_disk(&self, list: &mut Vec<String>, boot: &Boot, power_goes: bool, index: usize, model: &str) {
         let disk = self.disk(index);
         let drive = if power_goes {
             let logged = LoggedDisk::at(&disk);
@@ -483,7 +484,9 @@ impl Chassis {
         } else {
             let format = self.format();
             let file = self.file_of(&disk);
-            format!("if=none,id=disk{index},format={format},discard=unmap,detect-zeroes=unmap,{file}")
+            let is_forgotten = matches!(boot, Boot::Disk { without: Some(_) });
+            let snapshot = if is_forgotten { "snapshot=on," } else { "" };
+            format!("if=none,id=disk{index},{snapshot}format={format},discard=unmap,detect-zeroes=unmap,{file}")
         };
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.
