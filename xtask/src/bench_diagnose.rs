@@ -1,5 +1,6 @@
 //! `cargo xtask bench diagnose`: how fast a log is read, beside `grep` with the catalogue's words, in one run: a gigabyte of
-//! ordinary console lines, and 200 MB of lines that the catalogue knows, which are the worst there are.
+//! consoles as boxes wrote them, 200 MB of nothing but the lines of other systems' boots that say most, a new boot every
+//! dozen lines, and 200 MB of lines that the catalogue knows, which are the worst there are.
 //!
 //! `grep` only counts the lines that have a word; whoever reads them then knows no cause. It is what one has without us.
 
@@ -12,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// Runs of each; the median is quoted.
 const RUNS: usize = 3;
-const PLAIN_BYTES: usize = 1_000_000_000;
-const KNOWN_BYTES: usize = 200_000_000;
+const CONSOLE_BYTES: usize = 1_000_000_000;
+const LINES_BYTES: usize = 200_000_000;
 /// Letters of the shortest word that `grep` looks for.
 const WORD: usize = 6;
 
-/// Measures both logs, and prints a table.
+/// Measures the logs, and prints a table.
 pub(crate) fn diagnose() -> Result<()> {
     setup::install(Purpose::BenchCheck)?;
     let programs = programs::build()?;
@@ -26,8 +27,17 @@ pub(crate) fn diagnose() -> Result<()> {
     std::fs::create_dir_all(&folder).map_err(|error| Stop::new(format!("cannot make the bench: {error}")))?;
     let words = words(&folder)?;
     let logs = [
-        ("ordinary console lines", log(&folder.join("plain.log"), PLAIN_BYTES, &plain()?)?, PLAIN_BYTES),
-        ("lines of the catalogue", log(&folder.join("known.log"), KNOWN_BYTES, &known()?)?, KNOWN_BYTES),
+        ("consoles of boxes", log(&folder.join("consoles.log"), CONSOLE_BYTES, consoles()?)?, CONSOLE_BYTES),
+        (
+            "telling lines of boots",
+            log(&folder.join("telling.log"), LINES_BYTES, timed(telling()?))?,
+            LINES_BYTES,
+        ),
+        (
+            "lines of the catalogue",
+            log(&folder.join("known.log"), LINES_BYTES, timed(known()?))?,
+            LINES_BYTES,
+        ),
     ];
     let mut rows = Vec::new();
     for (what, log, bytes) in &logs {
@@ -83,8 +93,14 @@ fn words(folder: &Path) -> Result<String> {
     Ok(text(&file))
 }
 
-/// Kernel lines of boots that went well.
-fn plain() -> Result<Vec<String>> {
+/// What the consoles of boxes of rehearsals held, each as it was written: firmware, loader, kernel and system to the end,
+/// with all that a terminal obeys.
+fn consoles() -> Result<impl Iterator<Item = String>> {
+    Ok(texts(&root().join("crates/model/testdata/provoked"), "log")?.into_iter().cycle())
+}
+
+/// Kernel lines of boots that went well, those that say something of the way.
+fn telling() -> Result<Vec<String>> {
     let healthy = texts(&root().join("crates/model/testdata/healthy"), "log")?;
     Ok(healthy.iter().flat_map(|log| log.lines()).filter(|line| line.starts_with('[')).map(bare).collect())
 }
@@ -102,18 +118,23 @@ fn bare(line: &str) -> String {
     own.map_or(line, |(_, own)| own).to_owned()
 }
 
-/// A log of so many octets: the lines over and over, with times that go on.
-fn log(file: &Path, bytes: usize, lines: &[String]) -> Result<PathBuf> {
+/// The lines over and over, with times that go on.
+fn timed(lines: Vec<String>) -> impl Iterator<Item = String> {
+    let lines = lines.into_iter().cycle().enumerate();
+    lines.map(|(number, line)| format!("[{:5}.{:06}] {line}\n", number / 1000, number % 1000 * 1000))
+}
+
+/// A log of so many octets, made of these parts.
+fn log(file: &Path, bytes: usize, parts: impl Iterator<Item = String>) -> Result<PathBuf> {
     let wrong = |error| Stop::new(format!("cannot write {}: {error}", file.display()));
     let mut log = BufWriter::new(std::fs::File::create(file).map_err(wrong)?);
     let mut written = 0;
-    for (number, line) in lines.iter().cycle().enumerate() {
+    for part in parts {
         if written >= bytes {
             break;
         }
-        let line = format!("[{:5}.{:06}] {line}\n", number / 1000, number % 1000 * 1000);
-        log.write_all(line.as_bytes()).map_err(wrong)?;
-        written += line.len();
+        log.write_all(part.as_bytes()).map_err(wrong)?;
+        written += part.len();
     }
     log.flush().map_err(wrong)?;
     Ok(file.to_owned())
