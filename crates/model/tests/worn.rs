@@ -311,48 +311,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        579 failed boots, 82 healthy ones
-        wrapped at 80 columns              577 kept, 2 healthy blamed
-        wrapped at 72 columns              570 kept, 4 healthy blamed
-        wrapped at blanks before 72        557 kept, 1 healthy blamed
-        cut at column 80                   456 kept, 3 healthy blamed
-        quoted                             578 kept, 0 healthy blamed
-        quoted twice                       578 kept, 0 healthy blamed
-        numbered by cat -n                 573 kept, 0 healthy blamed
-        numbered by grep -n                578 kept, 0 healthy blamed
-        numbered by a forum                578 kept, 0 healthy blamed
-        numbered by an editor              578 kept, 0 healthy blamed
-        left edge cut by 1 to 3            559 kept, 3 healthy blamed
-        1 % of letters misread             550 kept, 5 healthy blamed
-        last 25 lines                      578 kept, 0 healthy blamed
-        last 12 lines                      555 kept, 2 healthy blamed
-        after a healthy boot               535 kept, 0 healthy blamed
-        syslog, old heads                  577 kept, 0 healthy blamed
-        syslog, RFC 5424                   577 kept, 0 healthy blamed
-        journalctl -o short-iso            577 kept, 0 healthy blamed
-        journalctl -o short-monotonic      577 kept, 0 healthy blamed
-        journalctl -o short-unix           577 kept, 0 healthy blamed
-        journalctl -o short-full           577 kept, 0 healthy blamed
-        journalctl -o json                 579 kept, 0 healthy blamed
-        a container's log in JSON          579 kept, 0 healthy blamed
-        a container's name before it       577 kept, 0 healthy blamed
-        clock before it                    578 kept, 0 healthy blamed
-        clock in brackets before it        578 kept, 0 healthy blamed
-        date and clock before it           577 kept, 0 healthy blamed
-        level before it                    578 kept, 0 healthy blamed
-        blanks doubled                     579 kept, 0 healthy blamed
-        empty lines between                579 kept, 0 healthy blamed
-        coloured                           579 kept, 0 healthy blamed
-        CRLF                               579 kept, 0 healthy blamed
-        escaped for a web page             579 kept, 0 healthy blamed
-        in a code block                    578 kept, 0 healthy blamed
-        in a fence                         578 kept, 0 healthy blamed
-        indented                           579 kept, 0 healthy blamed
-        a list                             578 kept, 0 healthy blamed
-        as code, line by line              579 kept, 0 healthy blamed
-        cut off with dots                  578 kept, 0 healthy blamed
-        with somebody's words              579 kept, 0 healthy blamed
-        in capitals                        577 kept, 0 healthy blamed
+        636 failed boots, 90 healthy ones
+        wrapped at 80 columns              634 kept, 2 healthy blamed
+        wrapped at 72 columns              627 kept, 4 healthy blamed
+        wrapped at blanks before 72        613 kept, 1 healthy blamed
+        cut at column 80                   504 kept, 3 healthy blamed
+        quoted                             634 kept, 0 healthy blamed
+        quoted twice                       634 kept, 0 healthy blamed
+        numbered by cat -n                 629 kept, 0 healthy blamed
+        numbered by grep -n                634 kept, 0 healthy blamed
+        numbered by a forum                634 kept, 0 healthy blamed
+        numbered by an editor              634 kept, 0 healthy blamed
+        left edge cut by 1 to 3            614 kept, 3 healthy blamed
+        1 % of letters misread             603 kept, 5 healthy blamed
+        last 25 lines                      634 kept, 0 healthy blamed
+        last 12 lines                      604 kept, 2 healthy blamed
+        after a healthy boot               591 kept, 0 healthy blamed
+        syslog, old heads                  633 kept, 0 healthy blamed
+        syslog, RFC 5424                   633 kept, 0 healthy blamed
+        journalctl -o short-iso            633 kept, 0 healthy blamed
+        journalctl -o short-monotonic      633 kept, 0 healthy blamed
+        journalctl -o short-unix           633 kept, 0 healthy blamed
+        journalctl -o short-full           633 kept, 0 healthy blamed
+        journalctl -o json                 636 kept, 0 healthy blamed
+        a container's log in JSON          636 kept, 0 healthy blamed
+        a container's name before it       633 kept, 0 healthy blamed
+        clock before it                    634 kept, 0 healthy blamed
+        clock in brackets before it        634 kept, 0 healthy blamed
+        date and clock before it           633 kept, 0 healthy blamed
+        level before it                    634 kept, 0 healthy blamed
+        blanks doubled                     636 kept, 0 healthy blamed
+        empty lines between                636 kept, 0 healthy blamed
+        coloured                           636 kept, 0 healthy blamed
+        CRLF                               636 kept, 0 healthy blamed
+        escaped for a web page             636 kept, 0 healthy blamed
+        in a code block                    635 kept, 0 healthy blamed
+        in a fence                         635 kept, 0 healthy blamed
+        indented                           636 kept, 0 healthy blamed
+        a list                             634 kept, 0 healthy blamed
+        as code, line by line              636 kept, 0 healthy blamed
+        cut off with dots                  635 kept, 0 healthy blamed
+        with somebody's words              636 kept, 0 healthy blamed
+        in capitals                        634 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

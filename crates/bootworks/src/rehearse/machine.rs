@@ -486,7 +486,9 @@ impl Chassis {
             let file = self.file_of(&disk);
             let is_forgotten = matches!(boot, Boot::Disk { without: Some(_) });
             let snapshot = if is_forgotten { "snapshot=on," } else { "" };
-            format!("if=none,id=disk{index},{snapshot}format={format},discard=unmap,detect-zeroes=unmap,{file}")
+            format!(
+                "if=none,id=disk{index},{snapshot}format={format},discard=unmap,detect-zeroes=unmap,{file}"
+            )
         };
         list.extend(["-drive".to_owned(), drive]);
         // All disks are flash (rotation_rate=1, SBC-4 §6.6.4): lines for servers mostly ask for that.

@@ -422,6 +422,7 @@ pub const CAUSES: &[Cause] = &[
         id: "boot-parameters-missing",
         sentence: "The kernel's command line does not say which server the live OS is of.",
         signs: &[proof("bootworks.server= is missing"), proof("the kernel's command line names no server")],
+        messages: messages::BOOT_PARAMETERS_MISSING,
         fixes: &[
             fix_on(Line, "boot this box through `bootworks serve`, which writes the command line"),
             fix("a boot entry of your own: copy the command line that `bootworks serve` sends, whole"),

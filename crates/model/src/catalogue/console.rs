@@ -1,6 +1,6 @@
 //! Causes of the stage `console`: screen and serial console. Definitions only; how they are found in a log is `diagnosis`'s.
 
-use super::{BLANK, Cause, absent, excludes, fix, supports, trace, usual};
+use super::{BLANK, Cause, absent, excludes, fix, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -50,6 +50,8 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to open /dev/console: {why:any}").says("/dev/console cannot be opened ({why}): the last console= names a port that does not exist."),
             usual("/dev/console: Input/output error"),
             usual("Couldn't open /dev/console"),
+            // Ubuntu, cloud image's initramfs: without /dev/console each of its functions says that it failed.
+            proof("The root filesystem on {device} requires a manual fsck").times(3).says("The initramfs fails over and over within a second: /dev/console is no port that this machine has."),
             trace("Run /init as init process").at_the_end(),
         ],
         clues: &[

@@ -179,6 +179,7 @@ pub const CAUSES: &[Cause] = &[
             proof("Not enough memory for decompression"),
             proof("can't allocate {size} bytes to decompress"),
         ],
+        messages: messages::IMAGE_DECOMPRESS_MEMORY,
         fixes: &[
             fix("pack it with less: `xz -6` instead of -9, `zstd -19` without --ultra and --long"),
             fix("or unpack with the same: `zstd -d --long=31`; more memory, less in RAM disks"),
@@ -482,6 +483,7 @@ pub const CAUSES: &[Cause] = &[
         id: "appliance-invalid",
         sentence: "What the line says of its appliance cannot be done on this machine.",
         signs: &[usual("cause: appliance-invalid")],
+        messages: messages::APPLIANCE_INVALID,
         fixes: &[fix_on(Line, "correct [appliance] in line.toml as the refusal says")],
         decide: "The refusal's own words",
         sources: &["bootworks: model/src/plan/refusal.rs"],

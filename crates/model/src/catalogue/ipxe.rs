@@ -123,6 +123,7 @@ pub const CAUSES: &[Cause] = &[
             usual("read request for undionly.kpxe").times(3),
             usual("iPXE initialising devices").times(3),
             usual("Open Source Network Boot Firmware").times(3),
+            usual("Attempting to chain to latest version").times(2).says("netboot.xyz chains to what it takes for a newer version, and that is itself."),
             usual("sent {file}/ipxe.efi to {client}").times(3).says("{client} fetches ipxe.efi again and again: iPXE is given itself."),
             usual("sent {file}/undionly.kpxe to {client}").times(3).says("{client} fetches undionly.kpxe again and again: iPXE is given itself."),
             usual("sent {file}/snponly.efi to {client}").times(3).says("{client} fetches snponly.efi again and again: iPXE is given itself."),
@@ -151,6 +152,7 @@ pub const CAUSES: &[Cause] = &[
         signs: &[ipxe("3e1161"),
             usual("DNS name does not exist"),
         ],
+        messages: messages::IPXE_DNS_NXDOMAIN,
         fixes: &[
             fix("write the server's address instead of its name into the script: http://10.77.0.1/…"),
             fix("or add the name to the DNS server that DHCP names, and the search domain (option 15)"),

@@ -260,6 +260,7 @@ pub const CAUSES: &[Cause] = &[
             usual("MTU too large"),
             usual("mtu less than device minimum"),
         ],
+        messages: messages::MTU_MISMATCH,
         clues: &[supports("not responding", "the server hears small packets only")],
         fixes: &[
             fix(

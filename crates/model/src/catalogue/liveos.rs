@@ -49,6 +49,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Failed to set up machine id"),
             proof("Booting up is supported only when: 1) /etc/machine-id exists and is populated"),
         ],
+        messages: messages::MACHINE_ID_READONLY,
         fixes: &[
             fix(
                 "put an empty file there when the root is made: `: > /etc/machine-id`; systemd then mounts one over it",

@@ -52,6 +52,7 @@ pub const CAUSES: &[Cause] = &[
             usual("DHCPDECLINE({interface})").unless(&["abandoned"]),
             proof("discovered unknown dhcp server").says("The router hears a DHCP server that it does not know."),
         ],
+        messages: messages::DHCP_TWO_SERVERS,
         clues: &[
             excludes("wrong address", "a lease from before, refused by the right server"),
             against("lease not found", "a lease from before"),
@@ -515,6 +516,7 @@ pub const CAUSES: &[Cause] = &[
             proof("^Client Error: 4{status:number}"),
             proof("^Server Error: 5{status:number}"),
         ],
+        messages: messages::HTTP_BOOT_FAILED,
         fixes: &[
             fix("give the whole address, with the server as a number: http://10.77.0.1/ipxe.efi, and try it with `curl -I`"),
             fix("allow plain http in the firmware's setup (`Allow HTTP connections`), or use https with its certificate enrolled"),

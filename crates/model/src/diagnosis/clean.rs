@@ -5,7 +5,7 @@
 //! blanks, typographic quotes; nothing that a terminal obeys is left. A line longer than [`LONGEST`] octets is
 //! cut: nothing that a boot prints is.
 
-use super::shape::fold;
+use super::shape::fold_into;
 use memchr::memmem::Finder;
 use std::iter::Peekable;
 use std::str::Chars;
@@ -54,7 +54,8 @@ pub(super) struct Cleaned {
 impl Cleaned {
     /// A text that is clean already.
     pub(super) fn of(text: String) -> Cleaned {
-        let folded = text.bytes().map(fold).collect();
+        let mut folded = Vec::new();
+        fold_into(text.as_bytes(), &mut folded);
         let columns = text.chars().count();
         Cleaned { text, folded, columns }
     }
@@ -291,8 +292,7 @@ fn journal(line: &[u8]) -> Option<String> {
 }
 
 fn give(cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned)) {
-    cleaned.folded.clear();
-    cleaned.folded.extend(cleaned.text.as_bytes().iter().map(|octet| fold(*octet)));
+    fold_into(cleaned.text.as_bytes(), &mut cleaned.folded);
     each(number, cleaned);
 }
 

@@ -4,6 +4,8 @@
 //! `2026-11-25T18:53:21+01:00 host prog[12]:`, RFC 5424's header, `MESSAGE=` of a journal export, a clock; the `>` of
 //! a quotation, a line's number, a container's name, the level of what is no error.
 
+/// Octets of the kernel's seconds with their bracket, at most.
+const LONGEST_TIME: usize = 15;
 /// Heads that one line may have.
 const HEADS: usize = 8;
 const MONTHS: [&str; 12] =
@@ -24,10 +26,20 @@ pub(super) struct Head {
 /// The kernel's seconds, where the line begins with them.
 pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
     let bare = text.strip_prefix('[')?.trim_ascii_start();
-    let length = bare.bytes().take_while(|octet| octet.is_ascii_digit() || *octet == b'.').count();
-    let is_time = length <= 14 && bare.as_bytes().get(length) == Some(&b']');
-    let time = bare.get(..length).filter(|time| is_time && time.contains('.'))?;
-    time.parse().ok()
+    // Of its own: nearly every line of a log has one.
+    let (mut digits, mut scale) = (0_u64, None);
+    for octet in bare.bytes().take(LONGEST_TIME) {
+        match octet {
+            b'0'..=b'9' => {
+                digits = digits * 10 + u64::from(octet - b'0');
+                scale = scale.map(|scale: u64| scale * 10);
+            }
+            b'.' if scale.is_none() => scale = Some(1),
+            b']' => return scale.map(|scale| digits as f64 / scale as f64),
+            _ => break,
+        }
+    }
+    None
 }
 
 /// What stands before the line's own text.

@@ -36,6 +36,9 @@ pub(super) struct Literals {
     before: Vec<u16>,
     /// For every row where its entries begin; those of the next begin where they end.
     rows: Vec<u32>,
+    /// The four octets by which each text of every row is looked up: beside each other, since most that stand at a place
+    /// by chance end here.
+    octets: Vec<[u8; LOOKED_UP]>,
     /// The texts of every row.
     entries: Vec<Entry>,
 }
@@ -43,10 +46,8 @@ pub(super) struct Literals {
 /// A text at its place in the table.
 #[derive(Clone, Copy)]
 struct Entry {
-    /// The four octets that are looked up.
-    octets: [u8; LOOKED_UP],
-    /// The next four of the text, zeros where it has none: most that are looked up in vain end here, before the text itself
-    /// is fetched.
+    /// The four octets behind those that are looked up, zeros where the text has none: most that are looked up in vain
+    /// end here, before the text itself is fetched.
     next: u32,
     /// Which octets of `next` are the text's.
     mask: u32,
@@ -61,7 +62,7 @@ struct Entry {
 impl Literals {
     /// Takes the texts; their numbers are those of the list. `None` where one is too short, or there are too many.
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Option<Literals> {
-        let mut rows: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
+        let mut rows: BTreeMap<usize, Vec<([u8; LOOKED_UP], Entry)>> = BTreeMap::new();
         let mut shared: HashMap<[u8; LOOKED_UP], usize> = HashMap::new();
         for octets in texts.iter().flat_map(|text| text.windows(LOOKED_UP)) {
             *shared.entry(octets.first_chunk().copied().unwrap_or_default()).or_default() += 1;
@@ -84,28 +85,30 @@ impl Literals {
                     letters + crowd(place(*octets)) * CROWD + others * COMMON
                 })?;
             let behind = &text[offset + LOOKED_UP..];
-            rows.entry(place(octets)).or_default().push(Entry {
-                octets,
+            let entry = Entry {
                 next: four(behind),
                 mask: four(&[0xff; LOOKED_UP][..behind.len().min(LOOKED_UP)]),
                 offset: u32::try_from(offset).ok()?,
                 number: u32::try_from(number).ok()?,
                 text: (0, 0),
-            });
+            };
+            rows.entry(place(octets)).or_default().push((octets, entry));
         }
         let mut all = Literals {
             texts: Vec::new(),
             bits: Box::new([0; WORDS]),
             before: Vec::new(),
             rows: vec![0],
+            octets: Vec::new(),
             entries: Vec::new(),
         };
         for (place, entries) in rows {
             all.bits[place / 64] |= 1 << (place % 64);
-            for entry in entries {
+            for (octets, entry) in entries {
                 let begin = u32::try_from(all.texts.len()).ok()?;
                 all.texts.extend_from_slice(&texts[entry.number as usize]);
                 let end = u32::try_from(all.texts.len()).ok()?;
+                all.octets.push(octets);
                 all.entries.push(Entry { text: (begin, end), ..entry });
             }
             all.rows.push(u32::try_from(all.entries.len()).ok()?);
@@ -145,9 +148,14 @@ impl Literals {
         let place = place(octets);
         let before = self.bits[place / 64] & ((1 << (place % 64)) - 1);
         let row = usize::from(self.before[place / 64]) + before.count_ones() as usize;
-        let stands = |entry: &&Entry| entry.octets == octets && (entry.next ^ next) & entry.mask == 0;
-        let entries = self.rows[row] as usize..self.rows[row + 1] as usize;
-        for entry in self.entries[entries].iter().filter(stands) {
+        for entry in self.rows[row] as usize..self.rows[row + 1] as usize {
+            if self.octets[entry] != octets {
+                continue;
+            }
+            let entry = &self.entries[entry];
+            if (entry.next ^ next) & entry.mask != 0 {
+                continue;
+            }
             let (number, offset) = (entry.number as usize, entry.offset as usize);
             let text = &self.texts[entry.text.0 as usize..entry.text.1 as usize];
             let Some(begin) = at.checked_sub(offset) else {

@@ -27,6 +27,20 @@ pub(super) const fn fold(octet: u8) -> u8 {
     if octet == b'\t' { b' ' } else { octet }
 }
 
+/// A text in the form in which it is compared.
+pub(super) fn fold_into(text: &[u8], folded: &mut Vec<u8>) {
+    // Whole blocks, also the last one: a processor folds all octets of one at once.
+    const BLOCK: usize = 32;
+    folded.clear();
+    folded.extend_from_slice(text);
+    folded.resize(text.len().next_multiple_of(BLOCK), 0);
+    let (blocks, _) = folded.as_chunks_mut::<BLOCK>();
+    for octet in blocks.as_flattened_mut() {
+        *octet = fold(*octet);
+    }
+    folded.truncate(text.len());
+}
+
 /// A shape, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape {

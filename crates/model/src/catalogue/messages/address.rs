@@ -18,6 +18,7 @@ pub(in crate::catalogue) const DHCP_NO_ANSWER: &[Sign] = &[
     usual("No DHCP response on interface {interface}, skipping it"),
     usual("Error finding IP for Ironic Agent"),
     proof("occurred while obtaining an IP address from the DHCP server"),
+    usual("udp port bootps unreachable"),
 ];
 
 pub(in crate::catalogue) const DHCP_SERVER_SILENT: &[Sign] = &[
@@ -72,15 +73,31 @@ pub(in crate::catalogue) const DHCP_SERVER_SILENT: &[Sign] = &[
     usual("Failed to start {unit:any}Kea DHCPv4 Se{rest}"),
     usual("dhcpd.conf line {line:number}: left brace expected"),
     proof("The DHCP service was unable to access path specified for the database"),
+    usual("DHCP range {range:any} is not consistent with netmask"),
+    proof("cannot set --bind-interfaces and --bind-dynamic"),
+    usual("Open a socket for LPF:").unless(&["dhclient"]),
+    proof("bad subnet number/mask combination"),
+    proof("Address range {range:any} not on net"),
+    proof("DHCP4_ALREADY_RUNNING"),
+    proof("DHCPD: there is no address pool for"),
+    usual("The DHCP service failed to see a directory server for authorization"),
 ];
 
-pub(in crate::catalogue) const DNS_MISSING: &[Sign] =
-    &[usual("on [::1]:53: read udp"), usual("DNSSEC validation failed for question")];
+pub(in crate::catalogue) const DNS_MISSING: &[Sign] = &[
+    usual("on [::1]:53: read udp"),
+    usual("DNSSEC validation failed for question"),
+    proof("SyncTimeWithMP() failed. 80072ee7"),
+    usual("Could not find search domain in resolv.conf"),
+    proof("Received 0x80072ee7 from WinHttpSendRequest"),
+    usual("unknown host (gethostbyname failed"),
+];
 
 pub(in crate::catalogue) const DUPLICATE_ADDRESS: &[Sign] = &[
     usual("ICMP Echo reply while lease {address} valid"),
     proof("DHCP4_DECLINE_LEASE Received DHCPDECLINE for addr {address}"),
     usual("not using configured address {address} because it was previously declined"),
+    usual("DHCPD-4-PING_CONFLICT"),
+    usual("BAD_ADDRESS"),
 ];
 
 pub(in crate::catalogue) const IP_PARAM_BAD: &[Sign] = &[usual("Root-NFS: no NFS server address")];
@@ -92,6 +109,26 @@ pub(in crate::catalogue) const NETWORK_CONFIG_INVALID: &[Sign] = &[
     usual("/etc/network/interfaces:{line:number}: misplaced option"),
     usual("/etc/network/interfaces:{line:number}: option with empty value"),
     usual("failed to load connection: invalid connection"),
+    usual("Failed to parse address '{address}'"),
+    proof("interface has both bridge and bond sections set {link:any}"),
+    proof("is declared as part of two separate links: {links:any}"),
+    usual("duplicate mac found! both '{first:any}' and '{second:any}' have mac"),
+    proof("No available network renderers found"),
+    proof("No config network {what} keys [{keys:any}] found in"),
+    proof("No handler found for command"),
+    proof("Nameserver specified for interface {interface:any}, but interface"),
+    usual("/etc/systemd/network/{file}:{line:number}: Failed to parse address value, ignoring"),
+    usual("/etc/systemd/network/{file}:{line:number}: Assignment outside of section"),
+    proof("/etc/network/interfaces:{line:number}: duplicate option"),
+    proof("An error occurred: the configuration could not be generated"),
+    proof("system-generators/netplan failed with"),
+    proof("duplicate mac found! both '{a}' and '{b}' have mac"),
 ];
 
-pub(in crate::catalogue) const ROUTE_MISSING: &[Sign] = &[proof("gateway you entered is unreachable")];
+pub(in crate::catalogue) const ROUTE_MISSING: &[Sign] =
+    &[proof("gateway you entered is unreachable"), usual("ICMP net {net} unreachable")];
+
+pub(in crate::catalogue) const BOOT_PARAMETERS_MISSING: &[Sign] = &[
+    usual("coreos.live.rootfs_url= supports HTTP and HTTPS only"),
+    proof("Could not determine Foreman instance, add foreman.url or proxy.url"),
+];

@@ -23,6 +23,12 @@ pub(in crate::catalogue) const DISK_FAILING: &[Sign] = &[
     usual("Fault detected on drive {drive:number} in disk drive bay"),
     usual("S.M.A.R.T. Hard Drive(s) Detect Imminent Failure"),
     usual("Hard Drive Detects Imminent Failure"),
+    proof("1787-{slot:any}Operating in Interim Recovery Mode"),
+    usual("Primary Master Hard Disk Fail"),
+    proof("Immediately back-up your data and replace your hard disk drive"),
+    proof("S.M.A.R.T. Capable but Command Failed"),
+    usual("Failure Fixed Disk {disk:number}"),
+    usual("Hard disk(s) fail"),
 ];
 
 pub(in crate::catalogue) const MEMORY_FAULTY: &[Sign] = &[
@@ -65,6 +71,12 @@ pub(in crate::catalogue) const MEMORY_FAULTY: &[Sign] = &[
     usual("uncorrectable Memory errors occurred in the previous boot"),
     usual("Memory training failure"),
     usual("uncorrectable memory error has been detected on DIMM"),
+    proof("Error: Memory initialization error"),
+    usual("Unable to initialize all installed memory"),
+    usual("Error: Incorrect memory configuration"),
+    proof("Failing Bits: {bits:hex}"),
+    proof("On Board Parity Error"),
+    proof("Memory failure: {page}: recovery action for"),
 ];
 
 pub(in crate::catalogue) const TOO_HOT: &[Sign] = &[
@@ -78,9 +90,15 @@ pub(in crate::catalogue) const TOO_HOT: &[Sign] = &[
     proof("| Thermal Trip | Asserted"),
     usual("| Temperature {sensor} | Upper Critical going high | Asserted"),
     proof("CPU Over Temperature Error"),
+    proof("Previous Shutdown Due to Thermal Event"),
+    proof("thermal trip error on last boot"),
 ];
 
 pub(in crate::catalogue) const DISK_SLOW: &[Sign] =
     &[proof("installation disk speed measurement failed or was found to be insufficient")];
 
-pub(in crate::catalogue) const PROCESSOR_FAULTY: &[Sign] = &[usual("FRB1/BIST failure")];
+pub(in crate::catalogue) const PROCESSOR_FAULTY: &[Sign] = &[
+    usual("FRB1/BIST failure"),
+    usual("System cache error - Cache disabled"),
+    proof("Processor {number:number} failed Self Test (BIST)"),
+];

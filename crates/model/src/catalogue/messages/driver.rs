@@ -31,6 +31,10 @@ pub(in crate::catalogue) const MODULES_DIR_MISMATCH: &[Sign] = &[
     usual("socket(AF_PACKET,2,8): Address family not supported"),
     usual("mount: /efi: unknown filesystem type 'vfat'"),
     proof("Linux kernel version mismatch. This initramfs image was built for version"),
+    usual("FAT-fs ({device}): IO charset {charset} not found"),
+    usual("FAT-fs ({device}): codepage {codepage} not found"),
+    usual("fuse: device not found, try 'modprobe fuse' first"),
+    proof("is not a valid kernel module directory"),
 ];
 
 pub(in crate::catalogue) const NIC_DRIVER_MISSING: &[Sign] = &[
@@ -44,6 +48,8 @@ pub(in crate::catalogue) const NIC_DRIVER_MISSING: &[Sign] = &[
     usual("^!! Interface {interface} not found!"),
     proof("a matching network card driver was not found in this image"),
     proof("Maybe the xCAT genesis kernel is missing the driver for your NIC"),
+    usual("Unable to find boot device (maybe the nbroot is missing the driver for your nic"),
+    usual("There was a problem initializing WDS Mode"),
 ];
 
 pub(in crate::catalogue) const NIC_PROBE_FAILED: &[Sign] = &[
@@ -171,6 +177,31 @@ pub(in crate::catalogue) const NIC_PROBE_FAILED: &[Sign] = &[
     usual("(uninitialized): Get ether addr fail"),
     usual("smsc95xx {port} {interface}: Failed to read reg index"),
     usual("unsupported chip type 0xff"),
+    proof("No memory region found in bar #{bar:number}"),
+    proof("init pci failed"),
+    usual("Failed to initialize event queue table"),
+    proof("vmxnet3 {address}: Failed to map"),
+    proof("qed_probe:{line:number}()]hw prepare failed"),
+    proof("BAD MCP validity signature"),
+    proof("QUERY_DEV_CAP command failed, aborting"),
+    proof("RUN_FW command failed, aborting"),
+    proof("NOP command failed to generate MSI-X interrupt IRQ"),
+    proof("Failed initializing command interface, aborting"),
+    proof("error requesting BARs, aborting"),
+    proof("Health issue observed, firmware internal error"),
+    usual("rtl_chipcmd_cond == 1"),
+    proof("region #{bar:number} not an MMIO resource, aborting"),
+    proof("vmxnet3 {device}: Incompatible h/w version ({version:any}) for adapter"),
+    usual("PF still in reset state.{:any}Is the PF interface up"),
+    proof("fec {device} {interface}: Unable to connect to phy"),
+    proof("probe failed due to setup PF switch"),
+    proof("Invalid MAC address from EEPROM, aborting"),
+    proof("atlantic {device}: Bad firmware detected"),
+    proof("health recovery flow aborted, PCI reads still not working"),
+    proof("Invalid PCI region size(s), aborting"),
+    proof("r8169 {device}: no MMIO resource found"),
+    proof("Cannot find PCI device base address, aborting"),
+    proof("sky2 {device}: {interface}: phy I/O error"),
 ];
 
 pub(in crate::catalogue) const NIC_TX_TIMEOUT: &[Sign] = &[
@@ -181,6 +212,9 @@ pub(in crate::catalogue) const NIC_TX_TIMEOUT: &[Sign] = &[
     usual("r8152 {port} {interface}: Tx timeout"),
     usual("r8152 {port} {interface}: Tx status -71"),
     usual("Got tx_timeout. irq status"),
+    proof("encountered fatal error, adapter stopped"),
+    usual("tg3_abort_hw timed out"),
+    usual("e1000e {device} {interface}: Reset adapter unexpectedly"),
 ];
 
 pub(in crate::catalogue) const SFP_UNSUPPORTED: &[Sign] = &[

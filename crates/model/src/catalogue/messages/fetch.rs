@@ -10,12 +10,18 @@ pub(in crate::catalogue) const CLOCK_WRONG: &[Sign] = &[
     usual("0271: Check date and time settings"),
     usual("failing validation(s): Host couldn't synchronize with any NTP server"),
     usual("Error syncing system clock"),
+    usual("An error occurred while retrieving policy for this computer"),
+    usual("Failed to get client identity"),
+    usual("Received 0x80072f8f from WinHttpSendRequest"),
+    proof("SyncTimeWithMP() failed. 80072f8f"),
 ];
 
 pub(in crate::catalogue) const DRACUT_MODULE_MISSING: &[Sign] = &[
     proof("/init: .:{:any}can't open '/scripts/{name}'"),
     proof("/init: .: {line:number}: Can't open /scripts/{name}"),
     proof("curl: (1) Protocol {name} not supported"),
+    usual("dracut[E]: Module '{module}' cannot be installed"),
+    usual("ERROR: Hook '{hook}' cannot be found"),
 ];
 
 pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
@@ -42,6 +48,28 @@ pub(in crate::catalogue) const HTTP_UNREACHABLE: &[Sign] = &[
     usual("Timed out, no response from urls"),
     usual("Download of image {image} failed"),
     usual("Error attempting to heartbeat - Possible"),
+    usual("Timed out reading next chunk from webserver"),
+    usual("Unhandled error looking up node with addresses {macs:any}"),
+    usual("could not contact Ironic API: {why:any}"),
+    usual("Error: fetching image URL"),
+    usual("Error: fetching stream metadata"),
+    usual("Couldn't query the server for the rootfs specified by"),
+    usual("maximum number of retries ({n:number}) reached"),
+    usual("version.txt unavailable: {url:any}"),
+    usual("Could not send facts to Foreman: {why:any}"),
+    usual("Can not reach DeployRoot"),
+    usual("System error 53 has occurred"),
+    usual("PXE::MP_LookupDevice failed"),
+    usual("PXE Provider failed to initialize MP connection"),
+    usual("Failed to get information for MP:"),
+    usual("Unsuccessful in getting MP key information"),
+    usual("PXE::MP_InitializeTransport failed"),
+    proof("nginx: configuration file {file} test failed"),
+    proof("nginx: [emerg] open() \"{file:any}\" failed"),
+    proof("AH00526: Syntax error on line"),
+    proof("no listening sockets available, shutting down"),
+    usual("OSError: [Errno 98] Address already in use"),
+    usual("A connection to the deployment share ({share:any}) could not be made"),
 ];
 
 pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
@@ -66,6 +94,9 @@ pub(in crate::catalogue) const LIVE_MEDIUM_NOT_FOUND: &[Sign] = &[
     proof("not found. Dropping out to initial-ramdisk console"),
     proof("Porteus data not found"),
     usual("You are maybe using an unsupported boot device"),
+    proof("error: Could not find any live images"),
+    usual("Fetching answer file from partition failed"),
+    proof("CDROM-detect failed; unmounting CD just to be sure"),
 ];
 
 pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
@@ -79,6 +110,22 @@ pub(in crate::catalogue) const MACHINE_NOT_ENROLLED: &[Sign] = &[
     usual(": no advertisements found"),
     proof("{mac} (unknown/unconfigured node)"),
     usual("No matching profile{rest:any}labels="),
+    usual("hardware not found").unless(&["driver"]),
+    proof("No Active Task found for Host: {host:any}"),
+    proof("Agent is not associated with an Ironic node"),
+    usual("Got invalid node data in response to query for node with addresses {macs:any}"),
+    usual("No valid host was found. {why:any}"),
+    usual("No container set for node {node:any}"),
+    proof("does not allow it to pxe"),
+    usual("Couldn't get a bootspec for {mac:any}"),
+    proof("There are no task sequences available to this computer"),
+    usual("No instance datasource found! Likely bad things to come"),
+    usual("SUSEConnect error: Invalid system credentials"),
+    usual("Registration server returned 'Unknown Registration Code"),
+    proof("No Boot Action for Device ({id:number}) found"),
+    proof("No boot action. Aborted"),
+    proof("Pending Request ID: {id:number}"),
+    proof("Please provide these details to your Windows Deployment Services Administrator"),
 ];
 
 pub(in crate::catalogue) const RAM_TOO_SMALL_SQUASHFS: &[Sign] = &[
@@ -93,6 +140,7 @@ pub(in crate::catalogue) const RAM_TOO_SMALL_SQUASHFS: &[Sign] = &[
     proof("Failed to cache the loop file! Lack of RAM?"),
     proof("Ramdisk device creation failed due to insufficient memory"),
     proof("enough memory available to create a ramdisk device"),
+    proof("tmpfs {size:number} {used:number} 0 100% /run"),
 ];
 
 pub(in crate::catalogue) const ROOTFS_WRONG_IMAGE: &[Sign] = &[
@@ -110,6 +158,10 @@ pub(in crate::catalogue) const ROOTFS_WRONG_IMAGE: &[Sign] = &[
     proof("proc doesn't exist in initrd-bottom"),
     proof("init binary {init} does not exist in the user's chroot"),
     proof("Can't run the rootfs init ("),
+    usual("No partition with UUID {uuid:any} found on device {disk:any}"),
+    usual("Could not find partition {part:any} on md device {disk:any}"),
+    proof("Couldn't find specified OSTree root '{path:any}'"),
+    usual("Did not find any filesystem on {disks:any} that contained one of"),
 ];
 
 pub(in crate::catalogue) const SQUASHFS_CORRUPT: &[Sign] = &[
@@ -121,6 +173,9 @@ pub(in crate::catalogue) const SQUASHFS_CORRUPT: &[Sign] = &[
     usual("FATAL: Failed to verify system integrity"),
     proof("Some checksums failed, press any key to poweroff"),
     proof("media check is complete, the result is: FAIL"),
+    proof("Verity device detected corruption after activation"),
+    usual("is not a valid VERITY device"),
+    proof("Check finished: errors found in {count:number} files"),
 ];
 
 pub(in crate::catalogue) const SQUASHFS_FETCH_FAILED: &[Sign] = &[
@@ -134,6 +189,13 @@ pub(in crate::catalogue) const SQUASHFS_FETCH_FAILED: &[Sign] = &[
     usual("Failed to fetch {url}, see /tmp/fetch.info"),
     usual("Unable to load stage: {stage}"),
     usual("LTSP command failed: wget {url}"),
+    usual("Couldn't fetch, verify, and unpack image specified by"),
+    usual("Failed to invoke skopeo proxy method {method}: remote error"),
+    usual("The command 'ostree container image deploy {args:any}' exited with the code"),
+    usual("PayloadInstallationError: Failed to pull from repository"),
+    usual("instsys missing: {file:any}").unless(&["(optional)"]),
+    usual("download failed: /mounts/{dir:any}").unless(&["ignored"]),
+    usual("cmd-extract: FAIL: curtin command extract"),
 ];
 
 pub(in crate::catalogue) const SQUASHFS_MOUNT_FAILED: &[Sign] = &[
@@ -155,6 +217,9 @@ pub(in crate::catalogue) const SQUASHFS_MOUNT_FAILED: &[Sign] = &[
     proof("Failed to mount live ISO root filesystem"),
     proof("Failed to mount install image squashfs filesystem"),
     usual("LTSP command failed: mount_img_src"),
+    proof("Failed to mount '{image:any}' for extraction"),
+    usual("instsys mount failed: {dir:any}"),
+    usual("could not find any device /dev/loop#"),
 ];
 
 pub(in crate::catalogue) const SQUASHFS_READ_ERROR: &[Sign] = &[
@@ -162,6 +227,7 @@ pub(in crate::catalogue) const SQUASHFS_READ_ERROR: &[Sign] = &[
     usual("isofs_fill_super: bread failed"),
     usual("I/O error, dev loop{number:number}, sector"),
     usual("Buffer I/O error on dev loop{number:number}"),
+    usual("Unable to read from the discovery media"),
 ];
 
 pub(in crate::catalogue) const STAGE2_REPO_MISSING: &[Sign] = &[
@@ -183,6 +249,7 @@ pub(in crate::catalogue) const STAGE2_REPO_MISSING: &[Sign] = &[
     proof("Invalid value for 'inst.{option}'"),
     proof("unknown network repo URL: {url}"),
     usual("anaconda: this location will be ignored"),
+    usual("failed to fetch stage2 from {url}"),
 ];
 
 pub(in crate::catalogue) const UNION_MISSING: &[Sign] = &[

@@ -97,6 +97,16 @@ pub(in crate::catalogue) const FSCK_REQUIRED: &[Sign] = &[
     usual("superblock checksum mismatch"),
     proof("has unrepaired errors, please fix them manually"),
     usual("fsck on {device} failed."),
+    usual("NTFS Volume '{device:any}' is scheduled for a check or it was shutdown"),
+    proof("failed to verify dev extents against chunks"),
+    proof("volume is dirty and \"force\" flag is not set"),
+    usual("The disk contains an unclean file system"),
+    proof("Metadata kept in Windows cache, refused to mount"),
+    proof("Windows is hibernated, refused to mount"),
+    usual("systemd-fsck[{pid:number}]: fsck failed with exit status"),
+    proof("Filesystems couldn't be fixed"),
+    usual("Logical sector size is zero"),
+    proof("bad primary superblock - bad magic number"),
 ];
 
 pub(in crate::catalogue) const FSTAB_DEVICE_MISSING: &[Sign] = &[
@@ -104,6 +114,12 @@ pub(in crate::catalogue) const FSTAB_DEVICE_MISSING: &[Sign] = &[
     usual("Press S to skip mounting or M for manual recovery"),
     usual("No such file or directory while trying to open /dev/{disk}"),
     usual("Possibly non-existent device?"),
+    usual("Gave up waiting for /usr device"),
+    proof("Unable to resolve 'UUID={uuid}"),
+    proof("mount for / exited with exit status"),
+    usual("swapon: {device}: read swap header failed"),
+    usual("swapon: cannot find the device for UUID={uuid}"),
+    usual("/etc/fstab: parse error"),
 ];
 
 pub(in crate::catalogue) const GRUB_RESCUE_NO_DEVICE: &[Sign] = &[
@@ -117,6 +133,8 @@ pub(in crate::catalogue) const GRUB_RESCUE_NO_DEVICE: &[Sign] = &[
     proof("Error 22: No such partition"),
     usual("Error 16: Inconsistent filesystem structure"),
     usual("grub-core/{file:any}:no such partition"),
+    proof("Error 12: Invalid device requested"),
+    usual("cannot get C/H/S values"),
 ];
 
 pub(in crate::catalogue) const INITRAMFS_DISK_DRIVER_MISSING: &[Sign] = &[
@@ -151,6 +169,9 @@ pub(in crate::catalogue) const NIC_NAME_CHANGED: &[Sign] = &[
     usual("Bind socket to interface: No such device"),
     usual("ifup: no matching interfaces"),
     proof("has different MAC address than expected, ignoring"),
+    usual("[nic not present] Cannot rename"),
+    proof("bridge configuration failed (missing ports"),
+    proof("has MAC address {is:any}, instead of configured address"),
 ];
 
 pub(in crate::catalogue) const NO_BOOTABLE_DEVICE: &[Sign] = &[
@@ -186,6 +207,11 @@ pub(in crate::catalogue) const NO_BOOTABLE_DEVICE: &[Sign] = &[
     usual("SPL: Unsupported Boot Device"),
     usual("Preferred boot device is missing"),
     usual("The boot loader failed."),
+    usual("Could not read from CDROM (code {code:hex})"),
+    usual("CBFS: 'fallback/payload' not found"),
+    usual("map: No mapping found"),
+    usual("Error: \"distro_bootcmd\" not defined"),
+    proof("(0 bootflows, 0 valid)"),
 ];
 
 pub(in crate::catalogue) const ROOT_SPEC_WRONG: &[Sign] = &[
@@ -215,7 +241,10 @@ pub(in crate::catalogue) const ROOT_SPEC_WRONG: &[Sign] = &[
     usual("mount: mounting /dev/{device} on /mnt-root/ failed: No such file"),
     usual("Unable to determine major/minor number of root device"),
     usual("unable to detect filesystem type for device {device} and no"),
+    proof("Couldn't find specified OSTree root"),
 ];
 
-pub(in crate::catalogue) const UEFI_BOOT_ORDER: &[Sign] =
-    &[proof("Expected the host to boot from disk, but it booted the installation image")];
+pub(in crate::catalogue) const UEFI_BOOT_ORDER: &[Sign] = &[
+    proof("Expected the host to boot from disk, but it booted the installation image"),
+    proof("Talos is already installed to disk but booted from another media"),
+];

@@ -10,6 +10,11 @@ pub(in crate::catalogue) const GRUB_OOM_INITRD: &[Sign] = &[
     usual("EFI stub: ERROR: Failed to relocate kernel"),
     proof("Reading file would overwrite reserved memory"),
     proof("Fatal error: 10 (Out of resources)"),
+    proof("ramdisk - allocation error"),
+    usual("device tree - allocation error"),
+    usual("ERROR: Failed to allocate {size:any} bytes below").unless(&["panic", "memblock"]),
+    proof("RD image overlaps OS image"),
+    proof("cannot allocate real mode pages"),
 ];
 
 pub(in crate::catalogue) const GRUB_PREFIX_WRONG: &[Sign] = &[
@@ -21,6 +26,8 @@ pub(in crate::catalogue) const GRUB_PREFIX_WRONG: &[Sign] = &[
     usual("can't find command 'search'"),
     usual("can't find command 'initrd{rest:any}"),
     usual("error: {place:any}incompatible license"),
+    usual("relocation 0x{type:hex} is not implemented yet"),
+    proof("unknown command `linux{kind:any}'"),
 ];
 
 pub(in crate::catalogue) const GRUB_TPM_ERROR: &[Sign] = &[usual("unknown TPM error")];
@@ -52,6 +59,15 @@ pub(in crate::catalogue) const KERNEL_FILE_NOT_FOUND: &[Sign] = &[
     proof("Skipping {label:any} for failure retrieving kernel"),
     proof("Skipping {label:any} for failure retrieving initrd"),
     proof("Skipping {label:any} for failure retrieving FDT"),
+    proof("kernel cannot be found at {path:any}"),
+    proof("No initramfs found for container {image:any}"),
+    proof("Failed to open module with path `{path:any}`. Is the path correct"),
+    proof("dom0 kernel not specified"),
+    usual("No UEFI binary known at"),
+    proof("*** ERROR: File lookup fail"),
+    usual("is not recognized as an internal or external command, operable program, or script file"),
+    usual("invalid dtb and unrecognized/unsupported machine ID"),
+    proof("/boot/.vmlinuz-{kernel}.hmac does not exist"),
 ];
 
 pub(in crate::catalogue) const KERNEL_IMAGE_CORRUPT: &[Sign] = &[
@@ -82,12 +98,33 @@ pub(in crate::catalogue) const KERNEL_IMAGE_CORRUPT: &[Sign] = &[
     usual("Invalid image type for this media type"),
     usual("kernel doesn't support 64-bit CPUs"),
     usual("error: no multiboot header found"),
+    proof("zimage: Bad magic!"),
+    proof("Bad FIT kernel image format!"),
+    usual("Could not find configuration node").unless(&["databases"]),
+    proof("Bad hash value for '{hash:any}' hash node in"),
+    usual("Malformed security header"),
+    proof("Relocations have been stripped"),
+    usual("Failed to read header: {status}"),
+    proof("Unable to locate embedded .linux section"),
+    proof("Load Error while loading {file}"),
+    usual("Error: Invalid Parameter returned from {file}"),
+    usual("Could not set up DOM0 guest OS"),
+    proof("Error: Bad gzipped data"),
+    proof("uncompress or overwrite error"),
+    proof("Unimplemented compression type {type:number}"),
+    proof("Bad Data Hash"),
+    usual("Could not find subimage node type 'kernel'"),
+    usual("fdt fixup failed"),
+    usual("ERROR: /chosen node create failed"),
+    proof("Destination physical address inappropriately aligned"),
+    usual("FATAL: FIPS integrity test failed"),
 ];
 
 pub(in crate::catalogue) const SHIM_SECOND_STAGE: &[Sign] = &[
     usual("Failed to open \\EFI\\{folder}\\mmx64.efi"),
     proof("Failed to start MokManager: Not Found"),
     proof("^failed to load grub$"),
+    usual("No grub found for container {image:any}"),
 ];
 
 pub(in crate::catalogue) const SYSLINUX_NO_DEFAULT: &[Sign] =

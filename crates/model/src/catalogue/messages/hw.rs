@@ -11,6 +11,7 @@ pub(in crate::catalogue) const IOMMU_FAULT: &[Sign] = &[
     usual("Event logged [INVALID_DEVICE_REQUEST device="),
     usual("Event logged [ILLEGAL_DEV_TABLE_ENTRY device="),
     usual("Failed to initialize IOMMU Hardware (error="),
+    proof("Blocked unknown Stream ID"),
 ];
 
 pub(in crate::catalogue) const MCE_ERROR: &[Sign] = &[
@@ -54,6 +55,9 @@ pub(in crate::catalogue) const MCE_ERROR: &[Sign] = &[
     proof("CPU {cpu:number} has an internal error (IERR)"),
     usual("A fatal error was detected on a component at bus"),
     usual("Machine Check errors occurred in the previous boot"),
+    usual("System fatal error during previous boot"),
+    proof("Fatal error caused a system reset"),
+    proof("internal error (IERR) on last boot"),
 ];
 
 pub(in crate::catalogue) const TSC_UNSTABLE: &[Sign] =

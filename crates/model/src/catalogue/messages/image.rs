@@ -59,6 +59,21 @@ pub(in crate::catalogue) const ARCHIVE_MIRROR_BAD: &[Sign] = &[
     usual("Failed to install packages to new root"),
     proof("signature from {who:any} is marginal trust"),
     proof("error: key {key} could not be imported"),
+    proof("E: Couldn't download {file}.deb"),
+    usual("Couldn't download package {package}"),
+    proof("Failed to detect copycd configured install source at {path:any}"),
+    usual("GPG signatures found, but none are in trusted keyring"),
+    usual("Some of the repositories have not been refreshed because of an error"),
+    usual("ERROR: unsatisfiable constraints"),
+    usual("signature check failed"),
+    usual("Configuring 'choose-mirror' failed with error code {code:number}"),
+    usual("Configuring 'bootstrap-base' failed with error code {code:number}"),
+    usual("Digest verification failed for file"),
+    usual("Signature verification failed for file '{file:any}' from repository"),
+    usual("Not committing changes due to missing repository tags"),
+    proof("ERROR: {address:any}: BAD signature"),
+    proof("Public key for {package:any}.rpm is not installed"),
+    proof("error: GPGME error: No data"),
 ];
 
 pub(in crate::catalogue) const DISK_TOO_SMALL: &[Sign] = &[
@@ -84,6 +99,11 @@ pub(in crate::catalogue) const DISK_TOO_SMALL: &[Sign] = &[
     proof("has insufficient free space ({extents:number} extents): {needed:number} required"),
     proof("is less than the minimum size (64M)"),
     proof("requested partition size {want:number}, available is"),
+    proof("not enough free space in disk. Required: {need:number} sectors"),
+    proof("partition size is lower than required {size:any}"),
+    usual("too small for expert recipe"),
+    proof("Either the superblock or the partition table is likely to be corrupt"),
+    proof("BTRFS error (device {device}): dev extent{:any}is beyond device boundary"),
 ];
 
 pub(in crate::catalogue) const IMAGE_CHECKSUM_MISMATCH: &[Sign] = &[
@@ -91,6 +111,10 @@ pub(in crate::catalogue) const IMAGE_CHECKSUM_MISMATCH: &[Sign] = &[
     proof("The checksum for {file} does not match. It may have become corrupted"),
     proof("^Image checksum test failed"),
     usual("GPG signature verification failed for"),
+    usual("Image checksum is not available, either the 'checksum' field"),
+    usual("Unable to verify image {image:any} with available checksums"),
+    usual("failed to validate Ignition configuration digest"),
+    usual("digest check failed"),
 ];
 
 pub(in crate::catalogue) const IMAGE_CORRUPT: &[Sign] = &[
@@ -103,12 +127,23 @@ pub(in crate::catalogue) const IMAGE_CORRUPT: &[Sign] = &[
     usual("Failed to restore partition image file {file} to"),
     proof("isolinux: Image checksum error"),
     proof("isolinux.bin missing or corrupt"),
+    usual("Image failed to restore and exited with exit code {code:number}"),
+    proof("Invalid header checksum [0x{have:hex} != 0x{want:hex}"),
+    proof("can't find bitmagic"),
+    proof("The image of this partition is broken: {device:any}"),
+    usual("Cannot expand flatcar_production_{image:any}"),
+    usual("command 'unsquashfs {args:any}' failed with exit code"),
 ];
 
 pub(in crate::catalogue) const IMAGE_NO_SPACE: &[Sign] = &[
     usual("is located doesn't have enough disk space. Required"),
     usual("switching pool to out-of-data-space"),
     proof("failed to commit transaction (not enough free disk space)"),
+    proof("Destination doesn't have enough free space: {have:number} MB"),
+    proof("would be exceeded, at least {size:any} requested"),
+    proof("min-free-space-percent '{percent:any}' would be exceeded"),
+    usual("There is not enough space on the disk"),
+    proof("installing package {package:any} needs {size:any} on the {dir:any} filesystem"),
 ];
 
 pub(in crate::catalogue) const IMAGE_TRUNCATED: &[Sign] = &[
@@ -118,10 +153,22 @@ pub(in crate::catalogue) const IMAGE_TRUNCATED: &[Sign] = &[
     usual("Image store corrupt, unable to locate MBR"),
     usual("Image Store Corrupt: Unable to locate MBR"),
     usual("No image file(s) found that would match the partition"),
+    proof("unable to read bitmap."),
+    usual("read image_hdr error={code:any}"),
+    usual("read magic ERROR:{why:any}"),
+    usual("No disk or partitions image directory is found in {dir:any}"),
+    usual("Download of {image:any} did not complete"),
 ];
 
-pub(in crate::catalogue) const IMAGE_WRONG_COMPRESSION: &[Sign] =
-    &[usual("provided image is not valid for use"), usual("couldn't find any partitions on device")];
+pub(in crate::catalogue) const IMAGE_WRONG_COMPRESSION: &[Sign] = &[
+    usual("provided image is not valid for use"),
+    usual("couldn't find any partitions on device"),
+    usual("The image version is not supported [{version:any}"),
+    usual("Unable to find a valid partition table on the disk after writing the image"),
+    usual("No partitions found on the device {disk:any} after writing the image"),
+    usual("Security: Image failed safety check"),
+    usual("couldn't find any partitions on /dev/{disk:any}"),
+];
 
 pub(in crate::catalogue) const INSTALLER_KERNEL_MISMATCH: &[Sign] = &[
     proof("installation tree in that directory does not seem to match your boot media"),
@@ -130,3 +177,9 @@ pub(in crate::catalogue) const INSTALLER_KERNEL_MISMATCH: &[Sign] = &[
     usual("current kernel doesn't seem to support software RAID"),
     usual("kernel module package {package} could not be found or an error occurred during its"),
 ];
+
+pub(in crate::catalogue) const IMAGE_DECOMPRESS_MEMORY: &[Sign] = &[proof(
+    "There is not enough free memory, partclone suggests you should have {need:number} bytes memory",
+)];
+
+pub(in crate::catalogue) const APPLIANCE_INVALID: &[Sign] = &[usual("This PC can't run Windows 11")];

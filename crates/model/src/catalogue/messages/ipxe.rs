@@ -2,7 +2,8 @@
 
 use crate::catalogue::{Sign, proof, usual};
 
-pub(in crate::catalogue) const IPXE_EFI_REFUSED: &[Sign] = &[usual("ipxe.org/7f4ae0{code:hex}")];
+pub(in crate::catalogue) const IPXE_EFI_REFUSED: &[Sign] =
+    &[usual("ipxe.org/7f4ae0{code:hex}"), usual("Error registering initrd: Already started")];
 
 pub(in crate::catalogue) const IPXE_IMAGE_FORMAT: &[Sign] =
     &[proof("ipxe.org/460220{code:hex}"), proof("imgverify: command not found")];
@@ -34,4 +35,14 @@ pub(in crate::catalogue) const WINDOWS_BOOT_FILES: &[Sign] = &[
     usual("Your PC/Device needs to be repaired"),
     usual("Windows failed to start. A recent hardware or software change"),
     proof("BOOTMGR image is corrupt"),
+    proof("(BCD) file from the PXE Server does not contain"),
+    proof("Error code: 0xc0000098"),
+    usual("Error code: 0xc0000225"),
+    usual("Could not find an available image BootImageID={image:any}"),
+    usual("Matching Processor Architecture Boot Image ({arch:number}) not found"),
+    usual("Windows Deployment Services encountered an error"),
+    usual("Status: 0xc0000225"),
 ];
+
+pub(in crate::catalogue) const IPXE_DNS_NXDOMAIN: &[Sign] =
+    &[usual("unresolvable address {name:any}").unless(&["SCTP", "Undefined variable"])];

@@ -9,6 +9,10 @@ pub(in crate::catalogue) const CPU_UNSUPPORTED: &[Sign] = &[
     proof("traps: init[{pid:number}] trap invalid opcode"),
     proof("The CPU in this host is not supported by ESXi"),
     proof("KB granular kernel is not supported by your CPU"),
+    proof("start4.elf: is not compatible"),
+    proof("Attempting to load a 64-bit application, however this CPU is not compatible"),
+    proof("Error: unrecognized/unsupported processor variant"),
+    proof("The Linux kernel requires more recent processor hardware"),
 ];
 
 pub(in crate::catalogue) const INIT_CRASHED: &[Sign] = &[
@@ -26,6 +30,9 @@ pub(in crate::catalogue) const INIT_CRASHED: &[Sign] = &[
     proof("FATAL: kernel too old"),
     proof("FATAL: Initial SELinux policy load failed"),
     proof("Unable to load SELinux Policy. Machine is in enforcing mode"),
+    usual("Failed to mount cgroup at /sys/fs/cgroup/systemd"),
+    proof("Failed to create /init.scope control group"),
+    usual("SELinux:{:any}policydb version {version:number} does not match my version range"),
 ];
 
 pub(in crate::catalogue) const INIT_MISSING: &[Sign] =
@@ -35,6 +42,7 @@ pub(in crate::catalogue) const INITRD_NOT_LOADED: &[Sign] = &[
     usual("^Failed to open file: \\"),
     usual("EFI stub: ERROR: Failed to open file: {file}"),
     usual("EFI stub: ERROR: Failed to handle fs_proto"),
+    proof("overlaps in-use memory region - disabling initrd"),
 ];
 
 pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
@@ -89,6 +97,9 @@ pub(in crate::catalogue) const KERNEL_CRASHED: &[Sign] = &[
     usual("Panic on CPU {cpu:number}:"),
     proof("(XEN) Xen BUG at {file}"),
     usual("Fatal trap {number:number}: {what:any} while in kernel mode"),
+    usual("EFI stub: ERROR: Unable to construct new device tree"),
+    proof("Unhandled fault: imprecise external abort"),
+    usual("Failed to update FDT and exit boot services"),
 ];
 
 pub(in crate::catalogue) const KERNEL_LOCKUP: &[Sign] = &[
@@ -98,6 +109,8 @@ pub(in crate::catalogue) const KERNEL_LOCKUP: &[Sign] = &[
     usual("kthread starved for {time:number} jiffies!"),
     usual("detected expedited stalls on CPUs/tasks"),
     usual("BUG: workqueue lockup - pool {what:any} stuck for"),
+    proof("Kernel panic - not syncing: hung_task: blocked tasks"),
+    usual("Worker [{worker:number}] processing SEQNUM={event:number} killed"),
 ];
 
 pub(in crate::catalogue) const KERNEL_OOM: &[Sign] = &[
@@ -105,6 +118,7 @@ pub(in crate::catalogue) const KERNEL_OOM: &[Sign] = &[
     usual("Can not allocate SWIOTLB buffer earlier"),
     usual("Not enough RAM for domain 0 allocation"),
     usual("could not insert '{module}': Cannot allocate memory"),
+    usual("of memory is required to continue installation without a swap partition"),
 ];
 
 pub(in crate::catalogue) const RAM_TOO_SMALL_INITRD: &[Sign] = &[
@@ -125,6 +139,8 @@ pub(in crate::catalogue) const ROOT_PARAM_MISSING: &[Sign] = &[
     usual("No root device for operation given"),
     proof("The DHCP Server did not send a valid root-path"),
     usual("'crypt_root' kernel command-line argument is not set"),
+    proof("No OSTree target; expected ostree="),
+    proof("No OSTree target; expected ostree"),
 ];
 
 pub(in crate::catalogue) const GPU_MODESET_HANG: &[Sign] = &[
@@ -144,4 +160,5 @@ pub(in crate::catalogue) const GPU_MODESET_HANG: &[Sign] = &[
     usual("*ERROR* ring {ring} test failed ("),
     usual("atombios stuck in loop for more than"),
     usual("*ERROR* hw_init of IP block"),
+    usual("radeon {device}: Fatal error during GPU init"),
 ];

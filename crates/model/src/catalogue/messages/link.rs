@@ -3,7 +3,7 @@
 use crate::catalogue::{Sign, proof, usual};
 
 pub(in crate::catalogue) const BOOTIF_UNMATCHED: &[Sign] =
-    &[proof("Interface with MAC address {mac} not found")];
+    &[proof("Interface with MAC address {mac} not found"), usual("BOOTIF missing, can't detect boot nic")];
 
 pub(in crate::catalogue) const LACP_REQUIRED: &[Sign] = &[
     usual("channel-misconfig {what:any}error detected on {port}"),
@@ -32,3 +32,5 @@ pub(in crate::catalogue) const NO_CARRIER: &[Sign] = &[
 
 pub(in crate::catalogue) const VLAN_MISMATCH: &[Sign] =
     &[proof("Received BPDU with inconsistent peer vlan id"), proof("Inconsistent local vlan")];
+
+pub(in crate::catalogue) const MTU_MISMATCH: &[Sign] = &[usual("unreachable - need to frag")];

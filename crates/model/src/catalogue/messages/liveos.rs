@@ -18,4 +18,10 @@ pub(in crate::catalogue) const READONLY_ROOT: &[Sign] = &[
 pub(in crate::catalogue) const NETWORK_WAIT_ONLINE: &[Sign] = &[
     usual("waiting {seconds:number} seconds for network device"),
     usual("gave up waiting for a network device"),
+    usual("Failed to wait for network: Unexpected error while running command"),
+];
+
+pub(in crate::catalogue) const MACHINE_ID_READONLY: &[Sign] = &[
+    usual("UUID file '/etc/machine-id' should contain a hex string of length"),
+    usual("D-Bus library appears to be incorrectly set up"),
 ];

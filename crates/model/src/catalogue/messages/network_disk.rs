@@ -30,6 +30,7 @@ pub(in crate::catalogue) const ISCSI_LOGIN_FAILED: &[Sign] = &[
     proof("CHAP authentication with target failed"),
     proof("Login request rejected by iSCSI target"),
     proof("ipxe.org/410d62{code:hex}"),
+    usual("iscsiadm: read error (-1/{errno:number}), daemon died"),
 ];
 
 pub(in crate::catalogue) const NETWORK_DISK_UNREACHABLE: &[Sign] = &[
@@ -56,4 +57,5 @@ pub(in crate::catalogue) const NETWORK_DISK_UNREACHABLE: &[Sign] = &[
     proof("nvmet: connect request for invalid subsystem"),
     usual("nvme{n}: failed to connect socket: {errno:number}"),
     usual("Connect Invalid Data Parameter, subsysnqn"),
+    proof("Connect command failed, error wo/DNR bit"),
 ];

@@ -25,13 +25,17 @@ pub(in crate::catalogue) const NFS_LOCK_STATD: &[Sign] = &[
     usual("Failed to start {unit:any}NFS status monitor for NFSv2/3 locking"),
 ];
 
-pub(in crate::catalogue) const NFS_NOT_IN_INITRD: &[Sign] =
-    &[proof("mount.nfs4: No such device"), proof("mount.nfs4: not found")];
+pub(in crate::catalogue) const NFS_NOT_IN_INITRD: &[Sign] = &[
+    proof("mount.nfs4: No such device"),
+    proof("mount.nfs4: not found"),
+    usual("bad superblock on {server}:/{path}"),
+];
 
 pub(in crate::catalogue) const NFS_NOT_REGISTERED: &[Sign] = &[
     usual("svc: failed to register nfsdv{version:number} RPC service"),
     usual("mountd: could not create listeners"),
     usual("Failed to start {unit:any}NFS Mount Daemon"),
+    usual("Cannot register NFS V{version:number} on"),
 ];
 
 pub(in crate::catalogue) const NFS_PATH_MISSING: &[Sign] = &[
@@ -41,6 +45,10 @@ pub(in crate::catalogue) const NFS_PATH_MISSING: &[Sign] = &[
     usual("Unable to locate image store ("),
     usual("exportfs: {file}: unknown keyword '{option}"),
     proof("ipxe.org/2d3560{code:hex}"),
+    proof("Could not create export for ({path:any}) to ("),
+    usual("*** ERROR: Cannot mount"),
+    usual("could not open {file:any} for locking: errno"),
+    proof("MOUNT: Export entry for {path:any} not found"),
 ];
 
 pub(in crate::catalogue) const NFS_SERVER_UNREACHABLE: &[Sign] = &[
@@ -65,9 +73,18 @@ pub(in crate::catalogue) const NFS_SERVER_UNREACHABLE: &[Sign] = &[
     usual("_REJECT: IN={:any}PROTO=TCP{:any}DPT=2049"),
     usual("Failed to start {unit:any}NFS server and services"),
     usual("rpc.nfsd: unable to resolve ANYADDR:nfs"),
+    usual("Could not mount images folder"),
+    proof("Cannot bind NFS {proto} socket, error {errno:number}"),
+    proof("Error binding to V{version:number} interface. Cannot continue"),
+    usual("Error setting parameters from configuration file"),
+    usual("udp port sunrpc unreachable"),
+    usual("udp port nfs unreachable"),
+    proof("rpc.nfsd: error starting threads: errno"),
+    proof("A dependency job for nfs-server.service failed"),
 ];
 
 pub(in crate::catalogue) const NFS_VERSION_MISMATCH: &[Sign] = &[
     usual("NFS4: Couldn't follow remote path"),
     usual("mount: mounting {server}:/{path} on {folder} failed: Protocol not supported"),
+    proof("version {version:number} unsupported by server"),
 ];

@@ -18,10 +18,14 @@ pub(in crate::catalogue) const DISK_DRIVER_MISSING: &[Sign] = &[
     usual("Could not find hard disk"),
     usual("Could not find any disks"),
     proof("Unable to find a supported device to write the VMware"),
+    usual("Invalid disk number specified: {number:number}"),
 ];
 
-pub(in crate::catalogue) const DISK_ERASE_REFUSED: &[Sign] =
-    &[usual("Error erasing block device"), usual("BLKDISCARD ioctl failed: Operation not supported")];
+pub(in crate::catalogue) const DISK_ERASE_REFUSED: &[Sign] = &[
+    usual("Error erasing block device"),
+    usual("BLKDISCARD ioctl failed: Operation not supported"),
+    proof("Protected device located, cleaning aborted"),
+];
 
 pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
     proof("Failed to get 'write' lock"),
@@ -68,6 +72,17 @@ pub(in crate::catalogue) const DISK_IN_USE: &[Sign] = &[
     proof("is part of potentially active pool"),
     proof("cannot create '{pool}': pool already exists"),
     usual("one or more vdevs refer to the same device"),
+    proof("ValueError: name already in use"),
+    usual("volume group name '{group}' already exists"),
+    usual("DeviceError: ('device is mounted'"),
+    proof("device ({device:any}) is mounted at {mount:any}"),
+    usual("Umounting efi system partition failed"),
+    proof("Partitions detected on devices {disks:any} during RAID config"),
+    usual("flag to run an installation over the current running deployment"),
+    proof("target install device {label} is not empty, found existing {fs} file system"),
+    proof("The volume group name \"{name:any}\" is already in use"),
+    proof("The RAID volume name \"{name:any}\" is already in use"),
+    usual("Could not mount and check for content on {device:any} because"),
 ];
 
 pub(in crate::catalogue) const DISK_IO_ERROR: &[Sign] = &[
@@ -245,6 +260,34 @@ pub(in crate::catalogue) const DISK_IO_ERROR: &[Sign] = &[
     usual("Drive Array {drives:any}Drive(s) Not Responding"),
     proof("Host Adapter at Baseport {port:hex} Not Responding"),
     usual("error: hd{disk} read error"),
+    usual("Error trying to erase partition tables"),
+    usual("fsync error: errno = {errno:number}"),
+    proof("Can't read sector at {sector:number}, lost data"),
+    usual("Writing image to device {disk:any} failed with exit code {code:number}"),
+    usual("Unable to write image to device {disk:any}. Error: {why:any}").unless(&["No space left"]),
+    usual("write_to_disk: Failed writing image to disk"),
+    usual("file system creation in partition #{number:number} of {disk:any} failed"),
+    usual("Failed to read disk \"{device:any}\" with lsblk"),
+    usual("No MegaRAID Adapter Installed"),
+    proof("Could not get controller info. Fail from {function}"),
+    proof("Reset not supported, killing adapter"),
+    proof("diag reset: FAILED"),
+    proof("no suitable DMA mask for {device}"),
+    proof("reply_post_free pool: pci_pool_alloc failed"),
+    proof("AHCI controller unavailable"),
+    proof("nvme {device}: IO queues not created"),
+    proof("pcie_aspm=off pcie_port_pm=off\" and report a bug"),
+    proof("Minimum device page size {size:number} too large for host"),
+    proof("Controller not ready to accept UIC commands"),
+    usual("Host controller enable failed"),
+    proof("Card stuck in wrong state"),
+    proof("timing out command, waited {time:number}s"),
+    proof("detected when updating journal superblock for"),
+    proof("XFS ({device}): log I/O error"),
+    proof("I/O Error Detected. Shutting down filesystem"),
+    proof("Wait IOC_READY state timeout"),
+    proof("mptbase: {ioc}: ERROR - didn't initialize properly"),
+    proof("cm{number:number}: port enable: FAILED"),
 ];
 
 pub(in crate::catalogue) const DISK_NO_VIRTUAL_DRIVE: &[Sign] = &[
@@ -267,6 +310,7 @@ pub(in crate::catalogue) const DISK_NO_VIRTUAL_DRIVE: &[Sign] = &[
     usual("{count:number} Virtual Disk(s) Failed"),
     usual("{count:number} Virtual Drive(s) Offline"),
     usual("Configuration of NVRAM and drives mismatch"),
+    usual("Entering the configuration utility in this state will result in drive configuration changes"),
 ];
 
 pub(in crate::catalogue) const DISK_NOT_FOUND: &[Sign] = &[
@@ -282,6 +326,25 @@ pub(in crate::catalogue) const DISK_NOT_FOUND: &[Sign] = &[
     proof("no such disk device {disk}"),
     proof("Target block device ({disk}) does not exist"),
     proof("specified install disk does not exist"),
+    proof("no disk found matching provided parameters"),
+    proof("no disk matched the expression"),
+    usual("Error: getting sector size of {disk}"),
+    usual("Unable to find target partition {device:any}"),
+    usual("Unable to stat device {disk:any} after attempting to verify {n:number} times"),
+    proof("Could not find smallest disk to install"),
+    usual("Unable to determine Destination Disk, Partition, and/or Drive"),
+    proof("Partition \"{device:any}\" given in part command does not exist"),
+    proof("No disk found for specified BIOS disk"),
+    proof("Volume group \"{name:any}\" given in volgroup command does not exist"),
+    proof("Logical volume \"{name:any}\" given in logvol command does not exist"),
+    proof("RAID volume \"{name:any}\" specified with --useexisting does not exist"),
+    proof("filter did not match any device"),
+    proof("filter did not match any devices"),
+    proof("disk in 'disk_selection' not found"),
+    proof("disk with serial '{serial:any}' and bus id"),
+    proof("disk with serial '{serial:any}' not found"),
+    usual("target device '{device:any}' is not a valid device"),
+    usual("The disk you specified is not valid"),
 ];
 
 pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
@@ -386,6 +449,27 @@ pub(in crate::catalogue) const DISK_STACK_FAILED: &[Sign] = &[
     usual("Failed to wipe start of new LV"),
     proof("^error: access denied.$"),
     proof("^error: Invalid passphrase.$"),
+    proof("createLuks: op({number:hex}): [failed]"),
+    proof("createRaids: op({number:hex}): [failed]"),
+    proof("ALERT! /dev/mapper/{volume}-usr does not exist"),
+    proof("Failed to unseal secret using TPM2"),
+    proof("clevis-luks-askpass{:any}: Error communicating with the server"),
+    proof("volume wipe was not requested and luks device {device:any} could not be reused"),
+    proof("is a luks device but not luks2; Ignition cannot reuse it"),
+    proof("unable to create zfs root pool"),
+    usual("unable to create swap volume"),
+    usual("unable to create root volume"),
+    usual("unable to create data thin-pool"),
+    usual("unable to create zfs {volume:any} volume"),
+    proof("clevis-luks-common-functions: line {line:number}: /dev/fd/{fd:number}"),
+    usual("clevis-luks-askpass[{pid:number}]: Error communicating with the server"),
+    proof("Unsupported LUKS version {version:number}"),
+    proof("mdadm: unexpected failure opening /dev/{array}"),
+    proof("mdadm: Unable to initialize sysfs"),
+    proof("Incorrect metadata area header checksum"),
+    proof("Metadata location on {device} at {offset:number} begins with invalid VG name"),
+    usual("Failed to read metadata summary from {device}"),
+    proof("The pool metadata is corrupted"),
 ];
 
 pub(in crate::catalogue) const LAYOUT_INVALID: &[Sign] = &[
@@ -437,6 +521,27 @@ pub(in crate::catalogue) const LAYOUT_INVALID: &[Sign] = &[
     usual("Attempting to create a too large filesystem"),
     proof("given enough devices (real or missing) to create this array"),
     usual("mirror contains devices of different sizes"),
+    proof("Partition {n:number} didn't match: {why:any}"),
+    proof("exists but is specified as nonexistant and wipePartitionEntry is false"),
+    proof(
+        "is not of the correct type, label, or UUID (found {found:any}) and a filesystem wipe was not requested",
+    ),
+    proof("is not of the correct type (found {found:any}) and a volume wipe was not requested"),
+    proof("filesystem detected at {device:any} (found {found:any}) and force was not requested"),
+    proof("is set to occupy full disk, but it's not the last partition in the list"),
+    proof("logical partition without extended partition"),
+    proof("primary partition cannot have number {n:number}"),
+    proof("could not find existing partition by offset"),
+    usual("False: Boot Drive was not found, required"),
+    proof("Cannot install to unpartitionable device"),
+    proof("You must create a new file system on the root device"),
+    proof("Your root partition must be on a device of type: {types:any}"),
+    proof("This mount point is invalid. The {dir:any} directory must be on the / file system"),
+    proof("must be on a separate partition or LV"),
+    proof("The LDL DASD disk {disk:any} cannot be used for the installation"),
+    usual("Unable to find the partition that contains the OS boot loaders"),
+    usual("We couldn't create a new partition or locate an existing one"),
+    usual("No {dir:any}/fai/fstab created"),
 ];
 
 pub(in crate::catalogue) const MBR_2TIB_LIMIT: &[Sign] = &[
@@ -459,4 +564,5 @@ pub(in crate::catalogue) const SECTOR_SIZE_MISMATCH: &[Sign] = &[
 pub(in crate::catalogue) const DISK_AMBIGUOUS: &[Sign] = &[
     usual("Ambiguous disk layout needs manual configuration"),
     usual("Ambiguous possible target disks need manual configuration"),
+    proof("System has {n:number} devices with a filesystem labeled"),
 ];
