@@ -24,8 +24,6 @@ use twox_hash::xxhash3_128;
 
 /// Threads that write: a disk is kept busy by two requests, and a fingerprint is taken meanwhile.
 const WRITERS: usize = 2;
-/// Threads that read back: while one compares, the disk is to have more to do.
-const READERS: usize = 4;
 /// Pieces on their way.
 const PIECES: usize = 6;
 
@@ -185,7 +183,7 @@ impl Written {
         let device = Direct::open(&self.node).blame("disk-io-error")?;
         let (upcoming, bytes, trouble) = (AtomicUsize::new(0), AtomicU64::new(0), Mutex::new(None));
         std::thread::scope(|scope| {
-            for _ in 0..READERS {
+            for _ in 0..WRITERS {
                 scope.spawn(|| {
                     let mut piece = Piece::default();
                     loop {
