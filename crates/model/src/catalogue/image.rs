@@ -483,7 +483,6 @@ pub const CAUSES: &[Cause] = &[
         id: "appliance-invalid",
         sentence: "What the line says of its appliance cannot be done on this machine.",
         signs: &[usual("cause: appliance-invalid")],
-        messages: messages::APPLIANCE_INVALID,
         fixes: &[fix_on(Line, "correct [appliance] in line.toml as the refusal says")],
         decide: "The refusal's own words",
         sources: &["bootworks: model/src/plan/refusal.rs"],

@@ -26,6 +26,7 @@ pub(super) struct Head {
 /// The kernel's seconds, where the line begins with them.
 pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
     let bare = text.strip_prefix('[')?.trim_ascii_start();
+    bare.starts_with(|letter: char| letter.is_ascii_digit()).then_some(())?;
     // Of its own: nearly every line of a log has one.
     let (mut digits, mut scale) = (0_u64, None);
     for octet in bare.bytes().take(LONGEST_TIME) {
@@ -231,7 +232,7 @@ fn is_zone(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::head;
+    use super::{head, kernel_seconds};
 
     /// Where a line's own text begins, sign by sign of every logger.
     #[test]
@@ -259,6 +260,18 @@ mod tests {
         check("May the force", "May the force", None);
         check("plain: x", "plain: x", None);
         check("[    3.456789] tg3 0000:01:00.0 eth0: up", "tg3 0000:01:00.0 eth0: up", Some(3.456789));
+    }
+
+    /// What is no time would begin another boot.
+    #[test]
+    fn only_times_are_seconds() {
+        assert_eq!(kernel_seconds("[    3.456789] tg3: up"), Some(3.456789));
+        assert_eq!(kernel_seconds("[12345.000001] x"), Some(12345.000001));
+        for other in
+            ["[.]", "[...]", "[]", "[12]", "[1.2.3] x", "[ OK ] x", "[123456789.1234567] x", "3.4] x", "[3.4"]
+        {
+            assert_eq!(kernel_seconds(other), None, "{other}");
+        }
     }
 
     /// People quote and number what they hand on; what only looks like it stays.

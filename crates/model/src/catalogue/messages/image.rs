@@ -181,5 +181,3 @@ pub(in crate::catalogue) const INSTALLER_KERNEL_MISMATCH: &[Sign] = &[
 pub(in crate::catalogue) const IMAGE_DECOMPRESS_MEMORY: &[Sign] = &[proof(
     "There is not enough free memory, partclone suggests you should have {need:number} bytes memory",
 )];
-
-pub(in crate::catalogue) const APPLIANCE_INVALID: &[Sign] = &[usual("This PC can't run Windows 11")];
