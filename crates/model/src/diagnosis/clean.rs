@@ -7,7 +7,7 @@
 
 use super::shape::fold_into;
 use memchr::memmem::Finder;
-use std::iter::Peekable;
+use std::borrow::Cow;
 use std::str::Chars;
 use std::sync::LazyLock;
 
@@ -197,36 +197,49 @@ fn give_out(line: &[u8], cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMu
         // A message of several lines is several texts of one.
         let text = text.replace('\n', "\r");
         scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
-    } else if is_plain(line) {
-        let mut text = std::mem::take(&mut cleaned.text).into_bytes();
-        one_blank_each(line.trim_ascii(), &mut text);
-        cleaned.text = String::from_utf8(text).unwrap_or_default();
+    } else if let Some(line) = plain(line) {
+        cleaned.text.clear();
+        add_printable(line.trim_ascii(), &mut cleaned.text);
         give(cleaned, number, each);
     } else {
-        let text = String::from_utf8_lossy(line);
+        // Nearly always it is UTF-8, which is sooner said of the whole than by and by.
+        let text = str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
         cleaned.columns = text.chars().count();
-        let text =
-            if text.contains('&') || text.ends_with('>') { without_markup(&text).into() } else { text };
+        let is_markup = memchr::memchr(b'&', line).is_some() || line.ends_with(b">");
+        let text = if is_markup { without_markup(&text).into() } else { text };
         scrub(&text, cleaned, &mut |cleaned| give(cleaned, number, each));
     }
 }
 
-/// The line with one blank where it has several.
-fn one_blank_each(line: &[u8], text: &mut Vec<u8>) {
+/// Adds printable ASCII to the text, one blank where it has several.
+fn add_printable(printable: &str, text: &mut String) {
     static BLANKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("  "));
-    text.clear();
-    let mut rest = line;
-    while let Some(at) = BLANKS.find(rest) {
-        text.extend_from_slice(&rest[..=at]);
+    let is_parted = text.is_empty() || text.ends_with(' ');
+    let mut rest = if is_parted { printable.trim_ascii_start() } else { printable };
+    while let Some(at) = BLANKS.find(rest.as_bytes()) {
+        *text += &rest[..=at];
         rest = rest[at..].trim_ascii_start();
     }
-    text.extend_from_slice(rest);
+    *text += rest;
 }
 
-/// Whether the line is ASCII without anything that a terminal obeys, and without what a web page writes otherwise.
-fn is_plain(line: &[u8]) -> bool {
+/// How much of the text is printable ASCII before anything else.
+fn printable(text: &[u8]) -> usize {
+    // Whole blocks first: a processor looks at all octets of one at once.
+    const BLOCK: usize = 16;
+    let is_other = |octet: u8| !matches!(octet, b' '..=b'~');
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    let has_none =
+        |block: &&[u8; BLOCK]| block.iter().fold(0, |any, octet| any | u8::from(is_other(*octet))) == 0;
+    let whole = blocks.iter().take_while(has_none).count() * BLOCK;
+    whole + text[whole..].iter().take_while(|octet| !is_other(**octet)).count()
+}
+
+/// The line, if it is ASCII without anything that a terminal obeys, and without what a web page writes otherwise.
+fn plain(line: &[u8]) -> Option<&str> {
     let is_plain = |is_plain, octet: &u8| is_plain & matches!(octet, 0x20..=0x7e) & (*octet != b'&');
-    line.iter().fold(true, is_plain) && !line.ends_with(b">")
+    (line.iter().fold(true, is_plain) && !line.ends_with(b">")).then_some(())?;
+    str::from_utf8(line).ok()
 }
 
 /// A line without the ticks that make it code where people write to each other; the fence around a block is no text.
@@ -300,7 +313,7 @@ fn give(cleaned: &mut Cleaned, number: u64, each: &mut dyn FnMut(u64, &Cleaned))
 fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) {
     cleaned.text.clear();
     let mut given = false;
-    let mut letters = line.chars().peekable();
+    let mut letters = line.chars();
     let end = |cleaned: &mut Cleaned, given: &mut bool, each: &mut dyn FnMut(&mut Cleaned)| {
         let length = cleaned.text.trim_end().len();
         cleaned.text.truncate(length);
@@ -310,13 +323,18 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
         }
         cleaned.text.clear();
     };
-    while let Some(letter) = letters.next() {
+    loop {
+        let rest = letters.as_str();
+        let (run, after) = rest.split_at(printable(rest.as_bytes()));
+        add_printable(run, &mut cleaned.text);
+        letters = after.chars();
+        let Some(letter) = letters.next() else { break };
         match letter {
             '\r' => end(cleaned, &mut given, each),
             '\u{1b}' => match letters.next() {
                 Some('[') => {
                     let sequence = control(&mut letters);
-                    if let Some(after) = nudged(&sequence, &letters) {
+                    if let Some(after) = nudged(sequence, &letters) {
                         letters = after;
                         continue;
                     }
@@ -330,7 +348,9 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
                 Some(']' | 'P' | 'X' | '^' | '_') => {
                     // A string for the terminal: up to BEL, or to the ESC of its ending `ESC \`.
                     let _ = letters.by_ref().take(4096).find(|letter| matches!(letter, '\u{7}' | '\u{1b}'));
-                    letters.next_if_eq(&'\\');
+                    if let Some(after) = letters.as_str().strip_prefix('\\') {
+                        letters = after.chars();
+                    }
                 }
                 Some('(' | ')' | '#' | '%') => {
                     letters.next();
@@ -340,7 +360,7 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
             '\u{8}' => {
                 cleaned.text.pop();
             }
-            ' ' | '\t' | '\u{a0}' => {
+            '\t' | '\u{a0}' => {
                 if !cleaned.text.is_empty() && !cleaned.text.ends_with(' ') {
                     cleaned.text.push(' ');
                 }
@@ -366,20 +386,22 @@ fn scrub(line: &str, cleaned: &mut Cleaned, each: &mut dyn FnMut(&mut Cleaned)) 
 }
 
 /// The rest of a control sequence (ECMA-48 §5.4), which ends with an octet from @ to ~.
-fn control(letters: &mut Peekable<Chars<'_>>) -> String {
-    let mut sequence = String::new();
-    while let Some(letter) = letters.next_if(|_| sequence.len() < 64) {
-        sequence.push(letter);
-        if ('@'..='~').contains(&letter) {
-            break;
-        }
-    }
+fn control<'t>(letters: &mut Chars<'t>) -> &'t str {
+    const LONGEST: usize = 64;
+    let rest = letters.as_str();
+    let last = rest.char_indices().take(LONGEST).find(|(_, letter)| ('@'..='~').contains(letter));
+    let end = match last {
+        Some((at, _)) => at + 1,
+        None => rest.char_indices().nth(LONGEST).map_or(rest.len(), |(at, _)| at),
+    };
+    let (sequence, after) = rest.split_at(end);
+    *letters = after.chars();
     sequence
 }
 
 /// What comes after a pair of sequences that sends the cursor to a column and then to the next one of the same row, where
 /// it is: GRUB on a serial line does so in the middle of its words.
-fn nudged<'t>(sequence: &str, letters: &Peekable<Chars<'t>>) -> Option<Peekable<Chars<'t>>> {
+fn nudged<'t>(sequence: &str, letters: &Chars<'t>) -> Option<Chars<'t>> {
     let place = |sequence: &str| {
         let (row, column) = sequence.strip_suffix('H')?.split_once(';')?;
         Some((row.parse::<u32>().ok()?, column.parse::<u32>().ok()?))
@@ -387,7 +409,7 @@ fn nudged<'t>(sequence: &str, letters: &Peekable<Chars<'t>>) -> Option<Peekable<
     let (row, column) = place(sequence)?;
     let mut ahead = letters.clone();
     (ahead.next() == Some('\u{1b}') && ahead.next() == Some('[')).then_some(())?;
-    (place(&control(&mut ahead))? == (row, column.checked_add(1)?)).then_some(ahead)
+    (place(control(&mut ahead))? == (row, column.checked_add(1)?)).then_some(ahead)
 }
 
 #[cfg(test)]

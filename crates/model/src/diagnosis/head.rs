@@ -25,18 +25,26 @@ pub(super) struct Head {
 
 /// The kernel's seconds, where the line begins with them.
 pub(super) fn kernel_seconds(text: &str) -> Option<f64> {
+    kernel_time(text).map(|(_, seconds)| seconds)
+}
+
+/// The octets of the kernel's time with its brackets, where the line begins with it, and its seconds.
+fn kernel_time(text: &str) -> Option<(usize, f64)> {
     let bare = text.strip_prefix('[')?.trim_ascii_start();
     bare.starts_with(|letter: char| letter.is_ascii_digit()).then_some(())?;
     // Of its own: nearly every line of a log has one.
     let (mut digits, mut scale) = (0_u64, None);
-    for octet in bare.bytes().take(LONGEST_TIME) {
+    for (at, octet) in bare.bytes().take(LONGEST_TIME).enumerate() {
         match octet {
             b'0'..=b'9' => {
                 digits = digits * 10 + u64::from(octet - b'0');
                 scale = scale.map(|scale: u64| scale * 10);
             }
             b'.' if scale.is_none() => scale = Some(1),
-            b']' => return scale.map(|scale| digits as f64 / scale as f64),
+            b']' => {
+                let length = text.len() - bare.len() + at + 1;
+                return scale.map(|scale| (length, digits as f64 / scale as f64));
+            }
             _ => break,
         }
     }
@@ -76,6 +84,9 @@ pub(super) fn head(text: &str) -> Head {
 fn logged(rest: &str) -> Option<(usize, Option<f64>)> {
     match rest.as_bytes().first()? {
         b'[' => {
+            if let Some((length, seconds)) = kernel_time(rest) {
+                return Some((length, Some(seconds)));
+            }
             let (inside, _) = rest[1..].split_once(']').filter(|(inside, _)| inside.len() <= 40)?;
             let bare = inside.trim();
             let time = bare.parse::<f64>().ok().filter(|_| bare.contains('.'));
@@ -123,7 +134,8 @@ fn handed_on(rest: &str) -> Option<usize> {
             return Some(head.len());
         }
     }
-    let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
+    let blank = memchr::memchr(b' ', rest.as_bytes());
+    let (word, after) = blank.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
     let is_number =
         |word: &str| matches!(word.len(), 1..=6) && word.bytes().all(|octet| octet.is_ascii_digit());
     if after.starts_with("| ") {

@@ -3,19 +3,17 @@
 //!
 //! An automaton over all of them does the same, but has megabytes of states, through which each octet of a log
 //! jumps. Here a bit for every place of the table says first whether anything is looked up there: those sixteen
-//! kilobytes stay in the processor's nearest cache.
+//! kilobytes stay in the processor's nearest cache. Then one says so for eight octets, before anything is compared.
 
 use super::shape::{CUT_OFF, LEFT, is_cut};
 use std::collections::{BTreeMap, HashMap};
 
 /// Octets that are looked up together; no text is shorter.
 pub(super) const LOOKED_UP: usize = 4;
+/// Octets that are compared together with those, where a text has so many.
+const COMPARED: usize = 8;
 /// Places of a line that are looked up at a time: a bit for each.
 const BLOCK: usize = u64::BITS as usize;
-/// Digits of a place in the table.
-const DIGITS: u32 = 17;
-/// Words of a bit for each place.
-const WORDS: usize = (1 << DIGITS) / 64;
 /// Folded letters from the most to the least frequent in logs: the rarer a text's octets, the seldomer it is compared.
 const FREQUENT: &[u8] = b"el otnsradcmpuh";
 
@@ -30,15 +28,16 @@ pub(super) struct Literals {
     /// All texts, one behind the other.
     texts: Vec<u8>,
     /// For every place whether a text is looked up.
-    bits: Box<[u64; WORDS]>,
-    /// How many places have one before those of each word of `bits`: with those before it in its word, the number of a
-    /// place's row.
+    looked_up: Bits<2048>,
+    /// The same for the eight octets that are compared then.
+    compared: Bits<512>,
+    /// The same for those that are looked up, where fewer than eight are compared.
+    short: Bits<64>,
+    /// How many places have one before those of each word of `looked_up`: with those before it in its word, the number of
+    /// a place's row.
     before: Vec<u16>,
     /// For every row where its entries begin; those of the next begin where they end.
     rows: Vec<u32>,
-    /// The four octets by which each text of every row is looked up: beside each other, since most that stand at a place
-    /// by chance end here.
-    octets: Vec<[u8; LOOKED_UP]>,
     /// The texts of every row.
     entries: Vec<Entry>,
 }
@@ -46,11 +45,11 @@ pub(super) struct Literals {
 /// A text at its place in the table.
 #[derive(Clone, Copy)]
 struct Entry {
-    /// The four octets behind those that are looked up, zeros where the text has none: most that are looked up in vain
-    /// end here, before the text itself is fetched.
-    next: u32,
-    /// Which octets of `next` are the text's.
-    mask: u32,
+    /// The octets by which it is looked up and those behind them, zeros where the text has none: most that are looked
+    /// up in vain end here, before the text itself is fetched.
+    octets: u64,
+    /// Which of them are the text's.
+    mask: u64,
     /// Where in the text they stand.
     offset: u32,
     /// The text's number.
@@ -59,10 +58,45 @@ struct Entry {
     text: (u32, u32),
 }
 
+/// A bit for every place at which octets may be looked up, in so many words.
+struct Bits<const WORDS: usize>(Box<[u64; WORDS]>);
+
+impl<const WORDS: usize> Bits<WORDS> {
+    fn new() -> Bits<WORDS> {
+        Bits(Box::new([0; WORDS]))
+    }
+
+    /// Where these octets are looked up (Knuth's multiplicative hash).
+    fn place(&self, octets: u64) -> usize {
+        let digits = (WORDS * 64).ilog2();
+        (octets.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - digits)) as usize
+    }
+
+    /// 1 where something is looked up there, or else 0.
+    fn bit(&self, octets: u64) -> u64 {
+        let place = self.place(octets);
+        self.0[place / 64] >> (place % 64) & 1
+    }
+
+    fn set(&mut self, octets: u64) {
+        let place = self.place(octets);
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+}
+
 impl Literals {
     /// Takes the texts; their numbers are those of the list. `None` where one is too short, or there are too many.
     pub(super) fn new(texts: Vec<Vec<u8>>) -> Option<Literals> {
-        let mut rows: BTreeMap<usize, Vec<([u8; LOOKED_UP], Entry)>> = BTreeMap::new();
+        let mut all = Literals {
+            texts: Vec::new(),
+            looked_up: Bits::new(),
+            compared: Bits::new(),
+            short: Bits::new(),
+            before: Vec::new(),
+            rows: vec![0],
+            entries: Vec::new(),
+        };
+        let mut rows: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
         let mut shared: HashMap<[u8; LOOKED_UP], usize> = HashMap::new();
         for octets in texts.iter().flat_map(|text| text.windows(LOOKED_UP)) {
             *shared.entry(octets.first_chunk().copied().unwrap_or_default()).or_default() += 1;
@@ -71,6 +105,7 @@ impl Literals {
         let mut order: Vec<(usize, &Vec<u8>)> = texts.iter().enumerate().collect();
         order.sort_by_key(|(_, text)| text.len());
         for (number, text) in order {
+            let place = |octets: [u8; LOOKED_UP]| all.looked_up.place(u32::from_le_bytes(octets).into());
             let crowd = |place: usize| rows.get(&place).map_or(0, Vec::len);
             // Behind what the edge of a picture may have cut off.
             let first = if text.len() >= CUT_OFF + LEFT { CUT_OFF } else { 0 };
@@ -84,37 +119,32 @@ impl Literals {
                     let others = shared.get(octets).copied().unwrap_or_default();
                     letters + crowd(place(*octets)) * CROWD + others * COMMON
                 })?;
-            let behind = &text[offset + LOOKED_UP..];
+            let behind = &text[offset..];
             let entry = Entry {
-                next: four(behind),
-                mask: four(&[0xff; LOOKED_UP][..behind.len().min(LOOKED_UP)]),
+                octets: eight(behind),
+                mask: eight(&[0xff; COMPARED][..behind.len().min(COMPARED)]),
                 offset: u32::try_from(offset).ok()?,
                 number: u32::try_from(number).ok()?,
                 text: (0, 0),
             };
-            rows.entry(place(octets)).or_default().push((octets, entry));
+            rows.entry(place(octets)).or_default().push(entry);
         }
-        let mut all = Literals {
-            texts: Vec::new(),
-            bits: Box::new([0; WORDS]),
-            before: Vec::new(),
-            rows: vec![0],
-            octets: Vec::new(),
-            entries: Vec::new(),
-        };
-        for (place, entries) in rows {
-            all.bits[place / 64] |= 1 << (place % 64);
-            for (octets, entry) in entries {
+        for entries in rows.into_values() {
+            for entry in entries {
+                all.looked_up.set(first(entry.octets));
+                match entry.mask {
+                    u64::MAX => all.compared.set(entry.octets),
+                    _ => all.short.set(first(entry.octets)),
+                }
                 let begin = u32::try_from(all.texts.len()).ok()?;
                 all.texts.extend_from_slice(&texts[entry.number as usize]);
                 let end = u32::try_from(all.texts.len()).ok()?;
-                all.octets.push(octets);
                 all.entries.push(Entry { text: (begin, end), ..entry });
             }
             all.rows.push(u32::try_from(all.entries.len()).ok()?);
         }
         let mut before = 0;
-        for word in all.bits.iter() {
+        for word in all.looked_up.0.iter() {
             all.before.push(u16::try_from(before).ok()?);
             before += word.count_ones();
         }
@@ -130,30 +160,32 @@ impl Literals {
             // a processor that has to guess for each place guesses wrongly most where it costs most.
             let block = &line[begin..line.len().min(begin + BLOCK + LOOKED_UP - 1)];
             let mut hits = 0_u64;
-            for (at, octets) in block.windows(LOOKED_UP).enumerate() {
-                let place = place([octets[0], octets[1], octets[2], octets[3]]);
-                hits |= (self.bits[place / 64] >> (place % 64) & 1) << at;
+            for octets in block.windows(LOOKED_UP).rev() {
+                let octets = u32::from_le_bytes([octets[0], octets[1], octets[2], octets[3]]);
+                hits = hits << 1 | self.looked_up.bit(octets.into());
             }
+            let mut likely = 0_u64;
             while hits != 0 {
-                self.compare(line, begin + hits.trailing_zeros() as usize, &mut each);
+                let at = hits.trailing_zeros();
+                let octets = eight(&line[begin + at as usize..]);
+                likely |= (self.compared.bit(octets) | self.short.bit(first(octets))) << at;
                 hits &= hits - 1;
+            }
+            while likely != 0 {
+                self.compare(line, begin + likely.trailing_zeros() as usize, &mut each);
+                likely &= likely - 1;
             }
         }
     }
 
     /// Compares the texts that are looked up by the four octets at this place of the line.
     fn compare(&self, line: &[u8], at: usize, each: &mut impl FnMut(usize, usize)) {
-        let Some(octets) = line[at..].first_chunk::<LOOKED_UP>().copied() else { return };
-        let next = four(&line[at + LOOKED_UP..]);
-        let place = place(octets);
-        let before = self.bits[place / 64] & ((1 << (place % 64)) - 1);
+        let octets = eight(&line[at..]);
+        let place = self.looked_up.place(first(octets));
+        let before = self.looked_up.0[place / 64] & ((1 << (place % 64)) - 1);
         let row = usize::from(self.before[place / 64]) + before.count_ones() as usize;
-        for entry in self.rows[row] as usize..self.rows[row + 1] as usize {
-            if self.octets[entry] != octets {
-                continue;
-            }
-            let entry = &self.entries[entry];
-            if (entry.next ^ next) & entry.mask != 0 {
+        for entry in &self.entries[self.rows[row] as usize..self.rows[row + 1] as usize] {
+            if (entry.octets ^ octets) & entry.mask != 0 {
                 continue;
             }
             let (number, offset) = (entry.number as usize, entry.offset as usize);
@@ -172,19 +204,19 @@ impl Literals {
     }
 }
 
-/// The first four octets as a number, with zeros where there are fewer: no text and no line has a zero.
-fn four(octets: &[u8]) -> u32 {
-    let mut four = [0; LOOKED_UP];
+/// The first eight octets as a number, with zeros where there are fewer: no text and no line has a zero.
+fn eight(octets: &[u8]) -> u64 {
+    let mut eight = [0; COMPARED];
     match octets.first_chunk() {
-        Some(first) => four = *first,
-        None => four[..octets.len()].copy_from_slice(octets),
+        Some(first) => eight = *first,
+        None => eight[..octets.len()].copy_from_slice(octets),
     }
-    u32::from_le_bytes(four)
+    u64::from_le_bytes(eight)
 }
 
-/// Where four octets are looked up (Knuth's multiplicative hash).
-fn place(octets: [u8; LOOKED_UP]) -> usize {
-    (u32::from_le_bytes(octets).wrapping_mul(0x9e37_79b1) >> (32 - DIGITS)) as usize
+/// Of eight octets those that are looked up.
+fn first(octets: u64) -> u64 {
+    octets & u64::from(u32::MAX)
 }
 
 /// The most frequent letter's is the highest; 0 is that of all that are rare.

@@ -393,7 +393,9 @@ fn is_sentence(text: &str) -> bool {
     const WORDS: [&str; 12] = [
         "I", "I'm", "I've", "my", "My", "anybody", "Anybody", "anyone", "Anyone", "thanks", "Thanks", "Thank",
     ];
-    text.len() <= 400 && text.split([' ', ',', '.', '!', '?']).any(|word| WORDS.contains(&word))
+    let is_between = |octet: &u8| matches!(octet, b' ' | b',' | b'.' | b'!' | b'?');
+    let is_one = |word: &[u8]| WORDS.iter().any(|known| known.as_bytes() == word);
+    text.len() <= 400 && text.as_bytes().split(is_between).any(is_one)
 }
 
 fn note<K: Ord>(

@@ -18,13 +18,19 @@ const STARTS: usize = 8;
 
 /// The form in which letters are compared. One octet stays one octet, so that places in the folded line are
 /// places in the line.
-pub(super) const fn fold(octet: u8) -> u8 {
-    // One choice after the other, which a processor makes for many octets at once; a table it reads one by one.
+pub(super) fn fold(octet: u8) -> u8 {
+    // One choice after the other, without a branch, which a processor makes for many octets at once; a table it reads
+    // one by one.
     let octet = octet.to_ascii_lowercase();
-    let octet = if octet == b'0' { b'o' } else { octet };
-    let octet = if octet == b'i' || octet == b'1' || octet == b'|' { b'l' } else { octet };
-    let octet = if octet == b'`' || octet == b'"' { b'\'' } else { octet };
-    if octet == b'\t' { b' ' } else { octet }
+    let to = |from: u8, to: u8| if octet == from { from ^ to } else { 0 };
+    octet
+        ^ to(b'0', b'o')
+        ^ to(b'i', b'l')
+        ^ to(b'1', b'l')
+        ^ to(b'|', b'l')
+        ^ to(b'`', b'\'')
+        ^ to(b'"', b'\'')
+        ^ to(b'\t', b' ')
 }
 
 /// A text in the form in which it is compared.

@@ -184,11 +184,11 @@ fn opens_address(text: &str) -> bool {
     if text.len() > COLUMNS {
         return false;
     }
-    // From the end, where nearly every line has a blank soon.
-    let last = text.bytes().enumerate().rev().find(|(_, octet)| matches!(octet, b'(' | b')' | b' '));
-    last.filter(|(_, octet)| *octet == b'(').is_some_and(|(at, _)| {
+    let text = text.as_bytes();
+    let last = memchr::memrchr3(b'(', b')', b' ', text).filter(|at| text[*at] == b'(');
+    last.is_some_and(|at| {
         let inside = &text[at + 1..];
-        inside.starts_with("http") || "http".starts_with(inside)
+        inside.starts_with(b"http") || b"http".starts_with(inside)
     })
 }
 
