@@ -21,7 +21,7 @@ mod raw;
 
 const LOSETUP: Tool = Tool { name: "losetup", package: "mount", reason: "the tests" };
 
-fn needs_root() -> bool {
+pub(super) fn needs_root() -> bool {
     let skipped = std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none();
     if skipped {
         eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (root)");
@@ -30,20 +30,21 @@ fn needs_root() -> bool {
 }
 
 /// A sparse file as a disk, let go when dropped.
-struct LoopDisk {
-    _file: tempfile::NamedTempFile,
-    name: String,
+pub(super) struct LoopDisk {
+    /// What stands behind it.
+    pub(super) file: tempfile::NamedTempFile,
+    pub(super) name: String,
 }
 
 impl LoopDisk {
-    fn of(size_bytes: u64, sector_bytes: u32) -> LoopDisk {
+    pub(super) fn of(size_bytes: u64, sector_bytes: u32) -> LoopDisk {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(size_bytes).unwrap();
         let sector = sector_bytes.to_string();
         let said =
             Child::of(LOSETUP).args(["--find", "--show", "-b", &sector]).arg(file.path()).run().unwrap();
         let name = String::from_utf8(said).unwrap().trim().trim_start_matches("/dev/").to_owned();
-        LoopDisk { _file: file, name }
+        LoopDisk { file, name }
     }
 
     fn first_sectors(&self) -> Vec<u8> {

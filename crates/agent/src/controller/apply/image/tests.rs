@@ -1,10 +1,12 @@
 //! Archives as GNU tar writes them, unpacked into a folder.
 
 use super::*;
+use crate::controller::apply::tests::{LoopDisk, needs_root};
 use crate::controller::witness::tests::Collector;
+use linux::direct;
 use linux::process::Child;
 use linux::tools::Tool;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 const TAR: Tool = Tool { name: "tar", package: "tar", reason: "the tests" };
 const SETFACL: Tool = Tool { name: "setfacl", package: "acl", reason: "the tests" };
@@ -134,11 +136,12 @@ fn bench_a_raw_image_is_written() {
     let Some(image) = std::env::var_os("BOOTWORKS_BENCH_RAW") else { return };
     let device = std::env::var_os("BOOTWORKS_BENCH_TARGET").map(std::path::PathBuf::from).unwrap();
     let bytes: u64 = std::env::var("BOOTWORKS_BENCH_BYTES").unwrap().parse().unwrap();
+    let lag = std::env::var_os("BOOTWORKS_BENCH_WRITES_ONLY").map_or(raw::LAG, |_| usize::MAX);
     let begun = std::time::Instant::now();
     let mut hasher = Sha256::new();
     let mut hashed = Hashed(std::fs::File::open(&image).unwrap(), &mut hasher);
     let written = compression::read_plain(&mut hashed, |_, plain| {
-        let written = raw::write(plain, bytes, 0..bytes, &device).map_err(|_| ())?;
+        let written = raw::write_and_read_behind(plain, bytes, 0..bytes, &device, lag).map_err(|_| ())?;
         io::copy(plain, &mut io::sink()).map_err(|_| ())?;
         Ok::<_, ()>(written)
     });
@@ -153,6 +156,78 @@ fn bench_a_raw_image_is_written() {
         begun.elapsed().as_secs_f64(),
         memory_kib()
     );
+}
+
+/// An image that comes slowly, so that the disk waits; before each piece something happens.
+struct Slow<F: FnMut(usize)> {
+    pieces: usize,
+    index: usize,
+    at: usize,
+    before: F,
+}
+
+impl<F: FnMut(usize)> Read for Slow<F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.index == self.pieces {
+            return Ok(0);
+        }
+        if self.at == 0 {
+            (self.before)(self.index);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let count = into.len().min(direct::PIECE_BYTES - self.at);
+        into[..count].fill(0);
+        // Mostly zeros, of which a fingerprint is soon taken.
+        into[0] = 1;
+        self.at += count;
+        if self.at == direct::PIECE_BYTES {
+            (self.index, self.at) = (self.index + 1, 0);
+        }
+        Ok(count)
+    }
+}
+
+/// Writes 48 pieces, and reads them ten pieces behind.
+fn write_slowly(disk: &LoopDisk, before: impl FnMut(usize)) -> Result<Written, Stop> {
+    let (pieces, node) = (48, format!("/dev/{}", disk.name));
+    let bytes = (pieces * direct::PIECE_BYTES) as u64;
+    let mut slow = Slow { pieces, index: 0, at: 0, before };
+    raw::write_and_read_behind(&mut slow, bytes, 0..bytes, Path::new(&node), 10)
+}
+
+/// What was read meanwhile is not read again, but for a part: a disk that is smaller than it says has written over that.
+#[test]
+fn system_a_disk_is_read_while_it_waits() {
+    if needs_root() {
+        return;
+    }
+    let disk = LoopDisk::of(256 << 20, 512);
+    let written = write_slowly(&disk, |_| {}).ok().unwrap();
+    assert!(written.compared() > 0, "nothing was read meanwhile");
+    let collector = Collector::default();
+    let meter = crate::controller::witness::Meter::start(&collector, 1, written.bytes());
+    assert_eq!(written.verify(&meter).unwrap().bytes, written.bytes());
+    disk.file.as_file().write_all_at(b"x", 1000).unwrap();
+    let report = written.verify(&meter).unwrap_err().failure.report();
+    assert!(report.contains("bytes 0 to 4194303 are others than were written"), "{report}");
+}
+
+/// A disk that does not keep what it was given stops the writing.
+#[test]
+fn system_what_is_not_as_written_is_found_while_it_is_written() {
+    if needs_root() {
+        return;
+    }
+    let disk = LoopDisk::of(256 << 20, 512);
+    let stopped = write_slowly(&disk, |index| {
+        // The first piece is written now, since no more than six are on their way, and not yet read.
+        if index == 8 {
+            disk.file.as_file().write_all_at(b"x", 1000).unwrap();
+        }
+    });
+    let Err(Stop::Refused(failure)) = stopped else { panic!("it went on") };
+    let report = failure.report();
+    assert!(report.contains("bytes 0 to 4194303 are others than were written"), "{report}");
 }
 
 /// A file whose digest is taken as it is read, as of what comes over the network.
