@@ -507,6 +507,11 @@ impl Plan {
         stack::mounts(&self.disks, &self.layers)
     }
 
+    /// Whether the image is a whole disk, with file systems of its own.
+    pub fn brings_its_disk(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Write { onto: Onto::Disk(_), .. }))
+    }
+
     /// The partitions that a device stands on, itself included.
     pub fn partitions_below(&self, device: Device) -> Vec<Place> {
         stack::partitions_below(&self.layers, device)

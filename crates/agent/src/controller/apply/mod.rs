@@ -20,6 +20,7 @@ mod script;
 mod seal;
 mod settle;
 mod stack;
+mod subvolumes;
 
 pub(crate) use fault::{Blame, Fault, Outcome};
 

@@ -1,6 +1,6 @@
 //! The appliance's file systems, mounted below the target while it is written or read back.
 
-use super::stack;
+use super::{stack, subvolumes};
 use linux::mount::{self, Flags, UnmountFlags};
 use model::failure::{Explain as _, Failure, Result};
 use model::plan::{Mount, Plan};
@@ -39,6 +39,9 @@ impl Mounted {
         for one in &plan.mounts() {
             if let Some(access) = wanted(one) {
                 mounted.mount_one(plan, &target, access, one)?;
+                if plan.brings_its_disk() && one.path == "/" && one.kind == Filesystem::Btrfs {
+                    mounted.mount_subvolumes(plan, &target, access, one)?;
+                }
             }
         }
         Ok(mounted)
@@ -76,6 +79,17 @@ impl Mounted {
             .map_err(std::io::Error::from)
             .or_fail(cannot)?;
         self.places.push(place);
+        Ok(())
+    }
+
+    /// Mounts the subvolumes that the image of a whole disk has its root on, in the place of the one that is mounted now.
+    fn mount_subvolumes(&mut self, plan: &Plan, target: &Path, access: Access, top: &Mount) -> Result<()> {
+        let Some(name) = subvolumes::root(target)? else { return Ok(()) };
+        std::mem::take(self).unmount()?;
+        self.mount_one(plan, target, access, &Mount { subvolume: Some(name), ..top.clone() })?;
+        for (path, name) in subvolumes::others(target, &top.uuid)? {
+            self.mount_one(plan, target, access, &Mount { path, subvolume: Some(name), ..top.clone() })?;
+        }
         Ok(())
     }
 

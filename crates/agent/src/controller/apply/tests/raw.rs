@@ -73,10 +73,11 @@ fn root_bytes(kind: Filesystem) -> u64 {
 }
 
 /// A disk: boot code, something behind the table, an EFI system partition, a root, and two mebibytes behind it.
-fn disk_image(table: Table, kind: Filesystem) -> Vec<u8> {
+fn disk_image(table: Table, filesystem: &[u8]) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    file.as_file().set_len(ROOT_START + root_bytes(kind) + (2 << 20)).unwrap();
-    let root = root_bytes(kind) / SECTOR;
+    let bytes = filesystem.len() as u64;
+    file.as_file().set_len(ROOT_START + bytes + (2 << 20)).unwrap();
+    let root = bytes / SECTOR;
     let text = match table {
         Table::Gpt => format!(
             "label: gpt\nstart=2048, size=32768, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, name=ESP\n\
@@ -90,7 +91,7 @@ fn disk_image(table: Table, kind: Filesystem) -> Vec<u8> {
         }
     };
     Child::of(SFDISK).arg("-q").arg(file.path()).input(text).run().unwrap();
-    file.as_file().write_all_at(&root_image(kind), ROOT_START).unwrap();
+    file.as_file().write_all_at(filesystem, ROOT_START).unwrap();
     file.as_file().write_all_at(b"\xebboot code", 0).unwrap();
     file.as_file().write_all_at(b"core image", 100 * SECTOR).unwrap();
     std::fs::read(file.path()).unwrap()
@@ -169,7 +170,7 @@ fn system_whole_disks_with_xfs_and_btrfs_are_grown() {
 }
 
 fn write_grow_and_seal(table: Table, kind: Filesystem, disk_bytes: u64) {
-    let image = disk_image(table, kind);
+    let image = disk_image(table, &root_image(kind));
     let served = zstd(&image);
     let disk = LoopDisk::of(disk_bytes, 512);
     // Zeros of the image must come out as zeros, whatever was there.
@@ -221,6 +222,48 @@ fn write_grow_and_seal(table: Table, kind: Filesystem, disk_bytes: u64) {
     .unwrap();
 }
 
+/// Nothing is mounted from the top of such a btrfs: a user whose home was made there would have none. Snapshots of a root
+/// name it in their `fstab` as it does itself.
+#[test]
+fn system_a_root_on_a_subvolume_is_found_by_its_own_fstab() {
+    if needs_root() {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(256 << 20).unwrap();
+    Child::of(MKFS_BTRFS).arg("-q").arg(file.path()).run().unwrap();
+    let head = &mut std::fs::File::open(file.path()).unwrap();
+    let uuid = signature::identity(head).unwrap().uuid;
+    let (folder, place) = (folder(), tempfile::tempdir().unwrap());
+    let fstab = format!(
+        "# The image's own.\nUUID={uuid} / btrfs subvol=/@,compress=zstd 0 0\n\
+        UUID={uuid} /home btrfs noatime,subvol=@home 0 0\nUUID=AAAA-BBBB /boot/efi vfat umask=0077 0 2\n"
+    );
+    std::fs::write(folder.path().join("etc/fstab"), &fstab).unwrap();
+    Child::of(MOUNT).args(["-o", "loop"]).args([file.path(), place.path()]).run().unwrap();
+    let at = |name: &str| place.path().join(name);
+    let filled = ["@", "@home", "old"].iter().try_for_each(|name| {
+        Child::of(BTRFS).args(["subvolume", "create"]).arg(at(name)).run()?;
+        let is_root = *name != "@home";
+        let copied = Child::of(COPY).arg("-a").arg(folder.path().join(".")).arg(at(name));
+        if is_root { copied.run().map(drop) } else { Ok(()) }
+    });
+    Child::of(UMOUNT).arg(place.path()).run().unwrap();
+    filled.unwrap();
+    let image = disk_image(Table::Gpt, &std::fs::read(file.path()).unwrap());
+    let served = zstd(&image);
+    let rig = rig(LoopDisk::of(512 << 20, 512), &image, &served);
+    rig.install(served, ServerFault::None).unwrap();
+    let node = format!("/dev/{}p2", rig.disk.name);
+    Child::of(MOUNT).args(["-o", "ro,subvolid=5", &node]).arg(place.path()).run().unwrap();
+    let seen = ["@/etc/hostname", "@home/admin", "@/home/admin", "old/etc/hostname", "etc", "home"]
+        .map(|name| at(name).exists());
+    let fstab_now = std::fs::read_to_string(at("@/etc/fstab"));
+    Child::of(UMOUNT).arg(place.path()).run().unwrap();
+    assert_eq!(seen, [true, true, false, false, false, false]);
+    assert_eq!(fstab_now.unwrap(), fstab);
+}
+
 /// A file system is put where the root is, keeps its UUID, is grown, and then is as any other root.
 #[test]
 fn system_a_file_system_becomes_the_root() {
@@ -259,7 +302,7 @@ fn system_a_raw_image_that_is_not_as_written_is_found() {
     if needs_root() {
         return;
     }
-    let image = disk_image(Table::Gpt, Filesystem::Ext4);
+    let image = disk_image(Table::Gpt, &root_image(Filesystem::Ext4));
     let served = zstd(&image);
     let mut rig = rig(LoopDisk::of(256 << 20, 512), &image, &served);
     let mut damaged = served.clone();
