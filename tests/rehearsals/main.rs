@@ -12,6 +12,7 @@
 
 mod agreement;
 mod dialogue;
+mod images;
 mod rig;
 mod variant;
 
@@ -275,6 +276,18 @@ fn the_table_of_layouts() {
             assert!(seen.timeline().contains("is unchanged"), "nothing was said of what stays");
         }
     }
+}
+
+/// Images that are a disk or a file system (docs/src/images.md), with `--rehearsals` only, or one row by its number.
+#[test]
+fn the_table_of_images() {
+    if needs_system() {
+        return;
+    }
+    if rig::is_left_out("the table of images") {
+        return;
+    }
+    images::rehearse();
 }
 
 /// How a line leaves its finished boxes, and what a box does that boots from the network again. With `--rehearsals` only,

@@ -19,6 +19,7 @@ pub(crate) fn needs_system() -> bool {
 /// A line, built.
 pub(crate) struct Rig {
     line: PathBuf,
+    said: String,
 }
 
 pub(crate) fn program() -> PathBuf {
@@ -62,12 +63,12 @@ impl Rig {
             borrow(&Rig::made(Variant::Plain).line, &line);
         }
         std::fs::remove_dir_all(&made).unwrap();
-        run(Command::new(program()).arg("build").arg(&line));
-        Rig { line }
+        let said = run(Command::new(program()).arg("build").arg(&line));
+        Rig { line, said }
     }
 
     /// A line beside this one with the same outputs and another `line.toml`.
-    fn changed(&self, name: &str, changes: &[(String, String)]) -> Rig {
+    pub(crate) fn changed(&self, name: &str, changes: &[(String, String)]) -> Rig {
         let line = self.line.with_file_name(format!("{name}.changed"));
         let _ = std::fs::remove_dir_all(&line);
         run(Command::new("cp").arg("-al").arg(&self.line).arg(&line));
@@ -80,8 +81,8 @@ impl Rig {
         // A file of its own: this one is a link to the other line's.
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, text).unwrap();
-        run(Command::new(program()).arg("build").arg(&line));
-        Rig { line }
+        let said = run(Command::new(program()).arg("build").arg(&line));
+        Rig { line, said }
     }
 
     /// Path of one of the live OS's outputs: `kernel`, `initrd`, `tree`.
@@ -89,10 +90,23 @@ impl Rig {
         self.line.join(".build").join(self.listed(name)).display().to_string()
     }
 
+    /// The archive of the appliance's files.
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.line.join(".build").join(self.outputs()["image"]["path"].as_str().unwrap())
+    }
+
+    fn outputs(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.line.join(".build/outputs.json")).unwrap()).unwrap()
+    }
+
+    /// What its build said.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
     /// What the list of outputs has of the live OS under a name: a path, or its `digest`.
     fn listed(&self, name: &str) -> String {
-        let list: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(self.line.join(".build/outputs.json")).unwrap()).unwrap();
+        let list = self.outputs();
         let entry = &list["live"][name];
         entry.as_str().or_else(|| entry["path"].as_str()).unwrap().to_owned()
     }
@@ -104,7 +118,7 @@ impl Rig {
             "INITRD" => self.output("initrd"),
             STOCK_INITRD => self.stock_initrd(),
             DRACUT_INITRD => self.dracut_initrd(),
-            "DISKS" => self.finished_disks(),
+            "DISKS" => self.finished_disks(&[]),
             word => word.replace("bootworks.live=LIVE", &format!("bootworks.live={}", self.listed("digest"))),
         }
     }
@@ -118,9 +132,8 @@ impl Rig {
     }
 
     /// The folder with the disks of a finished box of this build, for boxes that begin as it ended.
-    fn finished_disks(&self) -> String {
-        let list = std::fs::read(self.line.join(".build/outputs.json")).unwrap();
-        let list: serde_json::Value = serde_json::from_slice(&list).unwrap();
+    pub(crate) fn finished_disks(&self, arguments: &[&str]) -> String {
+        let list = self.outputs();
         let folder = self.line.with_extension(format!("disks-{}", list["build"].as_str().unwrap()));
         if !folder.exists() {
             // Those of an earlier build serve nobody any more, and are large.
@@ -130,7 +143,8 @@ impl Rig {
             for old in entries.map(|entry| entry.path()).filter(is_old) {
                 std::fs::remove_dir_all(old).unwrap();
             }
-            self.rehearse(&["--keep-disks", &folder.display().to_string()]).ended_with(0);
+            let kept = folder.display().to_string();
+            self.rehearse(&[arguments, &["--keep-disks", &kept]].concat()).ended_with(0);
         }
         folder.display().to_string()
     }
@@ -235,15 +249,13 @@ fn borrow(plain: &Path, line: &Path) {
     }
 }
 
-fn run(command: &mut Command) {
+/// Runs what must end well. Gives what it said.
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        [&output.stdout, &output.stderr].map(|octets| String::from_utf8_lossy(octets).into_owned()).concat();
+    assert!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
+    said
 }
 
 /// What a rehearsal left to read.

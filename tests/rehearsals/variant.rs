@@ -49,6 +49,12 @@ pub(crate) enum Variant {
     OwnDrivers,
     /// The same for one NIC alone, and a root without the drivers of those disks.
     LeftOut,
+    /// A small appliance whose root is the disk's last partition, XFS.
+    SmallXfs,
+    /// The same on subvolumes of btrfs.
+    SmallSubvolumes,
+    /// The same on one btrfs, with cloud-init.
+    SmallCloudInit,
 }
 
 /// Where something is replaced, by what.
@@ -58,6 +64,9 @@ const LINE: &str = "line.toml";
 const RECIPE: &str = "appliance.toml";
 /// What stands for the partitions in the example.
 const PARTITIONS: &str = include_str!("layouts/plain.toml");
+const SUBVOLUMES: &str = include_str!("layouts/subvolumes.toml");
+const XFS_ROOT: &str = include_str!("layouts/xfs-root.toml");
+const BTRFS_ROOT: &str = include_str!("layouts/btrfs-root.toml");
 /// The question for what opens an encrypted disk, and the virtual box's answer.
 const UNLOCK: [Change; 2] = [
     (
@@ -66,6 +75,14 @@ const UNLOCK: [Change; 2] = [
         "[[question]]\nid = \"unlock\"\nask = \"Passphrase\"\ntype = \"passphrase\"\n\n[appliance]\n",
     ),
     (LINE, "answers = { ", "answers = { unlock = \"open sesame\", "),
+];
+
+/// Debian alone, which says that it is ready without a page of its own: images are written, not installed, so that
+/// their size is what a box's time goes into.
+const SMALL: [Change; 3] = [
+    (RECIPE, "\"nginx-light\", \"openssh-server\", \"sudo\",", "\"xfsprogs\", \"btrfs-progs\","),
+    (RECIPE, "\"systemd-resolved.service\", \"nginx.service\", \"ssh.service\",", ""),
+    (RECIPE, "\"iproute2\", \"systemd-resolved\",", ""),
 ];
 
 impl Variant {
@@ -116,7 +133,7 @@ impl Variant {
             Variant::Subvolumes => (
                 "subvolumes",
                 vec![
-                    layout(include_str!("layouts/subvolumes.toml")),
+                    layout(SUBVOLUMES),
                     live("\"btrfs-progs\","),
                     image("\"nginx-light\", \"btrfs-progs\","),
                 ],
@@ -190,6 +207,31 @@ impl Variant {
                     "root = \"nfs\"\ndrivers = \"hardware\"\nscripts = [\"scripts/leave-out\"]",
                 )],
             ),
+            Variant::SmallXfs => {
+                let mut changes = vec![layout(XFS_ROOT), live("\"xfsprogs\",")];
+                changes.extend(SMALL);
+                ("small-xfs", changes)
+            }
+            Variant::SmallSubvolumes => {
+                let mut changes = vec![layout(SUBVOLUMES), live("\"btrfs-progs\",")];
+                changes.extend(SMALL);
+                ("small-subvolumes", changes)
+            }
+            Variant::SmallCloudInit => {
+                let mut changes = vec![
+                    layout(BTRFS_ROOT),
+                    live("\"btrfs-progs\","),
+                    (
+                        LINE,
+                        "[[appliance.user]]",
+                        "[appliance.cloud-init]\nuser-data = \"files/user-data\"\n\n[[appliance.user]]",
+                    ),
+                    (LINE, "APPLIANCE READY {{", "CLOUD-INIT DONE {{"),
+                ];
+                changes.extend(SMALL);
+                changes.push((RECIPE, "\"btrfs-progs\",", "\"btrfs-progs\", \"cloud-init\","));
+                ("small-cloud-init", changes)
+            }
         }
     }
 
@@ -201,7 +243,25 @@ impl Variant {
                 ("hardware/rehearsed.toml", agreement::profile_of_the_one_left()),
                 ("scripts/leave-out", agreement::script_that_leaves_out()),
             ],
+            Variant::SmallXfs | Variant::SmallSubvolumes => vec![ready()],
+            Variant::SmallCloudInit => {
+                vec![ready(), ("files/user-data", include_str!("images/user-data").to_owned())]
+            }
             _ => Vec::new(),
         }
     }
+
+    /// What of its `line.toml` lays out its disks.
+    pub(crate) fn layout(self) -> &'static str {
+        match self {
+            Variant::SmallXfs => XFS_ROOT,
+            Variant::SmallSubvolumes => SUBVOLUMES,
+            Variant::SmallCloudInit => BTRFS_ROOT,
+            _ => PARTITIONS,
+        }
+    }
+}
+
+fn ready() -> (&'static str, String) {
+    ("files/appliance-ready", include_str!("images/appliance-ready").to_owned())
 }
