@@ -67,6 +67,8 @@ const TEST: &[Package] = &[
     package("lzop", "/usr/bin/lzop", "packs initrds in the tests of taking them apart"),
     package("bzip2", "/usr/bin/bzip2", "packs initrds in the tests of taking them apart"),
     package("minisign", "/usr/bin/minisign", "signs images in the tests"),
+    package("gpg", "/usr/bin/gpg", "signs images in the tests"),
+    package("gpg-agent", "/usr/bin/gpg-agent", "makes the keys that images are signed with in the tests"),
     package("fdisk", "/usr/sbin/sfdisk", "makes the disks of images in the tests"),
     package("gdisk", "/usr/sbin/sgdisk", "checks partition tables we write"),
     package("dosfstools", "/usr/sbin/mkfs.vfat", "file systems in the controller's tests"),

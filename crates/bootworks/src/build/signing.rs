@@ -144,4 +144,46 @@ mod tests {
             because: image.minisig was held against one.pub
             hint: get image, signature and key from whoever made the image; without a right one nothing is built"#]].assert_eq(&held(by("image.minisig", "one.pub")).unwrap_err());
     }
+
+    const GPG: Tool = Tool { name: "gpg", package: "gpg", reason: "the tests" };
+    const GPGCONF: Tool = Tool { name: "gpgconf", package: "gpgconf", reason: "the tests" };
+
+    /// The same of OpenPGP, by a real `gpg`.
+    #[test]
+    fn system_only_what_the_key_of_openpgp_signed_is_taken() {
+        if std::env::var_os("BOOTWORKS_TEST_SYSTEM").is_none() {
+            eprintln!("skipped: needs BOOTWORKS_TEST_SYSTEM=1 (gpg)");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("image"), "an image").unwrap();
+        for name in ["one", "other"] {
+            let home = at(&format!("{name}.home"));
+            std::fs::create_dir(&home).unwrap();
+            let gpg = || Child::of(GPG).args(["--batch", "--quiet", "--homedir"]).arg(&home);
+            let generate =
+                gpg().args(["--passphrase", "", "--quick-gen-key", name, "ed25519", "sign", "never"]);
+            generate.run().unwrap();
+            std::fs::write(at(&format!("{name}.gpg")), gpg().arg("--export").run().unwrap()).unwrap();
+            let sign = gpg().arg("--detach-sign").arg("-o").arg(at(&format!("{name}.sig")));
+            sign.arg(at("image")).run().unwrap();
+            // The agent that made the key would outlive its folder.
+            Child::of(GPGCONF).arg("--homedir").arg(&home).args(["--kill", "all"]).run().unwrap();
+        }
+        let by = |signature: &str, key: &str| Signed { signature: signature.into(), key: key.into() };
+        let held =
+            |signed: Signed| check(folder.path(), "image", &signed).map_err(|failure| failure.report());
+        held(by("one.sig", "one.gpg")).unwrap();
+        let wrong = |why: &str, signature: &str, key: &str| {
+            let report = held(by(signature, key)).unwrap_err();
+            let held = format!("because: {signature} was held against {key}");
+            for said in ["error: the signature of image is not right", why, &held] {
+                assert!(report.contains(said), "{report}");
+            }
+        };
+        wrong("because: gpgv: Can't check signature: No public key", "one.sig", "other.gpg");
+        std::fs::write(at("image"), "An image").unwrap();
+        wrong("because: gpgv: BAD signature from \"one\"", "one.sig", "one.gpg");
+    }
 }
