@@ -182,7 +182,7 @@ impl Writing<'_> {
     fn read_behind(&self) {
         let mut piece = Piece::default();
         loop {
-            // Pieces are written nearly in their order, so that those so far behind are.
+            // Where none waits, all pieces that were cut are on the disk.
             let may_wait = |progress: &mut Progress| {
                 let is_idle = progress.waiting == 0;
                 let is_behind = progress.compared.saturating_add(self.lag) < progress.fingerprints.len();
