@@ -311,48 +311,48 @@ fn what_is_done_to_a_log_does_not_change_its_cause() {
     });
     rows.iter().for_each(|row| writeln!(table, "{row}").unwrap());
     expect![[r#"
-        636 failed boots, 90 healthy ones
-        wrapped at 80 columns              634 kept, 2 healthy blamed
-        wrapped at 72 columns              627 kept, 4 healthy blamed
-        wrapped at blanks before 72        613 kept, 1 healthy blamed
-        cut at column 80                   504 kept, 3 healthy blamed
-        quoted                             634 kept, 0 healthy blamed
-        quoted twice                       634 kept, 0 healthy blamed
-        numbered by cat -n                 629 kept, 0 healthy blamed
-        numbered by grep -n                634 kept, 0 healthy blamed
-        numbered by a forum                634 kept, 0 healthy blamed
-        numbered by an editor              634 kept, 0 healthy blamed
-        left edge cut by 1 to 3            614 kept, 3 healthy blamed
-        1 % of letters misread             603 kept, 5 healthy blamed
-        last 25 lines                      634 kept, 0 healthy blamed
-        last 12 lines                      604 kept, 2 healthy blamed
-        after a healthy boot               591 kept, 0 healthy blamed
-        syslog, old heads                  633 kept, 0 healthy blamed
-        syslog, RFC 5424                   633 kept, 0 healthy blamed
-        journalctl -o short-iso            633 kept, 0 healthy blamed
-        journalctl -o short-monotonic      633 kept, 0 healthy blamed
-        journalctl -o short-unix           633 kept, 0 healthy blamed
-        journalctl -o short-full           633 kept, 0 healthy blamed
-        journalctl -o json                 636 kept, 0 healthy blamed
-        a container's log in JSON          636 kept, 0 healthy blamed
-        a container's name before it       633 kept, 0 healthy blamed
-        clock before it                    634 kept, 0 healthy blamed
-        clock in brackets before it        634 kept, 0 healthy blamed
-        date and clock before it           633 kept, 0 healthy blamed
-        level before it                    634 kept, 0 healthy blamed
-        blanks doubled                     636 kept, 0 healthy blamed
-        empty lines between                636 kept, 0 healthy blamed
-        coloured                           636 kept, 0 healthy blamed
-        CRLF                               636 kept, 0 healthy blamed
-        escaped for a web page             636 kept, 0 healthy blamed
-        in a code block                    635 kept, 0 healthy blamed
-        in a fence                         635 kept, 0 healthy blamed
-        indented                           636 kept, 0 healthy blamed
-        a list                             634 kept, 0 healthy blamed
-        as code, line by line              636 kept, 0 healthy blamed
-        cut off with dots                  635 kept, 0 healthy blamed
-        with somebody's words              636 kept, 0 healthy blamed
-        in capitals                        634 kept, 0 healthy blamed
+        691 failed boots, 97 healthy ones
+        wrapped at 80 columns              687 kept, 2 healthy blamed
+        wrapped at 72 columns              680 kept, 4 healthy blamed
+        wrapped at blanks before 72        666 kept, 1 healthy blamed
+        cut at column 80                   544 kept, 3 healthy blamed
+        quoted                             688 kept, 0 healthy blamed
+        quoted twice                       688 kept, 0 healthy blamed
+        numbered by cat -n                 683 kept, 0 healthy blamed
+        numbered by grep -n                688 kept, 0 healthy blamed
+        numbered by a forum                688 kept, 0 healthy blamed
+        numbered by an editor              688 kept, 0 healthy blamed
+        left edge cut by 1 to 3            667 kept, 3 healthy blamed
+        1 % of letters misread             653 kept, 5 healthy blamed
+        last 25 lines                      689 kept, 0 healthy blamed
+        last 12 lines                      658 kept, 2 healthy blamed
+        after a healthy boot               646 kept, 0 healthy blamed
+        syslog, old heads                  687 kept, 0 healthy blamed
+        syslog, RFC 5424                   687 kept, 0 healthy blamed
+        journalctl -o short-iso            687 kept, 0 healthy blamed
+        journalctl -o short-monotonic      687 kept, 0 healthy blamed
+        journalctl -o short-unix           687 kept, 0 healthy blamed
+        journalctl -o short-full           687 kept, 0 healthy blamed
+        journalctl -o json                 690 kept, 0 healthy blamed
+        a container's log in JSON          690 kept, 0 healthy blamed
+        a container's name before it       687 kept, 0 healthy blamed
+        clock before it                    688 kept, 0 healthy blamed
+        clock in brackets before it        688 kept, 0 healthy blamed
+        date and clock before it           687 kept, 0 healthy blamed
+        level before it                    688 kept, 0 healthy blamed
+        blanks doubled                     691 kept, 0 healthy blamed
+        empty lines between                691 kept, 0 healthy blamed
+        coloured                           690 kept, 0 healthy blamed
+        CRLF                               691 kept, 0 healthy blamed
+        escaped for a web page             690 kept, 0 healthy blamed
+        in a code block                    690 kept, 0 healthy blamed
+        in a fence                         690 kept, 0 healthy blamed
+        indented                           690 kept, 0 healthy blamed
+        a list                             688 kept, 0 healthy blamed
+        as code, line by line              691 kept, 0 healthy blamed
+        cut off with dots                  690 kept, 0 healthy blamed
+        with somebody's words              691 kept, 0 healthy blamed
+        in capitals                        688 kept, 0 healthy blamed
     "#]]
     .assert_eq(&table);
 }

@@ -145,7 +145,10 @@ pub const CAUSES: &[Cause] = &[
             proof("has wrong type for an EFI System Partition"),
             usual("have not created a bootloader stage1 target device"),
             usual("you must create a bootloader stage1 target device"),
-            proof("failed to get canonical path of '/boot/efi'"),
+            proof("failed to get canonical path of '{folder:any}/efi'")
+                .says("{folder}/efi is not there, or nothing is mounted there."),
+            proof("failed to get canonical path of '{folder:any}/esp'")
+                .says("{folder}/esp is not there, or nothing is mounted there."),
         ],
         messages: messages::EFI_DIR_MISSING,
         fixes: &[

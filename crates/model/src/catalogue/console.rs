@@ -1,6 +1,6 @@
 //! Causes of the stage `console`: screen and serial console. Definitions only; how they are found in a log is `diagnosis`'s.
 
-use super::{BLANK, Cause, absent, excludes, fix, proof, supports, trace, usual};
+use super::{BLANK, Cause, excludes, fix, proof, supports, trace, usual};
 
 /// In the order of the way.
 pub const CAUSES: &[Cause] = &[
@@ -58,7 +58,6 @@ pub const CAUSES: &[Cause] = &[
             supports("console=ttyS{port:number}", "a serial port is named as console"),
             supports("console=ttyAMA{port:number}", "a serial port is named as console"),
             supports("console=hvc{port:number}", "a virtual console is named"),
-            absent("printk: console [tty{port}] enabled", "no serial console was found"),
             excludes("Failed to execute /init", "the program itself is missing"),
             excludes("No init found", "the program itself is missing"),
             excludes("No working init found", "the program itself is missing"),

@@ -98,7 +98,7 @@ pub const CAUSES: &[Cause] = &[
             usual("Root-NFS: Server returned error -110"),
             usual("Root-NFS: Server returned error -111"),
             usual("Root-NFS: Server returned error -113"),
-            usual("rpc failed: {number:number}"),
+            usual("rpc failed: {number:number}").unless(&["rpc failed: 1", "rpc failed: 2"]),
             usual("mount.nfs: Connection timed out")
                 .says("The NFS server does not answer: the connection timed out."),
             usual("mount.nfs: Connection refused")
@@ -167,6 +167,8 @@ pub const CAUSES: &[Cause] = &[
         sentence: "The server runs, but serves no NFS of this version.",
         signs: &[
             usual("RPC: Program not registered"),
+            // klibc's nfsmount: the answer's accept_stat (RFC 5531, section 9).
+            usual("rpc failed: 1$").says("The server runs no such program (RPC answer 1, PROG_UNAVAIL)."),
             usual("Program not registered"),
             usual("requested NFS version or transport protocol is not supported"),
             usual("RPC: Program/version mismatch"),
@@ -211,6 +213,7 @@ pub const CAUSES: &[Cause] = &[
                 .says("The client asks for NFS version {version}, which the server does not have."),
             proof("nfsmount: bad NFS version '{version}'")
                 .says("The initrd's mount program does not speak NFS version {version}."),
+            usual("rpc failed: 2$").says("The server has another version of the program (RPC answer 2, PROG_MISMATCH); klibc's nfsmount knows NFS 2 and 3 only."),
             usual("mount.nfs: Protocol family not supported"),
             usual("Root-NFS: Server returned error -93"),
             usual("mount.nfs: Protocol not supported"),

@@ -290,7 +290,12 @@ pub const CAUSES: &[Cause] = &[
     Cause {
         id: "disk-erase-refused",
         sentence: "The disk does not erase itself: it is frozen, locked, or has no such command.",
-        signs: &[usual("cause: disk-erase-refused"), usual("{device} cannot erase itself")],
+        signs: &[
+            usual("cause: disk-erase-refused"),
+            usual("{device} cannot erase itself"),
+            usual("{device}: probing initialization failed: Read-only file system")
+                .says("{device} takes no writing: the disk or its controller has it read-only."),
+        ],
         messages: messages::DISK_ERASE_REFUSED,
         fixes: &[
             fix("frozen: pull the disk out and put it in again while the box is on, or turn off the firmware's security freeze lock"),
@@ -310,6 +315,7 @@ pub const CAUSES: &[Cause] = &[
             proof("unable to inform the kernel of the change"),
             proof("Re-reading the partition table failed.: Device or resource busy"),
             usual("This disk is currently in use"),
+            usual("blockdevice '{disk}' is in use by").says("{disk} is in use: a RAID, LVM or mount holds it."),
             proof("is apparently in use by the system; will not make a filesystem here"),
             proof("{device} is mounted; will not make a filesystem here").says("{device} is mounted."),
             proof("contains a mounted filesystem"),

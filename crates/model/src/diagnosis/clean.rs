@@ -286,6 +286,9 @@ fn without_markup(line: &str) -> String {
 /// programs.
 const MESSAGES: [&str; 5] = ["MESSAGE", "log", "message", "msg", "@message"];
 
+/// The names under which they keep why, beside a message.
+const ERRORS: [&str; 2] = ["error", "err"];
+
 /// What `journalctl -o json` or a container's logger wraps into an object: the text of its message, or the octets
 /// where it is no plain text.
 fn journal(line: &[u8]) -> Option<String> {
@@ -295,7 +298,11 @@ fn journal(line: &[u8]) -> Option<String> {
     let entry: serde_json::Value = serde_json::from_slice(line).ok()?;
     let octet = |value: &serde_json::Value| u8::try_from(value.as_u64()?).ok();
     match MESSAGES.iter().find_map(|name| entry.get(name))? {
-        serde_json::Value::String(text) => Some(text.trim_end_matches('\n').to_owned()),
+        serde_json::Value::String(text) => {
+            let error = ERRORS.iter().find_map(|name| entry.get(name)?.as_str());
+            let text = text.trim_end_matches('\n');
+            Some(error.map_or_else(|| text.to_owned(), |error| format!("{text}: {error}")))
+        }
         serde_json::Value::Array(octets) => {
             let octets: Vec<u8> = octets.iter().filter_map(octet).collect();
             Some(String::from_utf8_lossy(&octets).into_owned())
@@ -459,6 +466,10 @@ mod tests {
         check(b"\x9b31mred\n", "1|\u{fffd}31mred\n");
         check(br#"{"_PID":"1","MESSAGE":"a \"b\"\nc \u001b[31md"}"#, "1|a \"b\"\n1|c d\n");
         check(br#"{"MESSAGE":[27,91,51,49,109,104,105]}"#, "1|hi\n");
+        check(
+            br#"{"level":"error","msg":"call failed","error":"disk is in use"}"#,
+            "1|call failed: disk is in use\n",
+        );
         check(br#"{"MESSAGE":null}"#, "1|{\"MESSAGE\":null}\n");
         check(br#"{"MESSAGE":"cut"#, "1|{\"MESSAGE\":\"cut\n");
     }

@@ -1,6 +1,6 @@
 //! What programs print of the causes in `installer`, message by message.
 
-use crate::catalogue::{Sign, proof, usual};
+use crate::catalogue::{Sign, proof, trace, usual};
 
 pub(in crate::catalogue) const ANSWER_FILE_COMMAND_FAILED: &[Sign] = &[
     usual("Runparts: {count:number} failures ("),
@@ -237,7 +237,7 @@ pub(in crate::catalogue) const PACKAGE_INSTALL_FAILED: &[Sign] = &[
     usual("Error: Transaction test error"),
     usual("from install of {package} conflicts with file from package"),
     usual("Subprocess failed. Error: RPM failed"),
-    usual("The following error occurred while installing."),
+    trace("The following error occurred while installing."),
     usual("installing-kernel: FAIL: installing kernel"),
     usual("unable to install initramfs"),
     usual("installation of package {package} failed"),
