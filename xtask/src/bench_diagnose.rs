@@ -1,5 +1,6 @@
-//! `cargo xtask bench diagnose`: how fast a log is read, beside `grep` with the catalogue's words, in one run: a gigabyte of
-//! consoles as boxes wrote them, 200 MB of nothing but the lines of other systems' boots that say most, a new boot every
+//! `cargo xtask bench diagnose [WORD]`: how fast a log is read, beside `grep` with the catalogue's words, in one run: a gigabyte of
+//! consoles of the boxes that the machine's last tests rehearsed, a gigabyte of consoles of boxes that were stopped by
+//! something that was broken on purpose, 200 MB of nothing but the lines of other systems' boots that say most, a new boot every
 //! dozen lines, and 200 MB of lines that the catalogue knows, which are the worst there are.
 //!
 //! `grep` only counts the lines that have a word; whoever reads them then knows no cause. It is what one has without us.
@@ -13,35 +14,53 @@ use std::path::{Path, PathBuf};
 
 /// Runs of each; the median is quoted.
 const RUNS: usize = 3;
-const CONSOLE_BYTES: usize = 1_000_000_000;
-const LINES_BYTES: usize = 200_000_000;
 /// Letters of the shortest word that `grep` looks for.
 const WORD: usize = 6;
 
-/// Measures the logs, and prints a table.
-pub(crate) fn diagnose() -> Result<()> {
+/// A log that is read.
+struct Log {
+    name: &'static str,
+    bytes: usize,
+    /// What it is made of, over and over.
+    parts: fn() -> Result<Vec<String>>,
+    /// Whether these are lines that need times, and not whole consoles.
+    needs_times: bool,
+}
+
+const LOGS: [Log; 4] = [
+    Log { name: "consoles of rehearsed boxes", bytes: 1_000_000_000, parts: rehearsed, needs_times: false },
+    Log {
+        name: "consoles of boxes that were stopped",
+        bytes: 1_000_000_000,
+        parts: stopped,
+        needs_times: false,
+    },
+    Log { name: "telling lines of boots", bytes: 200_000_000, parts: telling, needs_times: true },
+    Log { name: "lines of the catalogue", bytes: 200_000_000, parts: known, needs_times: true },
+];
+
+/// Measures the logs whose names have the word, and prints a table.
+pub(crate) fn diagnose(word: &str) -> Result<()> {
     setup::install(Purpose::BenchCheck)?;
     let programs = programs::build()?;
     let bootworks = programs.bootworks.display().to_string();
     let folder = programs::target().join("bench/diagnose");
     std::fs::create_dir_all(&folder).map_err(|error| Stop::new(format!("cannot make the bench: {error}")))?;
     let words = words(&folder)?;
-    let logs = [
-        ("consoles of boxes", log(&folder.join("consoles.log"), CONSOLE_BYTES, consoles()?)?, CONSOLE_BYTES),
-        (
-            "telling lines of boots",
-            log(&folder.join("telling.log"), LINES_BYTES, timed(telling()?))?,
-            LINES_BYTES,
-        ),
-        (
-            "lines of the catalogue",
-            log(&folder.join("known.log"), LINES_BYTES, timed(known()?))?,
-            LINES_BYTES,
-        ),
-    ];
+    let file = folder.join("log");
     let mut rows = Vec::new();
-    for (what, log, bytes) in &logs {
-        let log = text(log);
+    for Log { name: what, bytes, parts, needs_times } in LOGS.iter().filter(|log| log.name.contains(word)) {
+        let parts = parts()?;
+        if parts.is_empty() {
+            note(&format!("no {what}: `cargo xtask test` leaves them"));
+            continue;
+        }
+        if *needs_times {
+            log(&file, *bytes, timed(parts))?;
+        } else {
+            log(&file, *bytes, parts.into_iter().cycle())?;
+        }
+        let log = text(&file);
         let grep = |program: &str, options: &[&str]| -> Vec<String> {
             let words = [&[program][..], options, &["-f", &words, &log]].concat();
             words.into_iter().map(str::to_owned).collect()
@@ -69,11 +88,8 @@ pub(crate) fn diagnose() -> Result<()> {
     say("| log | read by | by processor time | by the clock | memory |");
     say("| --- | --- | --- | --- | --- |");
     rows.iter().for_each(|row| say(row));
-    for (_, log, _) in logs {
-        std::fs::remove_file(&log)
-            .map_err(|error| Stop::new(format!("cannot delete {}: {error}", log.display())))?;
-    }
-    Ok(())
+    std::fs::remove_file(&file)
+        .map_err(|error| Stop::new(format!("cannot delete {}: {error}", file.display())))
 }
 
 /// The catalogue's words, one a line, as its pages in the guide have them: what stands between their blanks.
@@ -93,10 +109,28 @@ fn words(folder: &Path) -> Result<String> {
     Ok(text(&file))
 }
 
-/// What the consoles of boxes of rehearsals held, each as it was written: firmware, loader, kernel and system to the end,
-/// with all that a terminal obeys.
-fn consoles() -> Result<impl Iterator<Item = String>> {
-    Ok(texts(&root().join("crates/model/testdata/provoked"), "log")?.into_iter().cycle())
+/// What the consoles of the boxes held that the tests of this machine rehearsed last, each as it was written: firmware,
+/// loader, kernel and system to the end, with all that a terminal obeys.
+fn rehearsed() -> Result<Vec<String>> {
+    let lines = programs::target().join("tmp/rehearsals");
+    let folders = |folder: PathBuf| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path())
+    };
+    let runs = folders(lines).flat_map(|line| folders(line.join(".rehearsals")));
+    let mut consoles: Vec<PathBuf> =
+        runs.map(|run| run.join("console.log")).filter(|console| console.exists()).collect();
+    consoles.sort();
+    let read = |console: &PathBuf| {
+        let wrong = |error| Stop::new(format!("cannot read {}: {error}", console.display()));
+        Ok(String::from_utf8_lossy(&std::fs::read(console).map_err(wrong)?).into_owned())
+    };
+    consoles.iter().map(read).collect()
+}
+
+/// The same of boxes that something stopped, which a test provoked.
+fn stopped() -> Result<Vec<String>> {
+    texts(&root().join("crates/model/testdata/provoked"), "log")
 }
 
 /// Kernel lines of boots that went well, those that say something of the way.
@@ -124,8 +158,8 @@ fn timed(lines: Vec<String>) -> impl Iterator<Item = String> {
     lines.map(|(number, line)| format!("[{:5}.{:06}] {line}\n", number / 1000, number % 1000 * 1000))
 }
 
-/// A log of so many octets, made of these parts.
-fn log(file: &Path, bytes: usize, parts: impl Iterator<Item = String>) -> Result<PathBuf> {
+/// Writes a log of so many octets, made of these parts.
+fn log(file: &Path, bytes: usize, parts: impl Iterator<Item = String>) -> Result<()> {
     let wrong = |error| Stop::new(format!("cannot write {}: {error}", file.display()));
     let mut log = BufWriter::new(std::fs::File::create(file).map_err(wrong)?);
     let mut written = 0;
@@ -136,8 +170,7 @@ fn log(file: &Path, bytes: usize, parts: impl Iterator<Item = String>) -> Result
         log.write_all(part.as_bytes()).map_err(wrong)?;
         written += part.len();
     }
-    log.flush().map_err(wrong)?;
-    Ok(file.to_owned())
+    log.flush().map_err(wrong)
 }
 
 /// All files of a folder with this ending, in the order of their names.

@@ -37,7 +37,7 @@ cargo xtask COMMAND
   bench initrd FILE      side by side: lsinitramfs and `bootworks initrd list` on an initrd
   bench build            side by side: mmdebstrap, debootstrap, mkinitramfs, dracut, and ours
   bench check            the proof's time and memory: 30 profiles with the index warm, the index made anew
-  bench diagnose         side by side: our reading of logs, and grep with the catalogue's words
+  bench diagnose [ROW]   side by side: our reading of logs, and grep with the catalogue's words
   bench install [WORD]   side by side: an image unpacked by us, and by lbzip2, zstd and tar; all rows, or those that
                          have that word: bz2, zst, xz, gz, raw
   bench serve [PART]     side by side: our server and dnsmasq, Kea, tftpd-hpa, nginx, ganesha on a virtual cable;
@@ -58,7 +58,8 @@ fn main() -> ExitCode {
         ["bench", "initrd", file] => bench::initrd(file),
         ["bench", "build"] => bench_build::run(),
         ["bench", "check"] => bench_check::check(),
-        ["bench", "diagnose"] => bench_diagnose::diagnose(),
+        ["bench", "diagnose"] => bench_diagnose::diagnose(""),
+        ["bench", "diagnose", word] => bench_diagnose::diagnose(word),
         ["bench", "install"] => bench_install::install(""),
         ["bench", "install", word] => bench_install::install(word),
         ["bench", "serve"] => bench_serve::side_by_side(None),
