@@ -294,13 +294,9 @@ impl Written {
     /// Reads back and compares what was not read yet, and a part of the rest once more.
     pub(crate) fn verify(&self, meter: &Meter<'_>) -> Outcome<ReadBack> {
         let device = Direct::open(&self.node).blame("disk-io-error")?;
-        let to_read: Vec<(usize, Fingerprint)> = {
-            let is_left = |index: &usize| *index >= self.compared || index.is_multiple_of(ONCE_MORE);
-            (0..self.fingerprints.len())
-                .filter(is_left)
-                .map(|index| (index, self.fingerprints[index]))
-                .collect()
-        };
+        let is_left = |index: usize| index >= self.compared || index.is_multiple_of(ONCE_MORE);
+        let all = self.fingerprints.iter().copied().enumerate();
+        let to_read: Vec<(usize, Fingerprint)> = all.filter(|(index, _)| is_left(*index)).collect();
         let (upcoming, trouble) = (AtomicUsize::new(0), Mutex::new(None));
         let compared = (0..self.compared).map(|index| part(&self.extent, index).len() as u64).sum();
         let bytes = AtomicU64::new(compared);
